@@ -1,0 +1,71 @@
+"""Bayesian models of ALS progression and survival, and simulation of ALS trials.
+
+The names below are loaded on first use: importing `alsmodel` costs milliseconds and imports no PyMC.
+
+>>> import alsmodel
+>>> cohort = alsmodel.read("cohort/", format="cohort")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from alsmodel.settings.cache import use_code_cache
+
+if TYPE_CHECKING:
+    from alsmodel.cohort import Cohort, read
+    from alsmodel.errors import AlsmodelError, Fault, FitFailed, InvalidInput
+    from alsmodel.inference import Fit, fit
+    from alsmodel.models import JointModel
+    from alsmodel.study import Study, run
+    from alsmodel.trials import OperatingCharacteristics, Trial, simulate
+
+__version__ = "0.1.0"
+
+#: Public name -> the room that holds it.
+_HOMES = {
+    "AlsmodelError": "errors",
+    "Fault": "errors",
+    "FitFailed": "errors",
+    "InvalidInput": "errors",
+    "Cohort": "cohort",
+    "read": "cohort",
+    "JointModel": "models",
+    "Fit": "inference",
+    "fit": "inference",
+    "Trial": "trials",
+    "OperatingCharacteristics": "trials",
+    "simulate": "trials",
+    "Study": "study",
+    "run": "study",
+}
+
+__all__ = [
+    "AlsmodelError",
+    "Cohort",
+    "Fault",
+    "Fit",
+    "FitFailed",
+    "InvalidInput",
+    "JointModel",
+    "OperatingCharacteristics",
+    "Study",
+    "Trial",
+    "fit",
+    "read",
+    "run",
+    "simulate",
+]
+
+use_code_cache()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

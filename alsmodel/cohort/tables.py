@@ -1,0 +1,208 @@
+"""The canonical tables: what a cohort looks like after reading, whatever it was read from.
+
+Every day is a Float64 count of days from the time origin of the source (for PRO-ACT the trial's
+baseline, day 0). A missing row means *unknown*, never *no*.
+"""
+
+import dataframely as dy
+import polars as pl
+
+SEXES = ("female", "male")
+ONSET_SITES = ("bulbar", "limb", "limb and bulbar", "spine", "respiratory", "other")
+SCALES = ("ALSFRS-R", "ALSFRS")
+NEURONS = ("UMN", "LMN")
+SIGN_STATES = ("present", "absent", "not examined")
+SIDES = ("left", "right")
+
+_DAY = {"unit": "day", "origin": "time origin of the source (baseline)"}
+_POINT = {"unit": "point"}
+
+
+def _item(meaning: str) -> dy.Int8:
+    return dy.Int8(nullable=True, min=0, max=4, metadata={**_POINT, "meaning": meaning})
+
+
+class Participants(dy.Schema):
+    """One row per participant; null means that the source does not say."""
+
+    participant_id = dy.String(primary_key=True)
+    source = dy.String(nullable=True, metadata={"meaning": "study or register the person comes from"})
+    site = dy.String(nullable=True, metadata={"meaning": "centre"})
+    entry_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "day observation begins"})
+    sex = dy.String(nullable=True, check=lambda c: c.is_in(list(SEXES)))
+    age = dy.Float64(nullable=True, min=0.0, max=130.0, metadata={"unit": "year", "meaning": "age at the time origin"})
+    onset_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "first symptom; normally negative"})
+    diagnosis_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "diagnosis"})
+    onset_site = dy.String(nullable=True, check=lambda c: c.is_in(list(ONSET_SITES)))
+    phenotype = dy.String(nullable=True)
+    el_escorial = dy.String(nullable=True, metadata={"meaning": "recorded El Escorial category"})
+    gene = dy.String(nullable=True, metadata={"meaning": "known ALS gene"})
+    family_history = dy.Bool(nullable=True, metadata={"meaning": "ALS in the family"})
+    arm = dy.String(nullable=True, metadata={"meaning": "assigned arm, as recorded, lower case"})
+    last_contact_day = dy.Float64(
+        nullable=True, metadata={**_DAY, "meaning": "last contact over assessments and measured tables"}
+    )
+    height_cm = dy.Float64(nullable=True, min=0.0, metadata={"unit": "cm"})
+
+
+class Covariates(dy.Schema):
+    """Baseline columns without a canonical place: a number or a text per participant and name."""
+
+    participant_id = dy.String(primary_key=True)
+    name = dy.String(primary_key=True)
+    number = dy.Float64(nullable=True)
+    text = dy.String(nullable=True)
+
+    @dy.rule()
+    def holds_a_number_or_a_text(cls) -> pl.Expr:
+        return pl.col("number").is_not_null() != pl.col("text").is_not_null()
+
+
+class Assessments(dy.Schema):
+    """ALSFRS-R and ALSFRS assessments: one row per participant and day, items as scored.
+
+    Item 10 of the original scale (``item_10_original``) is a question of its own and never stands
+    in for dyspnoea (``item_10``); totals on 40 and on 48 are kept apart.
+    """
+
+    participant_id = dy.String(primary_key=True)
+    day = dy.Float64(primary_key=True, metadata=_DAY)
+    item_1 = _item("speech")
+    item_2 = _item("salivation")
+    item_3 = _item("swallowing")
+    item_4 = _item("handwriting")
+    item_5 = _item("cutting food and handling utensils, 5a or with gastrostomy 5b")
+    item_6 = _item("dressing and hygiene")
+    item_7 = _item("turning in bed")
+    item_8 = _item("walking")
+    item_9 = _item("climbing stairs")
+    item_10 = _item("dyspnoea")
+    item_11 = _item("orthopnoea")
+    item_12 = _item("respiratory insufficiency")
+    item_10_original = _item("breathing, item 10 of the ten-item ALSFRS")
+    gastrostomy = dy.Bool(nullable=True, metadata={"meaning": "item 5 was asked in its form 5b"})
+    total_48 = dy.Int16(nullable=True, min=0, max=48, metadata={**_POINT, "meaning": "ALSFRS-R total"})
+    total_40 = dy.Int16(nullable=True, min=0, max=40, metadata={**_POINT, "meaning": "ALSFRS total"})
+    scale = dy.String(check=lambda c: c.is_in(list(SCALES)))
+    mode = dy.String(nullable=True, metadata={"meaning": "in person, telephone, ..."})
+    respondent = dy.String(nullable=True, metadata={"meaning": "participant, caregiver, ..."})
+
+
+class Measurements(dy.Schema):
+    """One long table of named values: totals, domains, vital capacity, laboratory, or any outcome."""
+
+    participant_id = dy.String()
+    day = dy.Float64(metadata=_DAY)
+    name = dy.String()
+    value = dy.Float64(allow_inf=False, allow_nan=False)
+    unit = dy.String(nullable=True)
+
+
+class Events(dy.Schema):
+    """Things that happened; a null day means that it happened on an unknown day."""
+
+    participant_id = dy.String(primary_key=True)
+    kind = dy.String(primary_key=True, metadata={"meaning": "death, tracheostomy, pav, or a name of your own"})
+    day = dy.Float64(nullable=True, metadata=_DAY)
+    definition = dy.String(metadata={"meaning": "tag of the event's definition"})
+
+
+class Exposures(dy.Schema):
+    """Drugs: ``taken`` false means recorded as not taken; no row at all means unknown."""
+
+    participant_id = dy.String()
+    drug = dy.String()
+    taken = dy.Bool()
+    start_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "null: start unknown"})
+    stop_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "null: not stopped, or unknown"})
+    dose = dy.Float64(nullable=True)
+    dose_unit = dy.String(nullable=True)
+
+
+class Signs(dy.Schema):
+    """Upper and lower motor neuron signs by body region and side."""
+
+    participant_id = dy.String()
+    day = dy.Float64(metadata=_DAY)
+    region = dy.String()
+    side = dy.String(nullable=True, check=lambda c: c.is_in(list(SIDES)))
+    neuron = dy.String(check=lambda c: c.is_in(list(NEURONS)))
+    sign = dy.String()
+    state = dy.String(check=lambda c: c.is_in(list(SIGN_STATES)))
+
+
+class Issues(dy.Schema):
+    """What reading met: which rule, where, and what was done. Never holds a participant's value."""
+
+    severity = dy.String(check=lambda c: c.is_in(["error", "warning", "note"]))
+    rule = dy.String()
+    file = dy.String()
+    row = dy.Int64(nullable=True, metadata={"meaning": "line in the file, the header being line 1"})
+    column = dy.String(nullable=True)
+    participant_id = dy.String(nullable=True)
+    action = dy.String(check=lambda c: c.is_in(["kept", "repaired", "rejected", "set aside"]))
+    detail = dy.String()
+
+
+class Flow(dy.Schema):
+    """Rows of each file: every row read ends in exactly one of the other four columns."""
+
+    file = dy.String(primary_key=True)
+    read = dy.Int64(min=0)
+    kept = dy.Int64(min=0)
+    repaired = dy.Int64(min=0)
+    rejected = dy.Int64(min=0)
+    set_aside = dy.Int64(min=0)
+
+    @dy.rule()
+    def counts_add_up(cls) -> pl.Expr:
+        return pl.col("read") == pl.col("kept") + pl.col("repaired") + pl.col("rejected") + pl.col("set_aside")
+
+
+class ParticipantFlow(dy.Schema):
+    """Participants after each step of reading, with the reason for those who left."""
+
+    step = dy.String()
+    n = dy.Int64(min=0)
+    excluded = dy.Int64(min=0)
+    reason = dy.String(nullable=True)
+
+
+#: Name of each table in a cohort -> its schema; the order is the order of the files of a saved cohort.
+SCHEMAS: dict[str, type[dy.Schema]] = {
+    "participants": Participants,
+    "covariates": Covariates,
+    "assessments": Assessments,
+    "measurements": Measurements,
+    "events": Events,
+    "exposures": Exposures,
+    "signs": Signs,
+    "issues": Issues,
+    "flow": Flow,
+    "participant_flow": ParticipantFlow,
+}
+
+
+def polars_schema(name: str) -> dict[str, pl.DataType]:
+    """Return column name -> polars type of table `name`."""
+    return {column: spec.dtype for column, spec in SCHEMAS[name].columns().items()}
+
+
+def empty(name: str) -> pl.DataFrame:
+    """Return the canonical table `name` with its columns and no rows."""
+    return pl.DataFrame(schema=polars_schema(name))
+
+
+def conform(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Put `frame` into the columns, order and types of table `name`; columns it lacks become null.
+
+    Raises
+    ------
+    polars.exceptions.PolarsError
+        When a value does not fit its type: a fault of the reader, not of the data.
+    """
+    schema = polars_schema(name)
+    return frame.select(
+        (pl.col(column) if column in frame.columns else pl.lit(None)).cast(dtype).alias(column)
+        for column, dtype in schema.items()
+    )

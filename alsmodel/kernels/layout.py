@@ -1,0 +1,268 @@
+"""From visits, follow-up and exposure intervals to the flat arrays that `alsmodel.kernels.joint.joint_loglik` reads.
+
+Each participant's time is cut where an exposure starts or stops (*segments*), and follow-up is cut again at the knots of the
+baseline hazard; Gauss-Legendre nodes lie inside each of these pieces, so nothing that is integrated has a kink.
+"""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Flat arrays of one data set under one model structure; S segments, M nodes, N participants.
+
+    Attributes
+    ----------
+    seg_ptr, seg_person, seg_start, seg_end : array
+        Segments of each participant, their participant and their bounds (time from the origin; -inf and inf outside).
+    seg_ref : array, shape (S,)
+        Time at which a segment's level is held.
+    exposed : array, shape (S, drugs)
+        Exposure to each drug on each segment.
+    cross : array, shape (S, 10)
+        Cross-products of (1, t - seg_ref, t^2, y) over the segment's visits.
+    node_ptr, node_seg, node_time, node_logw, node_piece : array
+        Nodes of the cumulative hazard.
+    event_seg, event_time, event_piece, event : array, shape (N,)
+        End of follow-up.
+    pieces : int
+        Pieces of the baseline hazard.
+    """
+
+    seg_ptr: Ints
+    seg_person: Ints
+    seg_start: Floats
+    seg_end: Floats
+    seg_ref: Floats
+    exposed: Floats
+    cross: Floats
+    node_ptr: Ints
+    node_seg: Ints
+    node_time: Floats
+    node_logw: Floats
+    node_piece: Ints
+    event_seg: Ints
+    event_time: Floats
+    event_piece: Ints
+    event: Floats
+    pieces: int
+
+
+def hermite_grid(per_dimension: int, dimensions: int) -> tuple[Floats, Floats, Floats]:
+    """Gauss-Hermite rule of the standard normal and its product grid.
+
+    Returns
+    -------
+    abscissae : array, shape (Q,)
+    grid : array, shape (Q**q, q)
+        Last dimension runs fastest.
+    log_weight : array, shape (Q**q,)
+        Log weights plus half the squared norm of the point.
+    """
+    x, w = np.polynomial.hermite_e.hermegauss(per_dimension)
+    x = (x - x[::-1]) / 2  # exactly symmetric, so that exp(-v x) is 1 / exp(v x)
+    logw = np.log(w) - np.log(np.sqrt(2 * np.pi))
+    axes = np.meshgrid(*([np.arange(per_dimension)] * dimensions), indexing="ij")
+    index = np.stack([a.ravel() for a in axes], axis=1)
+    grid = np.ascontiguousarray(x[index])
+    return x, grid, logw[index].sum(axis=1) + 0.5 * (grid**2).sum(axis=1)
+
+
+@njit(cache=True, fastmath=False)
+def _segments(people, first_time, last_time, person, drug, start, stop, drugs):
+    """Segments of each participant, cut at exposure starts and stops strictly inside [first_time, last_time]."""
+    order_ptr = np.zeros(people + 1, np.int64)
+    for r in range(person.size):
+        order_ptr[person[r] + 1] += 1
+    for i in range(people):
+        order_ptr[i + 1] += order_ptr[i]
+    most = people + 2 * person.size
+    seg_person, seg_start, seg_end = np.empty(most, np.int64), np.empty(most), np.empty(most)
+    exposed = np.zeros((most, drugs))
+    seg_ptr = np.zeros(people + 1, np.int64)
+    total = 0
+    for i in range(people):
+        a, b = order_ptr[i], order_ptr[i + 1]
+        cuts = np.empty(2 * (b - a) + 2)
+        cuts[0] = -np.inf
+        used = 1
+        for r in range(a, b):
+            for c in (start[r], stop[r]):
+                if first_time[i] < c < last_time[i]:
+                    cuts[used] = c
+                    used += 1
+        cuts[used] = np.inf
+        ordered = np.unique(cuts[: used + 1])
+        for s in range(ordered.size - 1):
+            left, right = ordered[s], ordered[s + 1]
+            inside = max(left, first_time[i]) * 0.5 + min(right, last_time[i]) * 0.5
+            seg_person[total], seg_start[total], seg_end[total] = i, left, right
+            for r in range(a, b):
+                if start[r] <= inside < stop[r] or (start[r] <= left and right <= stop[r]):
+                    exposed[total, drug[r]] = 1.0
+            total += 1
+        seg_ptr[i + 1] = total
+    return seg_ptr, seg_person[:total], seg_start[:total], seg_end[:total], exposed[:total]
+
+
+@njit(cache=True, fastmath=False)
+def _locate(seg_ptr, seg_end, i, t):
+    """Segment of participant i that holds time t (a boundary belongs to the earlier one)."""
+    e = seg_ptr[i]
+    while t > seg_end[e]:
+        e += 1
+    return e
+
+
+@njit(cache=True, fastmath=False)
+def _cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome):
+    cross = np.zeros((seg_end.size, 10))
+    for j in range(visit_person.size):
+        t, y = visit_time[j], outcome[j]
+        e = _locate(seg_ptr, seg_end, visit_person[j], t)
+        d, u = t - seg_ref[e], t * t
+        x = cross[e]
+        x[0] += 1.0
+        x[1] += d
+        x[2] += u
+        x[3] += d * d
+        x[4] += d * u
+        x[5] += u * u
+        x[6] += y
+        x[7] += d * y
+        x[8] += u * y
+        x[9] += y * y
+    return cross
+
+
+@njit(cache=True, fastmath=False)
+def _piece(knots, u):
+    k = 0
+    while k < knots.size and u > knots[k]:
+        k += 1
+    return k
+
+
+@njit(cache=True, fastmath=False)
+def _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull):
+    """Gauss-Legendre nodes of each participant on [begin, end], split at segments and at knots (on the hazard's clock, t + shift)."""
+    people = begin.size
+    per = x.size
+    most = 0
+    for i in range(people):
+        most += (seg_ptr[i + 1] - seg_ptr[i] + knots.size) * per
+    seg, time, logw, piece = np.empty(most, np.int64), np.empty(most), np.empty(most), np.empty(most, np.int64)
+    ptr = np.zeros(people + 1, np.int64)
+    total = 0
+    for i in range(people):
+        left = begin[i]
+        e = seg_ptr[i]
+        while left < end[i]:
+            while left >= seg_end[e]:
+                e += 1
+            k = 0
+            while k < knots.size and left + shift[i] >= knots[k]:
+                k += 1
+            right = min(end[i], seg_end[e])
+            if k < knots.size:
+                right = min(right, knots[k] - shift[i])
+            if not right > left:
+                break
+            width = right - left
+            from_zero = weibull and left + shift[i] <= 0.0
+            for r in range(per):
+                v = 0.5 * (x[r] + 1.0)
+                if from_zero:  # t = T v^2 tames t^(shape - 1) at zero
+                    time[total], logw[total] = left + width * v * v, np.log(width * v * w[r])
+                else:
+                    time[total], logw[total] = left + width * v, np.log(0.5 * width * w[r])
+                seg[total], piece[total] = e, k
+                total += 1
+            left = right
+        ptr[i + 1] = total
+    return ptr, seg[:total], time[:total], logw[:total], piece[:total]
+
+
+def lay_out(
+    *,
+    people: int,
+    visit_person: Ints,
+    visit_time: Floats,
+    outcome: Floats,
+    begin: Floats,
+    end: Floats,
+    event: Floats,
+    shift: Floats,
+    knots: Floats,
+    nodes: int,
+    weibull: bool,
+    exposure_person: Ints,
+    exposure_drug: Ints,
+    exposure_start: Floats,
+    exposure_stop: Floats,
+    drugs: int,
+) -> Layout:
+    """Cut every participant's time and collect what the likelihood needs.
+
+    Parameters
+    ----------
+    people : int
+        Participants, N.
+    visit_person, visit_time, outcome : array
+        One entry per visit: participant, time from the origin, transformed outcome.
+    begin, end, event : array, shape (N,)
+        Follow-up for the hazard, and whether it ended with the event.
+    shift : array, shape (N,)
+        The hazard's clock minus the score's clock.
+    knots : array
+        Inner knots of a piecewise baseline, on the hazard's clock; empty for a Weibull baseline.
+    nodes : int
+        Gauss-Legendre nodes per piece.
+    weibull : bool
+        Whether the baseline is Weibull.
+    exposure_person, exposure_drug, exposure_start, exposure_stop : array
+        One entry per exposure interval, sorted by participant; -inf and inf where open.
+    drugs : int
+        Number of drugs.
+    """
+    first = np.minimum(begin, 0.0)
+    last = end.copy()
+    np.minimum.at(first, visit_person, visit_time)
+    np.maximum.at(last, visit_person, visit_time)
+    seg_ptr, seg_person, seg_start, seg_end, exposed = _segments(
+        people, first, last, exposure_person, exposure_drug, exposure_start, exposure_stop, drugs
+    )
+    alone = np.diff(seg_ptr)[seg_person] == 1
+    seg_ref = np.where(alone, 0.0, np.where(np.isinf(seg_start), first[seg_person], seg_start))
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    ptr, seg, time, logw, piece = _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull)
+    event_seg = np.array([_locate(seg_ptr, seg_end, i, end[i]) for i in range(people)], np.int64)
+    event_piece = np.array([_piece(knots, end[i] + shift[i]) for i in range(people)], np.int64)
+    return Layout(
+        seg_ptr=seg_ptr,
+        seg_person=seg_person,
+        seg_start=seg_start,
+        seg_end=seg_end,
+        seg_ref=seg_ref,
+        exposed=exposed,
+        cross=_cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome),
+        node_ptr=ptr,
+        node_seg=seg,
+        node_time=time,
+        node_logw=logw,
+        node_piece=piece,
+        event_seg=event_seg,
+        event_time=end,
+        event_piece=event_piece,
+        event=event,
+        pieces=knots.size + 1,
+    )

@@ -1,0 +1,76 @@
+"""The names that a settings dataclass knows at each place, for suggestions."""
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from alsmodel.settings.toml import SettingPath
+
+
+def names_at(cls: type, loc: tuple[str | int, ...]) -> list[str]:
+    """Names valid at pydantic's location `loc` below `cls`, in order of declaration."""
+    places: list[Any] = [cls]
+    for part in loc:
+        places = [child for place in places for child in _descend(place, part)]
+    names = [
+        field.name
+        for place in places
+        for member in _members(place)
+        if dataclasses.is_dataclass(member)
+        for field in dataclasses.fields(member)
+    ]
+    return list(dict.fromkeys(names))
+
+
+def sections_with(cls: type, name: str) -> list[SettingPath]:
+    """Sections of `cls`, at any depth, that have a setting called `name`."""
+    return [path for path, member in _sections(cls, (), 0) if name in _fields(member)]
+
+
+def _sections(annotation: Any, path: SettingPath, depth: int) -> Iterator[tuple[SettingPath, type]]:
+    if depth > 4:
+        return
+    for member in _members(annotation):
+        if dataclasses.is_dataclass(member) and isinstance(member, type):
+            yield path, member
+            for name, hint in _fields(member).items():
+                yield from _sections(hint, (*path, name), depth + 1)
+
+
+def _descend(annotation: Any, part: str | int) -> Iterator[Any]:
+    for member in _members(annotation):
+        if dataclasses.is_dataclass(member) and isinstance(member, type):
+            fields = _fields(member)
+            if part in fields:
+                yield fields[str(part)]
+            elif part == member.__name__ or part in _labels(fields):
+                yield member
+            continue
+        origin, arguments = get_origin(member), get_args(member)
+        if isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:
+            yield arguments[1]
+        elif isinstance(part, int) and arguments:
+            yield arguments[0] if len(arguments) == 1 or arguments[-1] is Ellipsis else arguments[part % len(arguments)]
+
+
+def _members(annotation: Any) -> list[Any]:
+    if isinstance(annotation, typing.TypeAliasType):
+        return _members(annotation.__value__)
+    origin = get_origin(annotation)
+    if origin is typing.Annotated:
+        return _members(get_args(annotation)[0])
+    if origin in (typing.Union, UnionType):
+        return [inner for member in get_args(annotation) for inner in _members(member)]
+    return [annotation]
+
+
+def _fields(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def _labels(fields: Mapping[str, Any]) -> set[Any]:
+    """Values of the fields that tell the members of a union apart."""
+    return {value for hint in fields.values() if get_origin(hint) is Literal for value in get_args(hint)}
