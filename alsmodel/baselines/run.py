@@ -101,7 +101,8 @@ def fit(
     -----
     Kaplan-Meier limits are on the log(-log) scale.
     AFT: :math:`S(t) = \\exp\\{-(t/\\lambda_i)^{\\rho}\\}` with :math:`\\log\\lambda_i = a + x_i'b`, by maximum
-    likelihood; a time ratio :math:`e^b` above 1 means longer survival. (Kalbfleisch and Prentice, The Statistical Analysis of Failure Time Data, 2nd ed., ch. 3-4.)
+    likelihood; a time ratio :math:`e^b` above 1 means longer survival.
+    Kalbfleisch and Prentice, The Statistical Analysis of Failure Time Data, 2nd ed., ch. 2-4.
     """
     times = checked_times(event_time, event, entry_time)
     n = times.end.size

@@ -13,6 +13,8 @@ SCALES = ("ALSFRS-R", "ALSFRS")
 NEURONS = ("UMN", "LMN")
 SIGN_STATES = ("present", "absent", "not examined")
 SIDES = ("left", "right")
+SEVERITIES = ("error", "warning", "note")
+ACTIONS = ("kept", "repaired", "rejected", "set aside")
 
 _DAY = {"unit": "day", "origin": "time origin of the source (baseline)"}
 _POINT = {"unit": "point"}
@@ -22,6 +24,10 @@ def _item(meaning: str) -> dy.Int8:
     return dy.Int8(nullable=True, min=0, max=4, metadata={**_POINT, "meaning": meaning})
 
 
+def _word(words: tuple[str, ...], *, nullable: bool = False) -> dy.String:
+    return dy.String(nullable=nullable, check=lambda c: c.is_in(list(words)), metadata={"words": list(words)})
+
+
 class Participants(dy.Schema):
     """One row per participant; null means that the source does not say."""
 
@@ -29,11 +35,11 @@ class Participants(dy.Schema):
     source = dy.String(nullable=True, metadata={"meaning": "study or register the person comes from"})
     site = dy.String(nullable=True, metadata={"meaning": "centre"})
     entry_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "day observation begins"})
-    sex = dy.String(nullable=True, check=lambda c: c.is_in(list(SEXES)))
+    sex = _word(SEXES, nullable=True)
     age = dy.Float64(nullable=True, min=0.0, max=130.0, metadata={"unit": "year", "meaning": "age at the time origin"})
     onset_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "first symptom; normally negative"})
     diagnosis_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "diagnosis"})
-    onset_site = dy.String(nullable=True, check=lambda c: c.is_in(list(ONSET_SITES)))
+    onset_site = _word(ONSET_SITES, nullable=True)
     phenotype = dy.String(nullable=True)
     el_escorial = dy.String(nullable=True, metadata={"meaning": "recorded El Escorial category"})
     gene = dy.String(nullable=True, metadata={"meaning": "known ALS gene"})
@@ -83,7 +89,7 @@ class Assessments(dy.Schema):
     gastrostomy = dy.Bool(nullable=True, metadata={"meaning": "item 5 was asked in its form 5b"})
     total_48 = dy.Int16(nullable=True, min=0, max=48, metadata={**_POINT, "meaning": "ALSFRS-R total"})
     total_40 = dy.Int16(nullable=True, min=0, max=40, metadata={**_POINT, "meaning": "ALSFRS total"})
-    scale = dy.String(check=lambda c: c.is_in(list(SCALES)))
+    scale = _word(SCALES)
     mode = dy.String(nullable=True, metadata={"meaning": "in person, telephone, ..."})
     respondent = dy.String(nullable=True, metadata={"meaning": "participant, caregiver, ..."})
 
@@ -125,22 +131,22 @@ class Signs(dy.Schema):
     participant_id = dy.String()
     day = dy.Float64(metadata=_DAY)
     region = dy.String()
-    side = dy.String(nullable=True, check=lambda c: c.is_in(list(SIDES)))
-    neuron = dy.String(check=lambda c: c.is_in(list(NEURONS)))
+    side = _word(SIDES, nullable=True)
+    neuron = _word(NEURONS)
     sign = dy.String()
-    state = dy.String(check=lambda c: c.is_in(list(SIGN_STATES)))
+    state = _word(SIGN_STATES)
 
 
 class Issues(dy.Schema):
     """What reading met: which rule, where, and what was done. Never holds a participant's value."""
 
-    severity = dy.String(check=lambda c: c.is_in(["error", "warning", "note"]))
+    severity = _word(SEVERITIES)
     rule = dy.String()
     file = dy.String()
     row = dy.Int64(nullable=True, metadata={"meaning": "line in the file, the header being line 1"})
     column = dy.String(nullable=True)
     participant_id = dy.String(nullable=True)
-    action = dy.String(check=lambda c: c.is_in(["kept", "repaired", "rejected", "set aside"]))
+    action = _word(ACTIONS)
     detail = dy.String()
 
 

@@ -1,0 +1,6 @@
+"""Analyses of one trial, batched over replicates: arrays in, one record per replicate out."""
+
+from alsmodel.estimators.logrank import LogRankFits, fit_log_rank
+from alsmodel.estimators.random_slope import RandomSlopeFits, fit_random_slope
+
+__all__ = ["LogRankFits", "RandomSlopeFits", "fit_log_rank", "fit_random_slope"]

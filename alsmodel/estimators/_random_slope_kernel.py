@@ -13,12 +13,14 @@ import numpy as np
 from numba import njit
 
 OK, AT_BOUNDARY, NOT_CONVERGED, NOT_ESTIMABLE = 0, 1, 2, 3
-MAX_ITERATIONS = 60
+MAX_EVALUATIONS = 400
 TOLERANCE = 1e-12  # of the scoring decrement s' I^-1 s: squared distance to the maximum, in standard errors
-BOUNDARY_SHARE = 1e-7  # scoring stays where 1 - correlation^2 of the random effects exceeds this
+CORRELATION_ROOM = 1e-7  # scoring stays where 1 - correlation^2 of the random effects exceeds this
+MAX_DAMPING = 1e12
+SCORING, CLIMBING, FINISHING = 0, 1, 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def solve(matrix, vector, factor, out):  # type: ignore[no-untyped-def]
     """Cholesky solve; False when `matrix` is not numerically positive definite."""
     size = vector.shape[0]
@@ -46,27 +48,26 @@ def solve(matrix, vector, factor, out):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
-def invert(matrix, factor, out):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy")
+def invert(matrix, unit, factor, out):  # type: ignore[no-untyped-def]
     """Inverse of a symmetric positive definite matrix; False when it is not one."""
     size = matrix.shape[0]
-    unit = np.zeros(size)
     for j in range(size):
-        unit[:] = 0.0
-        unit[j] = 1.0
+        for i in range(size):
+            unit[i] = 1.0 if i == j else 0.0
         if not solve(matrix, unit, factor, out[j]):
             return False
     return True
 
 
-@njit(cache=True, nogil=True)
-def summarise(y, times, z, row, shared, stats):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy")
+def summarise(y, times, z, row, shared, stats, table, masks):  # type: ignore[no-untyped-def]
     """Group participants by visit pattern and sum; returns (patterns, participants, observations, mean of y)."""
     count, gram, cc, ch, hh, yy = stats
     people, visits = y.shape
     p = row.shape[0]
-    table = np.full(1 << int(np.ceil(np.log2(2.0 * people + 2.0))), -1, np.int64)
-    masks = np.empty(people, np.uint64)
+    for j in range(table.shape[0]):
+        table[j] = -1
     total, observations, used, patterns = 0.0, 0, 0, 0
     for i in range(people):
         for j in range(visits):
@@ -104,7 +105,11 @@ def summarise(y, times, z, row, shared, stats):  # type: ignore[no-untyped-def]
             masks[g] = mask
             count[g, 0], count[g, 1] = 0.0, seen
             gram[g, 0], gram[g, 1], gram[g, 2] = seen, g1, g2
-            cc[g], ch[g], hh[g], yy[g] = 0.0, 0.0, 0.0, 0.0
+            hh[g, 0], hh[g, 1], hh[g, 2], yy[g] = 0.0, 0.0, 0.0, 0.0
+            for a in range(p):
+                ch[g, a, 0], ch[g, a, 1] = 0.0, 0.0
+                for b in range(p):
+                    cc[g, a, b] = 0.0
         count[g, 0] += 1.0
         hh[g, 0] += h0 * h0
         hh[g, 1] += h0 * h1
@@ -122,12 +127,12 @@ def summarise(y, times, z, row, shared, stats):  # type: ignore[no-untyped-def]
     return patterns, used, observations, centre
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def residual_sums(g, beta, row, stats, rs):  # type: ignore[no-untyped-def]
     """Sums over pattern `g` of s s' and r'r (r = y - X beta, s = Z'r) and, into `rs`, of z s'; (s00,s01,s11,rr)."""
     _, gram, cc, ch, hh, yy = stats
     p = row.shape[0]
-    g0, g1, g2 = gram[g]
+    g0, g1, g2 = gram[g, 0], gram[g, 1], gram[g, 2]
     a00, a01, a11 = 0.0, 0.0, 0.0  # sum of a a' with a = A beta
     x00, x01, x10, x11 = 0.0, 0.0, 0.0, 0.0  # sum of a h'
     for a in range(p):
@@ -159,73 +164,80 @@ def residual_sums(g, beta, row, stats, rs):  # type: ignore[no-untyped-def]
     return s00, s01, s11, rr
 
 
-@njit(cache=True, nogil=True)
-def add_forms(g, theta, row, stats, forms, xvy):  # type: ignore[no-untyped-def]
-    """Add pattern `g` to the 15 matrices A'BA (X'V^-1X, four S_k, ten Q_kl), X'V^-1y and tr(V^-1 V_k V^-1 V_l).
+@njit(cache=True, nogil=True, error_model="numpy")
+def put(table, j, b00, b01, b11):  # type: ignore[no-untyped-def]
+    """Row `j`: the entries of a symmetric 2 x 2 matrix."""
+    table[j, 0] = b00
+    table[j, 1] = b01
+    table[j, 2] = b11
 
-    Returns log|V|, the four tr(V^-1 V_k) and the ten traces as one flat tuple.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_forms(g, theta, row, stats, forms, xvy, traces, middle):  # type: ignore[no-untyped-def]
+    """Add pattern `g` to `forms`, the 15 matrices A'BA: X'V^-1X, four S_k, ten Q_kl (upper triangle of k, l by rows).
+
+    Also to X'V^-1y and to `traces`: log|V|, four tr(V^-1 V_k), ten tr(V^-1 V_k V^-1 V_l).
     """
     count, gram, cc, ch, _, _ = stats
-    d00, d01, d11, s2 = theta
-    people, seen = count[g]
-    g0, g1, g2 = gram[g]
+    d00, d01, d11, s2 = theta[0], theta[1], theta[2], theta[3]
+    people, seen = count[g, 0], count[g, 1]
+    g0, g1, g2 = gram[g, 0], gram[g, 1], gram[g, 2]
     b00, b01 = s2 + g0 * d00 + g1 * d01, g0 * d01 + g1 * d11
     b10, b11 = g1 * d00 + g2 * d01, s2 + g1 * d01 + g2 * d11
     det = b00 * b11 - b01 * b10
     k00, k01, k10, k11 = b11 / det, -b01 / det, -b10 / det, b00 / det
     m00, m01, m11 = k00 * g0 + k01 * g1, k00 * g1 + k01 * g2, k10 * g1 + k11 * g2
     n00, n01, n11 = k00 * m00 + k01 * m01, k00 * m01 + k01 * m11, k10 * m01 + k11 * m11
-    o00, o01, o11 = k00 * n00 + k01 * n01, k00 * n01 + k01 * n11, k10 * n01 + k11 * n11
-    # Rows: index in `forms`; columns: the 00, 01, 11 entries of the symmetric middle matrix B.
-    middle = np.array((
-        (m00, m01, m11),  # X' V^-1 X
-        (m00 * m00, m00 * m01, m01 * m01),  # S for d00: M e0 e0' M
-        (2 * m00 * m01, m00 * m11 + m01 * m01, 2 * m01 * m11),  # S for d01
-        (m01 * m01, m01 * m11, m11 * m11),  # S for d11
-        (n00, n01, n11),  # S for sigma2
-        (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0),
-        (m00 * n00, 0.5 * (m00 * n01 + m01 * n00), m01 * n01),  # Q d00, sigma2
-        (0.0, 0.0, 0.0), (0.0, 0.0, 0.0),
-        (m00 * n01 + m01 * n00, 0.5 * (m00 * n11 + m11 * n00) + m01 * n01, m01 * n11 + m11 * n01),  # d01, sigma2
-        (0.0, 0.0, 0.0),
-        (m01 * n01, 0.5 * (m01 * n11 + m11 * n01), m11 * n11),  # d11, sigma2
-        (o00, o01, o11),  # sigma2, sigma2
-    ))
+    # Middle matrices B. With m0, m1 the columns of M: the S of d00, d01, d11 are m0 m0', m0 m1' + m1 m0', m1 m1'.
+    put(middle, 0, m00, m01, m11)
+    put(middle, 1, m00 * m00, m00 * m01, m01 * m01)
+    put(middle, 2, 2 * m00 * m01, m00 * m11 + m01 * m01, 2 * m01 * m11)
+    put(middle, 3, m01 * m01, m01 * m11, m11 * m11)
+    put(middle, 4, n00, n01, n11)
     for j in range(3):
-        e00, cross, e11 = middle[1, j], 0.5 * middle[2, j], middle[3, j]
-        middle[5, j] = m00 * e00  # d00, d00
-        middle[6, j] = m01 * e00 + m00 * cross  # d00, d01
+        s00, cross, s11 = middle[1, j], 0.5 * middle[2, j], middle[3, j]
+        middle[5, j] = m00 * s00  # Q of d00, d00
+        middle[6, j] = m01 * s00 + m00 * cross  # d00, d01
         middle[7, j] = m01 * cross  # d00, d11
-        middle[9, j] = m11 * e00 + m00 * e11 + 2 * m01 * cross  # d01, d01
-        middle[10, j] = m11 * cross + m01 * e11  # d01, d11
-        middle[12, j] = m11 * e11  # d11, d11
-    p = row.shape[0]
-    for a in range(p):
-        ra = row[a]
-        xvy[a] += (k00 * ch[g, a, 0] + k01 * ch[g, a, 1]) if ra == 0 else (k10 * ch[g, a, 0] + k11 * ch[g, a, 1])
+        middle[9, j] = m11 * s00 + m00 * s11 + 2 * m01 * cross  # d01, d01
+        middle[10, j] = m11 * cross + m01 * s11  # d01, d11
+        middle[12, j] = m11 * s11  # d11, d11
+    put(middle, 8, m00 * n00, 0.5 * (m00 * n01 + m01 * n00), m01 * n01)  # d00, sigma2
+    put(middle, 11, m00 * n01 + m01 * n00, 0.5 * (m00 * n11 + m11 * n00) + m01 * n01, m01 * n11 + m11 * n01)
+    put(middle, 13, m01 * n01, 0.5 * (m01 * n11 + m11 * n01), m11 * n11)  # d11, sigma2
+    put(middle, 14, k00 * n00 + k01 * n01, k00 * n01 + k01 * n11, k10 * n01 + k11 * n11)  # sigma2, sigma2
+    for a in range(row.shape[0]):
+        left, right = (k00, k01) if row[a] == 0 else (k10, k11)
+        xvy[a] += left * ch[g, a, 0] + right * ch[g, a, 1]
         for b in range(a + 1):
-            weight, entry = cc[g, a, b], ra + row[b]
+            weight, entry = cc[g, a, b], row[a] + row[b]
             for j in range(15):
                 forms[j, a, b] += weight * middle[j, entry]
-    dm = d00 * m00 + 2 * d01 * m01 + d11 * m11
-    q00, q01 = d00 * m00 + d01 * m01, d00 * m01 + d01 * m11
+    q00, q01 = d00 * m00 + d01 * m01, d00 * m01 + d01 * m11  # D M
     q10, q11 = d01 * m00 + d11 * m01, d01 * m01 + d11 * m11
-    dmdm = q00 * q00 + 2 * q01 * q10 + q11 * q11
-    return (
-        people * ((seen - 2.0) * np.log(s2) + np.log(det)),
-        people * m00, people * 2 * m01, people * m11, people * (seen - dm) / s2,
-        people * m00 * m00, people * 2 * m00 * m01, people * m01 * m01, people * n00,
-        people * 2 * (m00 * m11 + m01 * m01), people * 2 * m01 * m11, people * 2 * n01,
-        people * m11 * m11, people * n11, people * (seen - 2 * dm + dmdm) / (s2 * s2),
-    )  # fmt: skip
+    traces[0] += people * ((seen - 2.0) * np.log(s2) + np.log(det))
+    traces[1] += people * m00
+    traces[2] += people * 2 * m01
+    traces[3] += people * m11
+    traces[4] += people * (seen - q00 - q11) / s2
+    traces[5] += people * m00 * m00
+    traces[6] += people * 2 * m00 * m01
+    traces[7] += people * m01 * m01
+    traces[8] += people * n00
+    traces[9] += people * 2 * (m00 * m11 + m01 * m01)
+    traces[10] += people * 2 * m01 * m11
+    traces[11] += people * 2 * n01
+    traces[12] += people * m11 * m11
+    traces[13] += people * n11
+    traces[14] += people * (seen - 2 * (q00 + q11) + q00 * q00 + 2 * q01 * q10 + q11 * q11) / (s2 * s2)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_quadratics(g, theta, beta, row, stats, rs, quad, curve, c):  # type: ignore[no-untyped-def]
     """Add pattern `g` to r'V^-1r (returned), r'V^-1 V_k V^-1 r, r'V^-1 V_k V^-1 V_l V^-1 r and X'V^-1 V_k V^-1 r."""
     _, gram, _, _, _, _ = stats
-    d00, d01, d11, s2 = theta
-    g0, g1, g2 = gram[g]
+    d00, d01, d11, s2 = theta[0], theta[1], theta[2], theta[3]
+    g0, g1, g2 = gram[g, 0], gram[g, 1], gram[g, 2]
     b00, b01 = s2 + g0 * d00 + g1 * d01, g0 * d01 + g1 * d11
     b10, b11 = g1 * d00 + g2 * d01, s2 + g1 * d01 + g2 * d11
     det = b00 * b11 - b01 * b10
@@ -264,24 +276,32 @@ def add_quadratics(g, theta, beta, row, stats, rs, quad, curve, c):  # type: ign
     return (rr - trace_dks) / s2
 
 
-@njit(cache=True, nogil=True)
-def evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work):  # type: ignore[no-untyped-def]
-    """Restricted log likelihood without its 2 pi constant; fills all the arrays. NaN when theta or X is singular."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def evaluate(theta, patterns, row, stats, fit, work):  # type: ignore[no-untyped-def]
+    """Restricted log likelihood without its 2 pi constant; fills `fit`. NaN when theta or X'V^-1X is singular."""
+    forms, phi, beta, score, expected, observed = fit
+    factor, rs, xvy, c, phis, middle, traces, quad, curve, unit = work
     p = row.shape[0]
-    factor, rs, xvy, c = work
-    forms[:] = 0.0
-    xvy[:] = 0.0
-    c[:] = 0.0
-    traces, quad, curve = np.zeros(15), np.zeros(4), np.zeros(10)
+    for a in range(p):
+        xvy[a] = 0.0
+        for k in range(4):
+            c[k, a] = 0.0
+        for b in range(p):
+            for j in range(15):
+                forms[j, a, b] = 0.0
+    for j in range(15):
+        traces[j] = 0.0
+    for j in range(10):
+        curve[j] = 0.0
+    for j in range(4):
+        quad[j] = 0.0
     for g in range(patterns):
-        parts = add_forms(g, theta, row, stats, forms, xvy)
-        for j in range(15):
-            traces[j] += parts[j]
+        add_forms(g, theta, row, stats, forms, xvy, traces, middle)
     for j in range(15):
         for a in range(p):
             for b in range(a):
                 forms[j, b, a] = forms[j, a, b]
-    if not invert(forms[0], factor, phi):
+    if not invert(forms[0], unit, factor, phi):
         return np.nan
     log_det = 0.0
     for a in range(p):
@@ -292,10 +312,16 @@ def evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, obs
     rvr = 0.0
     for g in range(patterns):
         rvr += add_quadratics(g, theta, beta, row, stats, rs, quad, curve, c)
-    phis = np.empty((4, p, p))
     for k in range(4):
-        phis[k] = phi @ forms[1 + k]
-        score[k] = -0.5 * (traces[1 + k] - np.trace(phis[k]) - quad[k])
+        trace = 0.0
+        for a in range(p):
+            for b in range(p):
+                total = 0.0
+                for m in range(p):
+                    total += phi[a, m] * forms[1 + k, m, b]
+                phis[k, a, b] = total
+            trace += phis[k, a, a]
+        score[k] = -0.5 * (traces[1 + k] - trace - quad[k])
     j = 0
     for k in range(4):
         for m in range(k, 4):
@@ -305,36 +331,48 @@ def evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, obs
                     both += phis[k, a, b] * phis[m, b, a]
                     lost += phi[a, b] * forms[5 + j, a, b]
                     cross += c[k, a] * phi[a, b] * c[m, b]
-            expected[k, m] = expected[m, k] = 0.5 * (traces[5 + j] - 2.0 * lost + both)
-            observed[k, m] = observed[m, k] = curve[j] - cross - expected[k, m]
+            expected[k, m] = 0.5 * (traces[5 + j] - 2.0 * lost + both)
+            observed[k, m] = curve[j] - cross - expected[k, m]
+            expected[m, k] = expected[k, m]
+            observed[m, k] = observed[k, m]
             j += 1
     return -0.5 * (traces[0] + log_det + rvr)
 
 
-@njit(cache=True, nogil=True)
-def start_values(patterns, row, stats, work):  # type: ignore[no-untyped-def]
-    """Moments of the per-participant least-squares lines, pulled inside the parameter space."""
-    count, gram, cc, ch, hh, yy = stats
-    factor, rs, xvy, _ = work
+@njit(cache=True, nogil=True, error_model="numpy")
+def assign(theta, d00, d01, d11, s2):  # type: ignore[no-untyped-def]
+    theta[0] = d00
+    theta[1] = d01
+    theta[2] = d11
+    theta[3] = s2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def start_values(patterns, row, stats, theta, beta, xx, work):  # type: ignore[no-untyped-def]
+    """Moments of the participants' least-squares lines, pulled inside the space, into `theta`; False if X is short."""
+    count, gram, cc, ch, _, _ = stats
+    factor, rs, xvy = work[0], work[1], work[2]
     p = row.shape[0]
-    xx, beta = np.zeros((p, p)), np.zeros(p)
-    xvy[:] = 0.0
+    assign(theta, 1.0, 0.0, 1.0, 1.0)
+    for a in range(p):
+        xvy[a] = 0.0
+        for b in range(p):
+            xx[a, b] = 0.0
     for g in range(patterns):
         for a in range(p):
             xvy[a] += ch[g, a, row[a]]
             for b in range(p):
                 xx[a, b] += cc[g, a, b] * gram[g, row[a] + row[b]]
-    theta = np.array((1.0, 0.0, 1.0, 1.0))
     if not solve(xx, xvy, factor, beta):
-        return theta, False
-    within, freedom, lines = 0.0, 0.0, 0.0
-    raw, noise = np.zeros(3), np.zeros(3)
-    spread, seen = 0.0, 0.0
+        return False
+    within, freedom, lines, spread, seen, squares = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    r00, r01, r11, n00, n01, n11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for g in range(patterns):
         s00, s01, s11, rr = residual_sums(g, beta, row, stats, rs)
         spread += rr
         seen += count[g, 0] * count[g, 1]
-        g0, g1, g2 = gram[g]
+        squares += count[g, 0] * gram[g, 2]
+        g0, g1, g2 = gram[g, 0], gram[g, 1], gram[g, 2]
         det = g0 * g2 - g1 * g1
         if count[g, 1] < 3 or det <= 1e-10 * g0 * g2:
             continue
@@ -342,25 +380,24 @@ def start_values(patterns, row, stats, work):  # type: ignore[no-untyped-def]
         within += rr - (i00 * s00 + 2 * i01 * s01 + i11 * s11)
         freedom += count[g, 0] * (count[g, 1] - 2.0)
         lines += count[g, 0]
-        raw[0] += i00 * i00 * s00 + 2 * i00 * i01 * s01 + i01 * i01 * s11
-        raw[1] += i00 * i01 * s00 + (i00 * i11 + i01 * i01) * s01 + i01 * i11 * s11
-        raw[2] += i01 * i01 * s00 + 2 * i01 * i11 * s01 + i11 * i11 * s11
-        noise += count[g, 0] * np.array((i00, i01, i11))
+        r00 += i00 * i00 * s00 + 2 * i00 * i01 * s01 + i01 * i01 * s11
+        r01 += i00 * i01 * s00 + (i00 * i11 + i01 * i01) * s01 + i01 * i11 * s11
+        r11 += i01 * i01 * s00 + 2 * i01 * i11 * s01 + i11 * i11 * s11
+        n00 += count[g, 0] * i00
+        n01 += count[g, 0] * i01
+        n11 += count[g, 0] * i11
     if freedom <= 0.0 or within <= 0.0 or lines <= p:
-        scale = max(spread / max(seen, 1.0), 1e-8)
-        times2 = 0.0
-        for g in range(patterns):
-            times2 += count[g, 0] * gram[g, 2]
-        return np.array((0.5 * scale, 0.0, 0.1 * scale / max(times2 / max(seen, 1.0), 1e-12), 0.5 * scale)), True
+        scale = max(spread / seen, 1e-8)
+        assign(theta, 0.5 * scale, 0.0, 0.1 * scale * seen / max(squares, 1e-12), 0.5 * scale)
+        return True
     s2 = within / freedom
-    d00 = max((raw[0] - s2 * noise[0]) / lines, 0.05 * raw[0] / lines)
-    d11 = max((raw[2] - s2 * noise[2]) / lines, 0.05 * raw[2] / lines)
+    d00, d11 = max((r00 - s2 * n00) / lines, 0.05 * r00 / lines), max((r11 - s2 * n11) / lines, 0.05 * r11 / lines)
     limit = 0.9 * np.sqrt(d00 * d11)
-    d01 = min(max((raw[1] - s2 * noise[1]) / lines, -limit), limit)
-    return np.array((d00, d01, d11, s2)), True
+    assign(theta, d00, min(max((r01 - s2 * n01) / lines, -limit), limit), d11, s2)
+    return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def correlation_room(theta):  # type: ignore[no-untyped-def]
     """1 - correlation^2 of the random effects, or 0 when a variance is not positive."""
     if theta[0] <= 0.0 or theta[2] <= 0.0 or theta[3] <= 0.0:
@@ -368,176 +405,217 @@ def correlation_room(theta):  # type: ignore[no-untyped-def]
     return 1.0 - theta[1] * theta[1] / (theta[0] * theta[2])
 
 
-@njit(cache=True, nogil=True)
-def from_cholesky(x):  # type: ignore[no-untyped-def]
-    """theta of x = (log l00, l10, log l11, log sigma2) where D = L L'."""
-    l00, l11 = np.exp(x[0]), np.exp(x[2])
-    return np.array((l00 * l00, l00 * x[1], x[1] * x[1] + l11 * l11, np.exp(x[3])))
+@njit(cache=True, nogil=True, error_model="numpy")
+def scoring_step(theta, step, size, ahead):  # type: ignore[no-untyped-def]
+    """Put theta + size * step into `ahead`, halving `size` until it is inside the space; 0 when it never is."""
+    while size > 0.1:
+        for k in range(4):
+            ahead[k] = theta[k] + size * step[k]
+        if correlation_room(ahead) > CORRELATION_ROOM:
+            return size
+        size *= 0.5
+    return 0.0
 
 
-@njit(cache=True, nogil=True)
-def cholesky_jacobian(x):  # type: ignore[no-untyped-def]
-    """d theta / d x of `from_cholesky`, shape (4, 4)."""
-    l00, l11 = np.exp(x[0]), np.exp(x[2])
-    out = np.zeros((4, 4))
-    out[0, 0] = 2.0 * l00 * l00
-    out[1, 0] = l00 * x[1]
-    out[1, 1] = l00
-    out[2, 1] = 2.0 * x[1]
-    out[2, 2] = 2.0 * l11 * l11
-    out[3, 3] = np.exp(x[3])
-    return out
-
-
-@njit(cache=True, nogil=True)
-def climb(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work):  # type: ignore[no-untyped-def]
-    """Levenberg-Marquardt on the log-Cholesky scale; returns (theta, log likelihood, iterations, converged)."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def to_cholesky(theta, x, floor):  # type: ignore[no-untyped-def]
+    """x = (log l00, l10, log l11, log sigma2) with D = L L', slightly inside; `floor` bounds the walk to a zero variance."""
     room = max(correlation_room(theta), 1e-4)
     d00, d11, s2 = max(theta[0], 1e-10), max(theta[2], 1e-10), max(theta[3], 1e-10)
-    x = np.array((0.5 * np.log(d00), theta[1] / np.sqrt(d00), 0.5 * np.log(d11 * room), np.log(s2)))
-    floor = np.array((x[0] - 18.0, -np.inf, x[2] - 14.0, -np.inf))
-    step, factor = np.zeros(4), np.zeros((4, 4))
-    theta = from_cholesky(x)
-    value = evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work)
-    damping, small = 1e-3, 0
-    for iteration in range(8 * MAX_ITERATIONS):
-        jacobian = cholesky_jacobian(x)
-        slope = jacobian.T @ score
-        hessian = jacobian.T @ expected @ jacobian
-        gained = -1.0
-        while damping < 1e12:
-            damped = hessian.copy()
+    x[0], x[1], x[2], x[3] = 0.5 * np.log(d00), theta[1] / np.sqrt(d00), 0.5 * np.log(d11 * room), np.log(s2)
+    floor[0], floor[1], floor[2], floor[3] = x[0] - 18.0, -np.inf, x[2] - 14.0, -np.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def from_cholesky(x, theta):  # type: ignore[no-untyped-def]
+    l00, l11 = np.exp(x[0]), np.exp(x[2])
+    assign(theta, l00 * l00, l00 * x[1], x[1] * x[1] + l11 * l11, np.exp(x[3]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cholesky_curvature(x, score, expected, slope, hessian, jacobian):  # type: ignore[no-untyped-def]
+    """Gradient J'score and information J' expected J on the log-Cholesky scale, J = d theta / d x."""
+    l00, l11 = np.exp(x[0]), np.exp(x[2])
+    for k in range(4):
+        for m in range(4):
+            jacobian[k, m] = 0.0
+    jacobian[0, 0] = 2.0 * l00 * l00
+    jacobian[1, 0] = l00 * x[1]
+    jacobian[1, 1] = l00
+    jacobian[2, 1] = 2.0 * x[1]
+    jacobian[2, 2] = 2.0 * l11 * l11
+    jacobian[3, 3] = np.exp(x[3])
+    for a in range(4):
+        slope[a] = 0.0
+        for k in range(4):
+            slope[a] += jacobian[k, a] * score[k]
+        for b in range(4):
+            hessian[a, b] = 0.0
             for k in range(4):
-                damped[k, k] += damping * hessian[k, k] + 1e-12
-            if solve(damped, slope, factor, step):
-                # A variance going to zero never arrives on the log scale: bounded steps and a floor end the walk.
-                trial = np.maximum(x + np.minimum(np.maximum(step, -3.0), 3.0), floor)
-                theta = from_cholesky(trial)
-                new = evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work)
-                if new >= value:
-                    gained, x, value = new - value, trial, new
-                    damping = max(damping * 0.1, 1e-12)
-                    break
-            damping *= 10.0
-        if gained < 0.0:
-            theta = from_cholesky(x)
-            value = evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work)
-            return theta, value, iteration + 1, np.max(np.abs(slope)) < 1e-3
-        small = small + 1 if gained < 1e-11 * (1.0 + abs(value)) else 0
-        if small >= 3:
-            return theta, value, iteration + 1, True
-    return theta, value, 8 * MAX_ITERATIONS, False
+                for m in range(4):
+                    hessian[a, b] += jacobian[k, a] * expected[k, m] * jacobian[m, b]
 
 
-@njit(cache=True, nogil=True)
-def scoring(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work):  # type: ignore[no-untyped-def]
-    """Fisher scoring on theta itself; (theta, log likelihood, iterations, converged). Stops where a step would leave."""
-    factor, step = np.zeros((4, 4)), np.zeros(4)
-    value = evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work)
-    for iteration in range(MAX_ITERATIONS):
-        if not np.isfinite(value) or not solve(expected, score, factor, step):
-            return theta, value, iteration, False
-        decrement = np.sum(step * score)
-        size, accepted = 1.0, False
-        while size > 0.1 and not accepted:
-            ahead = theta + size * step
-            if correlation_room(ahead) > BOUNDARY_SHARE:
-                new = evaluate(ahead, patterns, row, stats, forms, phi, beta, score, expected, observed, work)
-                accepted = new >= value - 1e-9 * (1.0 + abs(value))
-            if accepted:
-                theta, value = ahead, new
-            size *= 0.5
-        if not accepted:
-            return theta, value, iteration + 1, False
-        if decrement < TOLERANCE:
-            return theta, value, iteration + 1, True
-    return theta, value, MAX_ITERATIONS, False
+@njit(cache=True, nogil=True, error_model="numpy")
+def climbing_step(x, slope, hessian, damping, floor, scratch, factor, step, trial):  # type: ignore[no-untyped-def]
+    """Levenberg-Marquardt step into `trial`; returns the damping that made the system positive definite."""
+    while damping < MAX_DAMPING:
+        for a in range(4):
+            for b in range(4):
+                scratch[a, b] = hessian[a, b]
+            scratch[a, a] += damping * hessian[a, a] + 1e-12
+        if solve(scratch, slope, factor, step):
+            break
+        damping *= 10.0
+    for k in range(4):
+        # A variance that goes to zero never arrives on the log scale: bounded steps and a floor end the walk.
+        trial[k] = max(x[k] + min(max(step[k], -3.0), 3.0), floor[k])
+    return damping
 
 
-@njit(cache=True, nogil=True)
-def maximise(patterns, row, stats, forms, phi, beta, score, expected, observed, work, climb_first):  # type: ignore[no-untyped-def]
-    """Scoring, `climb` when it would leave the space, and scoring again from there; (theta, value, iterations, status)."""
-    theta, full_rank = start_values(patterns, row, stats, work)
-    if not full_rank:
-        return theta, np.nan, 0, NOT_ESTIMABLE
-    used = 0
-    if not climb_first:
-        theta, value, used, done = scoring(
-            theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work
-        )
-        if done:
-            return theta, value, used, OK
-        if not np.isfinite(value):
-            return theta, value, used, NOT_ESTIMABLE
-    theta, value, more, done = climb(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work)
-    used += more
-    factor, step = np.zeros((4, 4)), np.zeros(4)
-    if not np.isfinite(value) or not solve(expected, score, factor, step):
-        return theta, value, used, NOT_ESTIMABLE
-    # The gradient vanishes at a maximum inside the space and not at one on its edge.
-    if np.sum(step * score) < 1e-3 and correlation_room(theta) > BOUNDARY_SHARE:
-        polished, better, more, inside = scoring(
-            theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work
-        )
-        if inside:
-            return polished, better, used + more, OK
-        value = evaluate(theta, patterns, row, stats, forms, phi, beta, score, expected, observed, work)
-    return theta, value, used, AT_BOUNDARY if done else NOT_CONVERGED
+@njit(cache=True, nogil=True, error_model="numpy")
+def maximise(patterns, row, stats, fit, work, small, theta, climb_first):  # type: ignore[no-untyped-def]
+    """Find the maximum, into `theta` with `fit` evaluated there; returns (log likelihood, evaluations, status).
+
+    Fisher scoring on theta; when it would leave the space, Levenberg-Marquardt steps on the log-Cholesky scale
+    ("climbing"), then scoring again if the maximum turns out to be inside. One call of `evaluate` serves all of it.
+    """
+    score, expected = fit[3], fit[4]
+    ahead, step, x, trial, floor, slope, hessian, jacobian, scratch, factor = small
+    if not start_values(patterns, row, stats, theta, fit[2], fit[1], work):
+        return np.nan, 0, NOT_ESTIMABLE
+    mode = CLIMBING if climb_first else SCORING
+    value, size, decrement, damping, quiet, polished, done = -np.inf, 1.0, np.inf, 1e-3, 0, False, False
+    for k in range(4):
+        ahead[k] = theta[k]
+    if mode == CLIMBING:
+        to_cholesky(theta, trial, floor)
+        from_cholesky(trial, ahead)
+    for used in range(1, MAX_EVALUATIONS + 1):
+        new = evaluate(ahead, patterns, row, stats, fit, work)
+        if not np.isfinite(new) and (value == -np.inf or mode == FINISHING):
+            return np.nan, used, NOT_ESTIMABLE
+        if mode == SCORING:
+            if new >= value - 1e-9 * (1.0 + abs(value)) or value == -np.inf:
+                value = new
+                for k in range(4):
+                    theta[k] = ahead[k]
+                if decrement < TOLERANCE:
+                    return value, used, OK
+                size = 1.0 if solve(expected, score, factor, step) else 0.0
+                decrement = step[0] * score[0] + step[1] * score[1] + step[2] * score[2] + step[3] * score[3]
+            else:
+                size *= 0.5
+            size = scoring_step(theta, step, size, ahead)
+            if size == 0.0 and polished:
+                mode = FINISHING
+                from_cholesky(x, ahead)
+            elif size == 0.0:
+                mode, value = CLIMBING, -np.inf
+                to_cholesky(theta, trial, floor)
+                from_cholesky(trial, ahead)
+        elif mode == CLIMBING:
+            if new >= value:
+                quiet = quiet + 1 if new - value < 1e-11 * (1.0 + abs(new)) else 0
+                value, damping = new, max(damping * 0.1, 1e-12)
+                for k in range(4):
+                    x[k] = trial[k]
+                cholesky_curvature(x, score, expected, slope, hessian, jacobian)
+            else:
+                damping *= 10.0
+            damping = climbing_step(x, slope, hessian, damping, floor, scratch, factor, step, trial)
+            done = quiet >= 3
+            if done or damping >= MAX_DAMPING:
+                # No uphill step left: the top, unless the gradient says otherwise.
+                done = done or max(abs(slope[0]), abs(slope[1]), abs(slope[2]), abs(slope[3])) < 1e-3
+                mode = FINISHING
+                from_cholesky(x, ahead)
+            else:
+                from_cholesky(trial, ahead)
+        else:
+            value = new
+            for k in range(4):
+                theta[k] = ahead[k]
+            if polished or not solve(expected, score, factor, step):
+                return value, used, AT_BOUNDARY if done else NOT_CONVERGED
+            decrement = step[0] * score[0] + step[1] * score[1] + step[2] * score[2] + step[3] * score[3]
+            # The gradient vanishes at a maximum inside the space and not at one on its edge.
+            if decrement > 1e-3 or scoring_step(theta, step, 1.0, ahead) == 0.0:
+                return value, used, AT_BOUNDARY if done else NOT_CONVERGED
+            mode, polished, size = SCORING, True, 1.0
+    return value, MAX_EVALUATIONS, NOT_CONVERGED
 
 
-@njit(cache=True, nogil=True)
-def satterthwaite(contrast, phi, forms, information):  # type: ignore[no-untyped-def]
-    """Variance of contrast'beta and 2 variance^2 / (g' information^-1 g), g = its gradient in theta; NaN df if it fails."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def satterthwaite(contrast, phi, forms, information, reach, small):  # type: ignore[no-untyped-def]
+    """Variance v of contrast'beta and df = 2 v^2 / (g' information^-1 g), g = dv/dtheta; df is NaN if that fails."""
+    gradient, out, factor = small[0], small[1], small[9]
     p = contrast.shape[0]
-    reach, gradient, out, factor = np.zeros(p), np.zeros(4), np.zeros(4), np.zeros((4, 4))
     variance = 0.0
     for a in range(p):
+        reach[a] = 0.0
         for b in range(p):
             reach[a] += phi[a, b] * contrast[b]
         variance += reach[a] * contrast[a]
     for k in range(4):
+        gradient[k] = 0.0
         for a in range(p):
             for b in range(p):
                 gradient[k] += reach[a] * forms[1 + k, a, b] * reach[b]
     if not solve(information, gradient, factor, out):
         return variance, np.nan
-    return variance, 2.0 * variance * variance / np.sum(gradient * out)
+    spread = gradient[0] * out[0] + gradient[1] * out[1] + gradient[2] * out[2] + gradient[3] * out[3]
+    return variance, 2.0 * variance * variance / spread
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def fit_batch(y, times, z, row, contrast, shared, use_observed, climb_first, coefficients, covariance, numbers, counts):  # type: ignore[no-untyped-def]
     """Fit every replicate of `y` (R, n, V); fills coefficients (R, p), covariance (R, p, p), numbers (R, 8), counts (R, 4).
 
-    numbers: estimate, standard error, df, d00, d01, d11, sigma2, log likelihood. counts: status, iterations,
-    participants, observations.
+    numbers, NaN on entry: estimate, standard error, df, d00, d01, d11, sigma2, log likelihood. counts: status,
+    evaluations, participants, observations.
     """
-    replicates, people, _ = y.shape
-    p = row.shape[0]
+    people, p = y.shape[1], row.shape[0]
     stats = (
         np.empty((people, 2)), np.empty((people, 3)), np.empty((people, p, p)),
         np.empty((people, p, 2)), np.empty((people, 3)), np.empty(people),
     )  # fmt: skip
-    forms, phi, beta = np.zeros((15, p, p)), np.zeros((p, p)), np.zeros(p)
-    score, expected, observed = np.zeros(4), np.zeros((4, 4)), np.zeros((4, 4))
-    work = (np.zeros((p, p)), np.zeros((p, 2)), np.zeros(p), np.zeros((4, p)))
-    for r in range(replicates):
-        coefficients[r], covariance[r], numbers[r] = np.nan, np.nan, np.nan
+    fit = (np.zeros((15, p, p)), np.zeros((p, p)), np.zeros(p), np.zeros(4), np.zeros((4, 4)), np.zeros((4, 4)))
+    work = (
+        np.zeros((p, p)), np.zeros((p, 2)), np.zeros(p), np.zeros((4, p)), np.zeros((4, p, p)),
+        np.zeros((15, 3)), np.zeros(15), np.zeros(4), np.zeros(10), np.zeros(p),
+    )  # fmt: skip
+    small = (
+        np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4),
+        np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4)),
+    )  # fmt: skip
+    theta = np.zeros(4)
+    slots = 4
+    while slots < 2 * people:
+        slots *= 2
+    table, masks = np.empty(slots, np.int64), np.empty(people, np.uint64)
+    for r in range(y.shape[0]):
         patterns, used, observations, centre = summarise(
-            y[r], times[r if times.shape[0] > 1 else 0], z[r if z.shape[0] > 1 else 0], row, shared, stats
+            y[r], times[r if times.shape[0] > 1 else 0], z[r if z.shape[0] > 1 else 0], row, shared, stats, table, masks
         )
         counts[r, 0], counts[r, 1], counts[r, 2], counts[r, 3] = NOT_ESTIMABLE, 0, used, observations
         if observations <= p + 4:
             continue
-        theta, value, iterations, status = maximise(
-            patterns, row, stats, forms, phi, beta, score, expected, observed, work, climb_first
-        )
-        counts[r, 0], counts[r, 1] = status, iterations
+        value, evaluations, status = maximise(patterns, row, stats, fit, work, small, theta, climb_first)
+        counts[r, 0], counts[r, 1] = status, evaluations
         if status == NOT_ESTIMABLE:
             continue
-        information = observed if use_observed and status == OK else expected
-        variance, freedom = satterthwaite(contrast, phi, forms, information)
+        forms, phi, beta = fit[0], fit[1], fit[2]
+        information = fit[5] if use_observed and status == OK else fit[4]
+        variance, freedom = satterthwaite(contrast, phi, forms, information, work[9], small)
         beta[0] += centre
-        coefficients[r], covariance[r] = beta, phi
-        numbers[r, 0], numbers[r, 1], numbers[r, 2] = np.sum(contrast * beta), np.sqrt(variance), freedom
-        numbers[r, 3:7] = theta
+        numbers[r, 0] = 0.0
+        for a in range(p):
+            coefficients[r, a] = beta[a]
+            numbers[r, 0] += contrast[a] * beta[a]
+            for b in range(p):
+                covariance[r, a, b] = phi[a, b]
+        numbers[r, 1], numbers[r, 2] = np.sqrt(variance), freedom
+        for k in range(4):
+            numbers[r, 3 + k] = theta[k]
         numbers[r, 7] = value - 0.5 * (observations - p) * np.log(2.0 * np.pi)

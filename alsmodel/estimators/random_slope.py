@@ -47,7 +47,7 @@ class RandomSlopeFits:
         estimate and the degrees of freedom use expected information, since observed information is not a curvature
         there. "not converged" and "not estimable" are failures.
     iterations, participants, observations : array of int, shape (R,)
-        Steps taken; participants with at least one score; scores.
+        Evaluations of the likelihood; participants with at least one score; scores.
     terms : tuple of str
         Names of the coefficients.
     information, df_method : str
@@ -136,8 +136,8 @@ def fit_random_slope(
     if contrast is None:
         weights[terms.index("slope:arm")] = 1.0
     p = len(terms)
-    coefficients, covariance = np.empty((replicates, p)), np.empty((replicates, p, p))
-    numbers, counts = np.empty((replicates, 8)), np.empty((replicates, 4), dtype=np.int64)
+    coefficients, covariance = np.full((replicates, p), np.nan), np.full((replicates, p, p), np.nan)
+    numbers, counts = np.full((replicates, 8), np.nan), np.zeros((replicates, 4), dtype=np.int64)
     shared = months.shape[1] == 1 and visits <= 64
     kernel.fit_batch(
         scores, months, z, row, weights, shared, information == "observed", climb_first,

@@ -7,12 +7,9 @@ joins a specification with the arrays of a cohort.
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-Association = Literal["value", "slope"]
-Transform = Literal["identity", "log", "logit"]
-TimeUnit = Literal["day", "week", "month", "year"]
-Missing = Literal["refuse", "complete-case", "indicator", "own level", "impute"]
+from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population, Selection, TimeUnit, Transform, Unknown
 
-DAYS_PER_UNIT: dict[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
+Association = Literal["value", "slope"]
 
 
 @final
@@ -96,7 +93,7 @@ class Treatment:
     score: Literal["clock", "additive", "none"] = "clock"
     own_clock: Literal["free", "scaled", "none"] = "free"
     hazard: Literal["ratio", "clock", "DRR", "none"] = "ratio"
-    unknown: Literal["refuse", "exclude", "unexposed", "exposed"] = "refuse"
+    unknown: Unknown = "refuse"
 
     def __post_init__(self) -> None:
         if self.source == "arm" and self.level is None:
@@ -187,33 +184,6 @@ class Priors:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Covariate:
-    """How one baseline covariate enters.
-
-    Attributes
-    ----------
-    centre, scale : float
-        A number enters as (x - centre) / scale.
-    reference : str or None
-        Reference level of a text covariate; the commonest level when left out.
-    missing : {"refuse", "complete-case", "indicator", "own level", "impute"} or None
-        "indicator": pooled mean plus an indicator (randomised comparisons). "impute": a parameter per missing number, inside
-        the model. "own level": missing text becomes a level of its own. Left out: "indicator" when a treatment comes from
-        the arm; otherwise "impute" for numbers and "refuse" for text.
-    """
-
-    centre: float = 0.0
-    scale: float = 1.0
-    reference: str | None = None
-    missing: Missing | None = None
-
-    def __post_init__(self) -> None:
-        if self.scale == 0:
-            raise ValueError("scale must not be 0.")
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
 class JointModel:
     """Decline of a score and time to an event, joined through the participant's own path.
 
@@ -259,8 +229,8 @@ class JointModel:
     association: tuple[Association, ...] = ("value",)
     baseline_hazard: PiecewiseHazard | WeibullHazard = field(default_factory=PiecewiseHazard)
     treatments: tuple[Treatment, ...] = ()
-    population: Literal["enrolled", "incident"] = "enrolled"
-    delta_frs: Literal["screening", "conditioned", "attenuated"] = "screening"
+    population: Population = "enrolled"
+    delta_frs: DeltaFrs = "screening"
     gaussian_at_bounds: bool = False
     covariates: dict[str, Covariate] = field(default_factory=dict)
     priors: Priors = field(default_factory=Priors)
@@ -270,6 +240,23 @@ class JointModel:
         faults = [*_drug_faults(self), *_structure_faults(self)]
         if faults:
             raise ValueError(" ".join(faults))
+
+    @property
+    def selection(self) -> Selection:
+        """What the model takes from a cohort."""
+        names = dict.fromkeys((*self.intercept, *self.slope, *self.hazard))
+        return Selection(
+            outcome=self.outcome,
+            transform=self.transform,
+            upper=self.upper,
+            time_unit=self.time_unit,
+            events=self.events,
+            covariates={name: self.covariates.get(name, Covariate()) for name in names},
+            exposures=tuple(Exposure(name=t.name, source=t.source, level=t.level, unknown=t.unknown) for t in self.treatments),
+            population=self.population,
+            delta_frs=self.delta_frs,
+            gaussian_at_bounds=self.gaussian_at_bounds,
+        )
 
     @property
     def randomised(self) -> bool:
@@ -311,6 +298,8 @@ def _structure_faults(spec: JointModel) -> list[str]:
         faults.append("association lists a term twice.")
     if not 1 <= spec.hermite <= 15:
         faults.append(f"hermite must be between 1 and 15; got {spec.hermite}.")
+    if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard}):
+        faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
     if "delta_frs" in spec.intercept:
         faults.append(
             "delta_frs is made of the score itself and may not enter the intercept; use slope or hazard."

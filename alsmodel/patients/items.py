@@ -19,9 +19,7 @@ ITEM_DOMAIN = np.repeat(np.arange(4), 3)
 
 
 @njit(cache=True, fastmath=False)
-def loss_orders(
-    key: np.uint64, purpose: int, lead: NDArray[np.float64], item_domain: NDArray[np.int64]
-) -> NDArray[np.int8]:
+def loss_orders(key: np.uint64, purpose: int, lead: NDArray[np.float64], item_domain: NDArray[np.int64]) -> NDArray[np.int8]:
     """Draw each person's order of losing points.
 
     Parameters

@@ -77,15 +77,11 @@ def bend(
     middle = 0.5 * (breaks[:, 1:] + breaks[:, :-1])[:, :, None]
     # A segment of width zero at a boundary belongs to no exposure and weighs nothing.
     taken = ((begin[:, None, :] <= middle) & (middle < end[:, None, :])).astype(float)
-    if additive is None:
-        rate = slope[:, None] * np.exp(taken @ log_ratio)
-    else:
-        rate = slope[:, None] + taken @ additive
+    untreated = slope[:, None]
+    rate = untreated * np.exp(taken @ log_ratio) if additive is None else untreated + taken @ additive
     fallen = np.cumsum(rate * np.diff(breaks), axis=1)
     level = intercept[:, None] + np.concatenate([np.zeros((n, 1)), fallen[:, :-1]], axis=1)
-    return Paths(
-        breaks=breaks, start=level, rate=rate, log_hazard=log_hazard[:, None] + taken @ hazard_effect
-    )
+    return Paths(breaks=breaks, start=level, rate=rate, log_hazard=log_hazard[:, None] + taken @ hazard_effect)
 
 
 @njit(cache=True, fastmath=False)

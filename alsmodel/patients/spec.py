@@ -185,7 +185,7 @@ class VirtualCohort:
         Log SD s of the reversed log-normal from which b1 is drawn (mean, SD and correlation unchanged; 0 is
         normal). A normal slope with these moments leaves 9% of people improving, whom a treatment that multiplies
         the slope would make worse; 0.66 = sqrt(log(1 + (0.76 / 1.03)^2)) is the log-normal decline rate with
-        these moments and leaves about 2 to 3%. That population had at least three scores over 24 weeks, so it
+        these moments and leaves about 1%. That population had at least three scores over 24 weeks, so it
         is one of survivors.
     correlation : float
         Correlation of b0 and b1 (0.2: a simulator built on van Eijk's 2018 joint model has 0.21).
@@ -267,9 +267,9 @@ class VirtualCohort:
     association_slope: float = 0.0
     hazard: Literal["piecewise", "weibull"] = "piecewise"
     hazard_knots: tuple[float, ...] = (0.0, 6.0, 12.0, 18.0)
-    log_baseline_hazard: tuple[float, ...] = (-1.6, -1.4, -1.3)
+    log_baseline_hazard: tuple[float, ...] = (-2.0, -1.8, -1.7)
     weibull_shape: float = 1.44
-    weibull_log_rate: float = -2.5
+    weibull_log_rate: float = -3.0
     age_mean: float = 57.2
     age_sd: float = 11.3
     age_log_hazard: float = float(np.log(1.03))

@@ -209,8 +209,7 @@ def simulate_trial(
             t = visit_times[v]
             if t > end:
                 continue
-            if missing_probability > 0.0 and t > 0.0:
-                if uniform(key, i, PURPOSE_MISSING, v) < missing_probability:
-                    continue
+            if missing_probability > 0.0 and t > 0.0 and uniform(key, i, PURPOSE_MISSING, v) < missing_probability:
+                continue
             scores[i, v] = level + rate * t + residual_sd * normal(key, i, PURPOSE_RESIDUAL, v)
     return scores, event_time, event

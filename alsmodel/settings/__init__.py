@@ -8,17 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alsmodel.settings.digest import code_digest, digest_of
+    from alsmodel.settings.digest import code_digest, digest_of, installed_version
     from alsmodel.settings.reading import decode
     from alsmodel.settings.toml import Document, load_toml
     from alsmodel.settings.writing import dump_toml, encode
 
-__all__ = ["Document", "code_digest", "decode", "digest_of", "dump_toml", "encode", "load_toml"]
+__all__ = ["Document", "code_digest", "decode", "digest_of", "dump_toml", "encode", "installed_version", "load_toml"]
 
 _ROOMS = {
     "decode": "reading",
     "code_digest": "digest",
     "digest_of": "digest",
+    "installed_version": "digest",
     "dump_toml": "writing",
     "encode": "writing",
     "Document": "toml",

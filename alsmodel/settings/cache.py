@@ -39,3 +39,22 @@ def use_code_cache() -> Path:
         added = f"base_compiledir={cache_root() / 'pytensor'}"
         os.environ["PYTENSOR_FLAGS"] = f"{flags},{added}" if flags else added
     return folder
+
+
+def forget_old_code(keep: int = 4) -> list[Path]:
+    """Delete all but the `keep` folders of compiled code that were used last, below the cache root only.
+
+    Returns
+    -------
+    list of Path
+        What was deleted.
+    """
+    import shutil
+
+    parent = cache_root() / "numba"
+    present = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
+    folders = [path for path in parent.iterdir() if path.is_dir() and path != present] if parent.is_dir() else []
+    old = sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[max(keep - 1, 0) :]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
+    return old

@@ -42,7 +42,7 @@ def code_digest(modules: Sequence[str], *, packages: Sequence[str] = COMPILERS) 
             total.update(f"{label}\0{len(content)}\0".encode())
             total.update(content)
     for package in sorted(set(packages)):
-        total.update(f"{package}=={_version(package)}\0".encode())
+        total.update(f"{package}=={installed_version(package)}\0".encode())
     return total.hexdigest()[:16]
 
 
@@ -66,7 +66,8 @@ def _sources(module: str) -> Iterator[tuple[str, Path]]:
         yield f"{module}/{path.relative_to(root).as_posix()}", path
 
 
-def _version(package: str) -> str:
+def installed_version(package: str) -> str:
+    """Version of an installed distribution, "absent" when it is not installed."""
     # Reading folder names takes 1 ms; importing importlib.metadata takes 70 ms, at every start of the package.
     for folder in sys.path:
         try:

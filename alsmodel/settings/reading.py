@@ -52,7 +52,7 @@ def decode[T](
     except ValidationError as error:
         problems = [Problem.of(cast("Mapping[str, Any]", entry), mapping) for entry in error.errors(include_url=False)]
         faults += [_fault(cls, problem, where, lines) for problem in settle_unions(problems)]
-        raise InvalidInput(_in_file_order(faults, where)) from None
+        raise InvalidInput(in_file_order(faults, where)) from None
     if faults:
         raise InvalidInput(faults)
     return made
@@ -111,7 +111,9 @@ def _place(where: str, lines: Mapping[SettingPath, int] | None, path: SettingPat
     return where if line is None else f"{where}:{line}"
 
 
-def _in_file_order(faults: list[Fault], where: str) -> list[Fault]:
+def in_file_order(faults: list[Fault], where: str) -> list[Fault]:
+    """Sort faults by their line in the file `where`; those without a line come first."""
+
     def line(fault: Fault) -> int:
         tail = fault.place.removeprefix(f"{where}:")
         return int(tail) if tail.isdigit() else 0

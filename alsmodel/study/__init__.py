@@ -1,0 +1,28 @@
+"""One study from its file to its report: every step, the run folder, and what can be reused."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alsmodel.study.pipeline import Outcome, report_again, run
+    from alsmodel.study.spec import Estimand, LoadedStudy, Study, load
+
+__all__ = ["Estimand", "LoadedStudy", "Outcome", "Study", "load", "report_again", "run"]
+
+_HOMES = {
+    "Estimand": "spec",
+    "LoadedStudy": "spec",
+    "Study": "spec",
+    "load": "spec",
+    "Outcome": "pipeline",
+    "report_again": "pipeline",
+    "run": "pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

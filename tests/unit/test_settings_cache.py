@@ -10,7 +10,7 @@ import pytest
 
 import alsmodel
 from alsmodel.settings import code_digest, digest_of
-from alsmodel.settings.cache import cache_root, use_code_cache
+from alsmodel.settings.cache import cache_root, forget_old_code, use_code_cache
 
 PACKAGE = Path(alsmodel.__file__).parent
 
@@ -93,3 +93,16 @@ def test_the_cache_root_follows_the_environment(tmp_path: Path, monkeypatch: pyt
 
 def test_a_digest_of_values_does_not_depend_on_their_order() -> None:
     assert digest_of({"a": 1, "b": [1, 2]}) == digest_of({"b": [1, 2], "a": 1}) != digest_of({"a": 1, "b": [2, 1]})
+
+
+def test_old_compiled_code_is_forgotten_and_the_present_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALSMODEL_CACHE", str(tmp_path))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    present = use_code_cache()
+    for age, folder in enumerate([present, *(tmp_path / "numba" / f"old{n}" for n in range(5))]):
+        folder.mkdir(parents=True)
+        os.utime(folder, (1e9 - age, 1e9 - age))
+    os.utime(present, (1, 1))
+    assert [folder.name for folder in forget_old_code(keep=3)] == ["old2", "old3", "old4"]
+    assert present.is_dir()

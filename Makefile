@@ -1,0 +1,57 @@
+# Everything goes through a virtual environment in .venv, made from uv.lock; no tool but make, python3 and pip is needed.
+# Compiled code is kept in .cache, so that a fresh clone starts without any.
+
+export ALSMODEL_CACHE := $(CURDIR)/.cache
+unexport NUMBA_CACHE_DIR PYTENSOR_FLAGS VIRTUAL_ENV
+
+BIN := .venv/bin
+READY := .venv/.ready
+DEMO_DATA := studies/demo/data/truth.json
+DEMO_PARTICIPANTS := 350
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-ingest calibrate clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything in uv.lock
+
+$(READY): pyproject.toml uv.lock
+	@python="$$(.ci/find_python)"; \
+	uv="$$(.ci/find_uv "$$python")" || exit 1; \
+	echo "Setting up .venv with $${python:-a Python that uv downloads}"; \
+	if [ -n "$$python" ]; then export UV_PYTHON="$$python"; fi; \
+	"$$uv" sync --frozen --quiet
+	@touch $@
+
+demo: $(READY) $(DEMO_DATA) ## Synthetic cohort -> fit -> power -> runs/demo/report.html
+	$(BIN)/alsmodel run studies/demo/study.toml --out runs/demo
+
+$(DEMO_DATA): $(wildcard alsmodel/patients/*.py) | $(READY)
+	$(BIN)/alsmodel synthesize --format proact --participants $(DEMO_PARTICIPANTS) --seed 20 --out studies/demo/data --force
+
+test: $(READY) ## All tests
+	$(BIN)/alsmodel warmup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=20 $(PYTEST_ARGS)
+
+check: $(READY) ## Style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-joint: $(READY) ## Effective draws per CPU second of the joint model, N = 300 and 1,000
+	$(BIN)/python benchmarks/joint.py
+
+bench-joint-large: $(READY) ## Full posterior for 10,000 participants
+	$(BIN)/python benchmarks/joint_large.py
+
+bench-ingest: $(READY) ## Wall time and memory of reading a large PRO-ACT folder
+	$(BIN)/python benchmarks/ingest.py
+
+calibrate: $(READY) ## Simulation-based calibration (long)
+	$(BIN)/python -m tests.calibration.run
+
+clean: ## Remove runs, caches and the demo's data; keeps .venv
+	rm -rf runs .cache studies/*/data studies/*/run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,43 @@
+"""The `alsmodel` command. Heavy libraries are imported inside the commands, so that ``--help`` answers at once."""
+
+import typer
+
+from alsmodel.cli import data_commands, study_commands
+from alsmodel.cli.guard import guarded
+
+app = typer.Typer(
+    name="alsmodel",
+    help="Bayesian models of ALS progression and survival, and simulation of ALS trials.",
+    epilog="Exit codes: 0 done, 1 internal error, 2 usage, 3 invalid input, "
+    "4 done but a statistical check failed, 130 stopped. ALSMODEL_TRACEBACK=1 shows tracebacks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+for panel, commands in (
+    ("Study", (study_commands.run, study_commands.check, study_commands.fit, study_commands.simulate, study_commands.report)),
+    ("Data", (data_commands.ingest, data_commands.validate, data_commands.synthesize)),
+    ("Installation", (study_commands.warmup,)),
+):
+    for command in commands:
+        app.command(name=command.__name__, rich_help_panel=panel)(guarded(command))
+
+
+@app.callback(invoke_without_command=True)
+def front(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    """Bayesian models of ALS progression and survival, and simulation of ALS trials."""
+    if version:
+        from alsmodel.settings import installed_version
+
+        typer.echo(f"alsmodel {installed_version('alsmodel')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; the entry point of the installed `alsmodel`."""
+    app()

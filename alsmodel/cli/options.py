@@ -1,0 +1,16 @@
+"""Arguments and options that several commands share, with one wording each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier command made there.")]
+Again = Annotated[bool, typer.Option("--force", help="Run every step again, unchanged or not.")]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.TOML", help="The study file.", show_default=False)]
+RunOut = Annotated[
+    Path | None, typer.Option("--out", metavar="RUN", help="Run folder; runs/<study> by default.", show_default=False)
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes for the trial simulation.")]

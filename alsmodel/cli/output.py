@@ -1,0 +1,131 @@
+"""What a command shows: tables and sentences on stdout, progress on stderr, or one JSON object."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, final
+
+from alsmodel.study.progress import Advance
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@final
+class Output:
+    """Where a command's words go.
+
+    Parameters
+    ----------
+    as_json : bool
+        One JSON object on stdout and nothing else there.
+    quiet : bool
+        Nothing but errors.
+    """
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+
+    # Rich is imported where it is used: --help, which shows only Typer's own words, is twice as quick for it.
+    @cached_property
+    def _out(self) -> "Console":
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=True)
+
+    @cached_property
+    def _progress_console(self) -> "Console":
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False)
+
+    @property
+    def talks(self) -> bool:
+        """Whether sentences and tables are wanted."""
+        return not (self.as_json or self.quiet)
+
+    def say(self, text: str) -> None:
+        """Print a sentence."""
+        if self.talks:
+            self._out.print(text, markup=False)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table; numbers to the right, thousands separated."""
+        if not self.talks:
+            return
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        table = Table(
+            title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        )
+        for place, column in enumerate(columns):
+            numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
+            # Numbers and places are useless when cut short, so those columns keep their width.
+            table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row))
+        self._out.print(table, soft_wrap=False)
+
+    def result(self, **values: Any) -> None:
+        """Print the command's JSON object, when JSON was asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(values, indent=2, default=str, allow_nan=False) + "\n")
+            sys.stdout.flush()
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[Advance]:
+        """Show that `title` is under way; the callable takes the work done and the work in all."""
+        if self.quiet or self.as_json or not self._progress_console.is_terminal:
+            yield _ignore
+            return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._progress_console, transient=True) as progress:
+            task = progress.add_task(title, total=None, count="")
+
+            def advance(done: float, total: float) -> None:
+                progress.update(task, completed=done, total=total, count=f"{done:,.0f} of {total:,.0f}")
+
+            yield advance
+
+
+def plain(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace numbers that JSON cannot say (nan, infinity) by None, at any depth."""
+    return {key: _plain(value) for key, value in mapping.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return plain(value)
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not (float("-inf") < value < float("inf")):
+        return None
+    return value
+
+
+def _ignore(done: float, total: float) -> None:
+    """Take progress and show nothing."""
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return str(value)

@@ -1,0 +1,113 @@
+"""From what the readers made to a checked `Cohort`: order, issue table, flow, provenance, strictness."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import polars as pl
+
+from alsmodel.cohort.cohort import Cohort
+from alsmodel.cohort.ledger import Ledger
+from alsmodel.cohort.raw import RawFile
+from alsmodel.cohort.tables import conform, empty
+from alsmodel.errors import Fault, InvalidInput
+
+_SORTED_BY = {
+    "covariates": ["name"],
+    "assessments": ["day"],
+    "measurements": ["name", "day"],
+    "events": ["kind"],
+    "exposures": ["drug", "start_day", "stop_day"],
+}
+
+
+def ordered(participants: pl.Series) -> pl.Series:
+    """Return the distinct participants: whole numbers by size, then the others by name."""
+    ids = participants.drop_nulls().unique().alias("participant_id").to_frame()
+    number = pl.col("participant_id").cast(pl.Int64, strict=False)
+    return ids.sort(number, "participant_id", nulls_last=True)["participant_id"]
+
+
+def assemble(
+    tables: Mapping[str, pl.DataFrame],
+    ledgers: Sequence[Ledger],
+    files: Sequence[RawFile],
+    *,
+    provenance: Mapping[str, Any],
+    strict: bool,
+) -> Cohort:
+    """Join the parts into a cohort.
+
+    Parameters
+    ----------
+    tables : mapping
+        Canonical tables by name, `participants` in its final order.
+    ledgers : sequence of Ledger
+        One per file.
+    files : sequence of RawFile
+    provenance : mapping
+        Source format and settings; files and package version are added.
+    strict : bool
+        Refuse data with an issue of severity "error".
+
+    Raises
+    ------
+    InvalidInput
+        When `strict` and there is such an issue.
+    """
+    issues = pl.concat([empty("issues"), *(ledger.issues() for ledger in ledgers)])
+    if strict:
+        _refuse_errors(issues)
+    people = tables["participants"]["participant_id"]
+    done = {name: _in_order(name, conform(name, frame), people) for name, frame in tables.items()}
+    record = {
+        **provenance,
+        "files": [{"name": file.name, "sha256": file.sha256} for file in files],
+        "alsmodel": version("alsmodel"),
+    }
+    flow = pl.concat([empty("flow"), *(ledger.flow() for ledger in ledgers if ledger.height)])
+    return Cohort(**done, issues=issues, flow=flow, provenance=record)
+
+
+def _in_order(name: str, frame: pl.DataFrame, people: pl.Series) -> pl.DataFrame:
+    """Sort by participant (in the order of `people`), then by the table's own columns."""
+    if name not in _SORTED_BY or frame.height == 0:
+        return frame
+    # An Enum sorts by its code, which is quicker than by text and keeps participant 9 before 10.
+    person = pl.col("participant_id").cast(pl.Enum(people)).to_physical()
+    if name == "measurements":
+        names = frame["name"].unique().sort()
+        coded = frame.select(person=person, name=pl.col("name").cast(pl.Enum(names)).to_physical(), day="day")
+        return frame[_order(coded)]
+    return frame.with_columns(_person=person).sort("_person", *_SORTED_BY[name], maintain_order=True).drop("_person")
+
+
+def _order(coded: pl.DataFrame) -> pl.Series:
+    """Return the stable order by person, name and day; whole days go into one integer with the codes, which is quicker."""
+    if not (coded["day"] == coded["day"].round(0)).all():
+        return coded.select(pl.arg_sort_by("person", "name", "day", maintain_order=True)).to_series()
+    low, high, most = coded.select(
+        pl.col("day").min().cast(pl.Int64).alias("low"), pl.col("day").max().cast(pl.Int64).alias("high"), pl.col("name").max()
+    ).row(0)
+    names, span = most + 1, high - low + 1
+    code = pl.col("person").cast(pl.Int64) * names + pl.col("name").cast(pl.Int64)
+    key = coded.select((code * span + (pl.col("day") - low).cast(pl.Int64)).alias("key"))
+    return key.select(pl.arg_sort_by("key", maintain_order=True)).to_series()
+
+
+def _refuse_errors(issues: pl.DataFrame) -> None:
+    errors = (
+        issues.filter(pl.col("severity") == "error")
+        .group_by("file", "rule", "column", maintain_order=True)
+        .agg(pl.col("row").min(), pl.col("detail").first(), pl.len().alias("n"))
+    )
+    faults = [
+        Fault(
+            ":".join(str(part) for part in (e["file"], e["row"], e["column"]) if part is not None),
+            f"{e['detail']} ({e['rule']}" + (f", and {e['n'] - 1} more)." if e["n"] > 1 else ")."),
+            "Correct the data, or read without --strict.",
+        )
+        for e in errors.iter_rows(named=True)
+    ]
+    if faults:
+        raise InvalidInput(faults)

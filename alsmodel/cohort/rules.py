@@ -1,0 +1,130 @@
+"""Every rule by which a reader treats a row, in one table: identity, severity, action, meaning.
+
+Severity says who has to look: an ``error`` loses or contradicts information, a ``warning`` has one
+obvious reading, a ``note`` is for the record. ``strict`` reading refuses data with an error.
+Action says what becomes of the **row**: ``kept``, ``repaired`` (used, after a change that is stated),
+``rejected`` (not used), ``set aside`` (the canonical tables have no place for it).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+import polars as pl
+
+Severity = Literal["error", "warning", "note"]
+Action = Literal["kept", "repaired", "rejected", "set aside"]
+
+
+@final
+@dataclass(frozen=True)
+class Rule:
+    """One named rule.
+
+    Attributes
+    ----------
+    id : str
+        As in the ``rule`` column of the issue table.
+    severity : {"error", "warning", "note"}
+    action : {"kept", "repaired", "rejected", "set aside"}
+    meaning : str
+        What was met and what was done about it; the default detail of an issue.
+    """
+
+    id: str
+    severity: Severity
+    action: Action
+    meaning: str
+
+
+_ANY_TABLE = (
+    Rule("encoding_cp1252", "note", "repaired", "the file is cp1252, not UTF-8; it was read as cp1252"),
+    Rule("file_absent", "note", "kept", "the folder has no such table; nothing is known from it"),
+    Rule("file_unknown", "note", "set aside", "no table of this source has this name; the file was not read"),
+    Rule("column_unknown", "note", "set aside", "the column is not known for this table"),
+    Rule("column_set_aside", "note", "set aside", "the canonical tables have no place for this column"),
+    Rule("row_set_aside", "note", "set aside", "rows for which the canonical tables have no place"),
+    Rule("blank_row", "note", "rejected", "the line is blank"),
+    Rule("row_shape", "error", "rejected", "the row has more or fewer cells than the header"),
+    Rule("participant_missing", "error", "rejected", "the row names no participant"),
+    Rule("day_missing", "error", "rejected", "the row has no day"),
+    Rule("day_not_a_number", "error", "rejected", "text where a day is expected"),
+    Rule("day_out_of_range", "error", "rejected", "the day is more than 100 years from the time origin"),
+    Rule("duplicate_row", "warning", "rejected", "a copy of an earlier row in every column that is read"),
+    Rule(
+        "conflicting_row",
+        "error",
+        "rejected",
+        "another row of this participant and day differs; the fuller one, then the first, was used",
+    ),
+    Rule("nothing_recorded", "warning", "rejected", "no usable value in the row"),
+    Rule("not_a_number", "error", "repaired", "text where a number is expected; the cell counts as missing"),
+    Rule("value_implausible", "error", "repaired", "outside the plausible range; the cell counts as missing"),
+    Rule("unknown_word", "error", "repaired", "not one of the known words; the cell counts as missing"),
+)
+
+_SCORES = (
+    Rule("score_text", "error", "repaired", "text where a score is expected; item and total count as missing"),
+    Rule("score_out_of_range", "error", "repaired", "score outside 0 to 4; item and total count as missing"),
+    Rule("score_not_integer", "error", "repaired", "score is no whole number; item and total count as missing"),
+    Rule("item_5_both_equal", "note", "repaired", "5a and 5b both filled and equal; read as 5b, gastrostomy"),
+    Rule("item_5_both_differ", "error", "repaired", "5a and 5b both filled and different; item 5 counts as missing"),
+    Rule("total_out_of_range", "error", "repaired", "stored total impossible; the sum of the items is used, if any"),
+    Rule("total_differs", "warning", "repaired", "stored total is not the sum of the items; the sum is used"),
+    Rule("ten_item_scale", "note", "kept", "rows of the ten-item ALSFRS: total on 40, never rescaled"),
+)
+
+_PARTICIPANTS = (
+    Rule("onset_after_baseline", "error", "repaired", "onset lies after the baseline; the day counts as unknown"),
+    Rule("onset_after_diagnosis", "error", "kept", "onset lies after diagnosis; both days kept as recorded"),
+    Rule("history_conflict", "error", "rejected", "rows of one participant differ; the earliest onset was used"),
+    Rule("onset_site_conflict", "warning", "repaired", "text and flags of the onset site differ; the text was used"),
+    Rule("age_from_birth", "note", "repaired", "age computed from the birth day, in years of 365.25 days"),
+    Rule("participant_without_assessments", "warning", "kept", "participant has no assessment"),
+    Rule("participant_not_in_demographics", "warning", "kept", "participant is not in the demographics table"),
+    Rule("participant_without_follow_up", "error", "kept", "participant has measurements but no follow-up row"),
+)
+
+_EVENTS = (
+    Rule("death_day_missing", "warning", "kept", "died on an unknown day; never read as alive"),
+    Rule("death_before_last_visit", "error", "repaired", "day of death before the last visit; it counts as unknown"),
+    Rule("death_conflict", "error", "rejected", "death rows differ; death over none, then the first day, was used"),
+    Rule("event_missing", "error", "repaired", "not said whether the event happened; it counts as unknown"),
+    Rule("event_time_missing", "error", "repaired", "no follow-up time; it counts as unknown"),
+    Rule("event_time_not_a_number", "error", "repaired", "text as follow-up time; it counts as unknown"),
+    Rule("event_time_not_positive", "error", "repaired", "follow-up time not above zero; it counts as unknown"),
+    Rule("survival_conflict", "error", "kept", "survival columns differ between rows; the first row was used"),
+    Rule("measurement_after_event", "warning", "kept", "measured after the follow-up time; kept as recorded"),
+)
+
+_EXPOSURES = (
+    Rule("exposure_conflict", "error", "rejected", "rows of one participant and drug differ; the first was used"),
+    Rule("exposure_contradiction", "warning", "kept", "recorded as not taken and as taken; both kept"),
+    Rule("stop_sentinel", "note", "repaired", "the stop day is a placeholder; it counts as not stopped or unknown"),
+    Rule("exposure_reversed", "error", "repaired", "stop before start; the stop day counts as unknown"),
+)
+
+_MEASUREMENTS = (
+    Rule("unit_converted", "note", "repaired", "converted to the canonical unit"),
+    Rule("unit_unknown", "error", "repaired", "the unit is missing or unknown; the cell counts as missing"),
+    Rule("value_from_fallback", "note", "repaired", "taken from the baseline or end-point column of the row"),
+    Rule("percent_recomputed", "note", "repaired", "percent of predicted computed from litres and normal litres"),
+    Rule("lab_number_repaired", "note", "repaired", "a number with thousands separators"),
+    Rule("lab_limit", "warning", "rejected", "the result is a limit (below or above), not a number"),
+    Rule("lab_text", "warning", "rejected", "the result is text, not a number"),
+    Rule("nfl_not_positive", "error", "rejected", "neurofilament not above zero"),
+    Rule("matrix_unknown", "error", "rejected", "specimen unknown; specimens are never pooled"),
+)
+
+#: Rule id -> rule, in the order in which the documentation lists them.
+RULES: dict[str, Rule] = {
+    rule.id: rule for rule in (*_ANY_TABLE, *_SCORES, *_PARTICIPANTS, *_EVENTS, *_EXPOSURES, *_MEASUREMENTS)
+}
+
+
+def rules_table() -> pl.DataFrame:
+    """Return the registry as a table (rule, severity, action, meaning), for documentation and reports."""
+    return pl.DataFrame(
+        [(r.id, r.severity, r.action, r.meaning) for r in RULES.values()],
+        schema=["rule", "severity", "action", "meaning"],
+        orient="row",
+    )

@@ -1,0 +1,106 @@
+"""What to take from a cohort into an analysis: outcome, events, covariates, exposures. Choices only, never data."""
+
+from dataclasses import dataclass, field
+from typing import Literal, final
+
+Transform = Literal["identity", "log", "logit"]
+TimeUnit = Literal["day", "week", "month", "year"]
+Missing = Literal["refuse", "complete-case", "indicator", "own level", "impute"]
+DeltaFrs = Literal["screening", "conditioned", "attenuated"]
+Population = Literal["enrolled", "incident"]
+Unknown = Literal["refuse", "exclude", "unexposed", "exposed"]
+
+DAYS_PER_UNIT: dict[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Covariate:
+    """How one baseline covariate enters.
+
+    Attributes
+    ----------
+    centre, scale : float
+        A number enters as (x - centre) / scale.
+    reference : str or None
+        Reference level of a text covariate; the commonest level when left out.
+    missing : {"refuse", "complete-case", "indicator", "own level", "impute"} or None
+        "indicator": pooled mean plus an indicator (randomised comparisons). "impute": a parameter per missing number, inside
+        the model. "own level": missing text becomes a level of its own. Left out: "indicator" when a treatment comes from
+        the arm; otherwise "impute" for numbers and "refuse" for text.
+    """
+
+    centre: float = 0.0
+    scale: float = 1.0
+    reference: str | None = None
+    missing: Missing | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale == 0:
+            raise ValueError("scale must not be 0.")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """One drug or arm, as exposure over time.
+
+    Attributes
+    ----------
+    name : str
+        As printed; for `source` "exposure" the drug's name in the exposures table.
+    source : {"arm", "exposure"}
+        "arm": the randomised arm, from time zero to the end of follow-up whatever was taken. "exposure": intervals taken.
+    level : str or None
+        The arm that counts as treated.
+    unknown : {"refuse", "exclude", "unexposed", "exposed"}
+        What to do with participants whose exposure was never recorded; the last two are sensitivity limits.
+    """
+
+    name: str
+    source: Literal["arm", "exposure"] = "exposure"
+    level: str | None = None
+    unknown: Unknown = "refuse"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Everything an analysis takes from a cohort.
+
+    Attributes
+    ----------
+    outcome : str
+        Name in the measurements table.
+    transform, upper
+        Transformation of the outcome; "logit" of outcome / upper.
+    time_unit : {"day", "week", "month", "year"}
+        Unit of every time that comes out.
+    events : tuple of str
+        Event kinds that end follow-up, whichever comes first.
+    covariates : dict
+        Name to how it enters.
+    exposures : tuple of Exposure
+    population : {"enrolled", "incident"}
+        With "incident" the hazard's clock starts at symptom onset.
+    delta_frs : {"screening", "conditioned", "attenuated"}
+        Source of the covariate ``delta_frs``.
+    gaussian_at_bounds : bool
+        Accept more than 15% of scores at a bound.
+    """
+
+    outcome: str = "alsfrs_r_total"
+    transform: Transform = "identity"
+    upper: float | None = None
+    time_unit: TimeUnit = "month"
+    events: tuple[str, ...] = ("death",)
+    covariates: dict[str, Covariate] = field(default_factory=dict)
+    exposures: tuple[Exposure, ...] = ()
+    population: Population = "enrolled"
+    delta_frs: DeltaFrs = "screening"
+    gaussian_at_bounds: bool = False
+
+    @property
+    def randomised(self) -> bool:
+        """Whether an exposure comes from the randomised arm."""
+        return any(e.source == "arm" for e in self.exposures)

@@ -1,0 +1,95 @@
+"""The integrated likelihood as one PyTensor Op: the kernel returns value and gradient together, and both are used."""
+
+from typing import Any, final
+
+import numpy as np
+from numba import njit
+from pytensor.gradient import DisconnectedType
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+from pytensor.tensor import as_tensor_variable, dscalar, dmatrix, dvector
+
+from alsmodel.kernels.joint import joint_loglik
+from alsmodel.settings.digest import code_digest
+
+#: Inputs that depend on parameters, in order; the rest of the inputs are data.
+PARAMETERS = (
+    "mean_level", "mean_rate", "own_level", "own_rate", "clock_level", "clock_rate",
+    "offset", "base", "alpha", "scalars", "covariance",
+)  # fmt: skip
+DATA = (
+    "seg_ptr", "seg_ref", "cross", "node_ptr", "node_seg", "node_time", "node_logw", "node_piece",
+    "event_seg", "event_time", "event_piece", "event", "abscissae", "grid", "grid_logw",
+)  # fmt: skip
+_FORMS = {"covariance": dmatrix}
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _total(
+    weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
+    seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+    event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
+):  # fmt: skip
+    """Sum of the log-likelihoods and its gradient; `scalars` is (quadratic mean, residual SD)."""
+    ll, level, rate, quad, own_l, own_r, clock_l, clock_r, off, bas, alp, sig, cov = joint_loglik(
+        mean_level, mean_rate, scalars[0], own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars[1],
+        covariance, seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+        event_seg, event_time, event_piece, event, abscissae, grid, grid_logw, weibull,
+    )  # fmt: skip
+    total = np.zeros(())
+    total[()] = ll.sum()
+    return total, level, rate, own_l, own_r, clock_l, clock_r, off, bas, alp, np.array([quad, sig]), cov
+
+
+@final
+class JointLogLikelihood(Op):
+    """Sum over participants of the log-likelihood with random effects integrated out.
+
+    Outputs the sum and its gradient with respect to each of `PARAMETERS`; only the sum can be differentiated.
+    """
+
+    __props__ = ("weibull",)
+
+    def __init__(self, weibull: bool) -> None:
+        self.weibull = weibull
+
+    def make_node(self, *inputs: Variable) -> Apply:
+        """Take `PARAMETERS` then `DATA`."""
+        tensors = [as_tensor_variable(x) for x in inputs]
+        outputs = [dscalar(), *(_FORMS.get(name, dvector)() for name in PARAMETERS)]
+        return Apply(self, tensors, outputs)
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        """Run the kernel."""
+        arrays = [np.ascontiguousarray(x) for x in inputs]
+        for place, value in zip(outputs, _total(self.weibull, *arrays), strict=True):
+            place[0] = value
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Only the sum is connected, and only to the parameters."""
+        return [[k < len(PARAMETERS), *([False] * len(PARAMETERS))] for k in range(len(node.inputs))]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        """Scale the gradient that the kernel returned."""
+        gradients = [cotangents[0] * gradient for gradient in outputs[1:]]
+        return [*gradients, *(DisconnectedType()() for _ in DATA)]
+
+
+@register_funcify_default_op_cache_key(JointLogLikelihood)
+def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
+    weibull = op.weibull
+
+    @njit(fastmath=False, nogil=True)
+    def joint(
+        mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
+        seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+        event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
+    ):  # fmt: skip
+        return _total(
+            weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
+            seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+            event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
+        )  # fmt: skip
+
+    return joint, int(code_digest(["alsmodel.kernels"])[:12], 16)

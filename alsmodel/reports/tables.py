@@ -1,0 +1,284 @@
+"""Frames to printed tables: one function per table of the report."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+from alsmodel.plots import at_risk
+from alsmodel.reports.blocks import Table
+from alsmodel.reports.words import count, number, percent, readable, typeset
+
+
+def moment(time: float) -> str:
+    """A time without needless decimals."""
+    return f"{round(time, 2):g}"
+
+
+def estimate_with_limits(mean: object, lower: object, upper: object) -> str:
+    """Mean and 95% limits in one cell."""
+    return f"{number(mean)} ({number(lower)} to {number(upper)})"
+
+
+def share_with_limits(mean: float, lower: float, upper: float) -> str:
+    """The same for fractions, as percentages."""
+    return f"{percent(mean)} ({100 * lower:.0f} to {100 * upper:.0f}%)"
+
+
+def table_one(frame: pl.DataFrame) -> Table:
+    """Table 1 with its sections as headings."""
+    groups = [column for column in frame.columns if column not in ("section", "characteristic", "statistic")]
+    rows: list[list[str]] = []
+    section = None
+    for row in frame.iter_rows(named=True):
+        if row["section"] != section:
+            section = row["section"]
+            rows.append([str(section)])
+        rows.append([row["characteristic"], row["statistic"], *(row[group] for group in groups)])
+    note = (
+        "Counts from 1 to 4 are shown as <5; – means too few people for a summary. Percentages are of participants with a value. "
+        "No significance tests: they answer no question about a cohort's description."
+    )
+    return Table(["", "", *groups], rows, "Table 1. Participants at baseline and their follow-up.", note, text_columns=2)
+
+
+def file_flow(frame: pl.DataFrame) -> Table:
+    """What became of every row read."""
+    head = ["File", "Rows read", "Kept", "Repaired", "Rejected", "Set aside"]
+    columns = ["file", "read", "kept", "repaired", "rejected", "set_aside"]
+    rows = [[str(row[0]), *(number(cell) for cell in row[1:])] for row in frame.select(columns).iter_rows()]
+    return Table(head, rows, "Rows read, by file.", "Read = kept + repaired + rejected + set aside.")
+
+
+def paths(frame: pl.DataFrame, time_unit: str, outcome: str) -> Table:
+    """Posterior mean paths at a few times."""
+    by = [column for column in ("panel", "group") if column in frame.columns]
+    alive = "p_alive" in frame.columns
+    rows = [
+        [*(str(row[column]) for column in by), moment(row["time"]), estimate_with_limits(row["mean"], row["lower"], row["upper"])]
+        + ([percent(row["p_alive"])] if alive else [])
+        for row in _few_times(frame, by).iter_rows(named=True)
+    ]
+    head = [*(column.capitalize() for column in by), time_unit.capitalize(), f"{outcome}, mean (95% CrI)"]
+    return Table([*head, "Alive"] if alive else head, rows, text_columns=len(by))
+
+
+def curves(posterior: pl.DataFrame, kaplan_meier: pl.DataFrame, time_unit: str) -> Table:
+    """Posterior survival and Kaplan-Meier at a few times; never the event times of participants."""
+    rows = []
+    for row in _few_times(posterior, ["group"]).iter_rows(named=True):
+        observed = kaplan_meier.filter(pl.col("group") == row["group"])
+        before = observed.filter(pl.col("time") <= row["time"]).sort("time").tail(1)
+        n = at_risk(observed, [row["time"]])[0]
+        seen = "–"
+        if before.height and n > 0:
+            seen = share_with_limits(*(float(before[column][0]) for column in ("survival", "lower", "upper")))
+        model = share_with_limits(row["mean"], row["lower"], row["upper"])
+        rows.append([_group(row["group"]), moment(row["time"]), model, seen, count(n)])
+    head = ["Group", time_unit.capitalize(), "Model (95% CrI)", "Kaplan-Meier (95% CI)", "At risk"]
+    return Table(head, rows)
+
+
+def _group(name: str) -> str:
+    return "Everybody" if name == "all" else name
+
+
+def _few_times(frame: pl.DataFrame, by: Sequence[str], most: int = 7) -> pl.DataFrame:
+    """At most `most` evenly picked times per group, the first and the last among them."""
+    parts = []
+    for _, part in frame.group_by(by, maintain_order=True):
+        step = max(-(-(part.height - 1) // (most - 1)), 1)
+        parts.append(
+            part.gather_every(step) if (part.height - 1) % step == 0 else pl.concat([part.gather_every(step), part.tail(1)])
+        )
+    return pl.concat(parts)
+
+
+def group_effects(frame: pl.DataFrame) -> Table:
+    """The forest's numbers, and whether the data or the prior speak."""
+    sized = "n" in frame.columns
+    rows = []
+    for row in frame.iter_rows(named=True):
+        few = sized and row["n"] is not None and row["n"] < 10
+        source = "prior-driven (fewer than 10 people)" if few else ("data" if row["informed"] else "not informed by these data")
+        cells = [row["label"], row["panel"], estimate_with_limits(row["mean"], row["lower"], row["upper"])]
+        rows.append([*cells, *([count(row["n"])] if sized else []), source])
+    head = ["", "Scale", "Mean (95% CrI)", *(["Participants"] if sized else []), "Informed by"]
+    return Table(head, rows, text_columns=2)
+
+
+def identification(frame: pl.DataFrame) -> Table:
+    """Who informs each drug's coefficient."""
+    rows = [
+        [
+            str(row["drug"]),
+            *(count(int(row[name])) for name in ("randomised", "within_person", "prevalent")),
+            str(row["label"]),
+            "yes" if row["informed"] else "not informed by these data",
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    head = ["Drug", "Randomised", "Starts or stops in follow-up", "Prevalent users", "To be read as", "Informed"]
+    note = "Prevalent users are compared with other people, who differ in more than the drug: an association, never an effect."
+    return Table(head, rows, "Participants who inform each drug's coefficient.", note)
+
+
+def hazards_beside(cox: pl.DataFrame, aft: pl.DataFrame, summary: pl.DataFrame | None) -> Table:
+    """Cox and Weibull AFT hazard ratios beside those of the joint model."""
+    model = {}
+    if summary is not None:
+        for row in summary.filter(pl.col("parameter").str.starts_with("hazard:")).iter_rows(named=True):
+            ratio = [pl.Series([row[name]]).exp()[0] for name in ("median", "q2_5", "q97_5")]
+            model[row["parameter"].removeprefix("hazard:")] = estimate_with_limits(*ratio)
+    cox_rows = {row["term"]: row for row in cox.iter_rows(named=True)}
+    aft_rows = {row["term"]: row for row in aft.iter_rows(named=True)}
+    terms = [*cox_rows, *(t for t in aft_rows if t not in cox_rows and not t.startswith("("))]
+    terms += [t for t in model if t not in terms]
+    rows = []
+    for term in terms:
+        c, a = cox_rows.get(term), aft_rows.get(term)
+        rows.append(
+            [
+                readable(term),
+                estimate_with_limits(c["hr"], c["lower"], c["upper"]) if c else "–",
+                estimate_with_limits(a["time_ratio"], a["lower"], a["upper"]) if a else "–",
+                number(a["hr"]) if a else "–",
+                model.get(term, "–"),
+            ]
+        )
+    head = ["", "Cox hazard ratio (95% CI)", "AFT time ratio (95% CI)", "AFT hazard ratio", "Joint model hazard ratio (95% CrI)"]
+    note = (
+        "Cox with Efron's ties; AFT with a Weibull baseline. The joint model's ratio is given the current score or slope (the "
+        "direct part), so it differs from the other two wherever a covariate also acts through the score."
+    )
+    return Table(head, rows, "Hazards in classical models and in the joint model.", note)
+
+
+def priors(summary: pl.DataFrame) -> Table:
+    """Each prior and how much the data narrowed it."""
+    rows = []
+    for row in summary.iter_rows(named=True):
+        ratio = row["sd"] / row["prior_sd"] if row["prior_sd"] else None
+        informed = "yes" if row["informed"] else "not informed by these data"
+        rows.append([row["label"], typeset(str(row["prior"] or "–")), row["unit"], number(ratio, 2), informed])
+    head = ["Parameter", "Prior", "Unit", "Posterior SD / prior SD", "Informed"]
+    return Table(head, rows, "Priors.", "A ratio above 0.9 counts as not informed.", text_columns=3)
+
+
+def parameters(summary: pl.DataFrame) -> Table:
+    """Every parameter with its estimate and convergence."""
+    rows = [
+        [
+            row["label"],
+            row["unit"],
+            number(row["mean"]),
+            number(row["sd"]),
+            f"{number(row['q2_5'])} to {number(row['q97_5'])}",
+            _rhat(row["r_hat"]),
+            number(_whole(row["ess_bulk"])),
+            number(_whole(row["ess_tail"])),
+        ]
+        for row in summary.iter_rows(named=True)
+    ]
+    head = ["Parameter", "Unit", "Mean", "SD", "95% CrI", "R-hat", "Bulk ESS", "Tail ESS"]
+    note = (
+        "Each should have R-hat at most 1.01 and both ESS at least 400. CrI: credible interval; ESS: effective sample size, "
+        "draws."
+    )
+    return Table(head, rows, "Every parameter.", note, text_columns=2)
+
+
+def _rhat(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None or value != value else round(value)
+
+
+def score_check(frame: pl.DataFrame, time_unit: str) -> Table:
+    """Observed and predicted mean and SD per time."""
+    rows = [
+        [
+            moment(row["time"]),
+            count(int(row["n"])),
+            number(row["observed_mean"]) if row["n"] >= 5 else "–",
+            estimate_with_limits(row["predicted_mean"], row["lower"], row["upper"]),
+            number(row["observed_sd"]) if row["n"] >= 5 else "–",
+            estimate_with_limits(row["predicted_sd"], row["sd_lower"], row["sd_upper"]),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    head = [time_unit.capitalize(), "Visits", "Mean seen", "Mean predicted (95%)", "SD seen", "SD predicted (95%)"]
+    return Table(head, rows, text_columns=0)
+
+
+def event_check(frame: pl.DataFrame, time_unit: str) -> Table:
+    """Observed and predicted survival at a few times."""
+    few = _few_times(frame.with_columns(pl.lit("").alias("_")), ["_"])
+    rows = [
+        [
+            moment(row["time"]),
+            count(int(row["n_at_risk"])),
+            percent(row["kaplan_meier"]),
+            share_with_limits(row["mean"], row["lower"], row["upper"]),
+        ]
+        for row in few.iter_rows(named=True)
+    ]
+    return Table([time_unit.capitalize(), "At risk", "Seen (Kaplan-Meier)", "Predicted (95%)"], rows, text_columns=0)
+
+
+def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
+    """Every scenario and analysis with Monte Carlo error; failed replicates counted."""
+    names = {
+        "n_per_arm": "Per arm",
+        "n_total": "In all",
+        "effect": effect_label,
+        "replicates": "Replicates",
+        "failures": "Failed",
+        "power": "Power (MCSE)",
+        "benefit": "In favour",
+        "mean_estimate": "Mean estimate",
+        "mean_se": "Mean SE",
+        "true_value": "True value",
+        "empirical_sd": "SD of estimates",
+        "bias": "Bias (MCSE)",
+        "coverage": "Coverage (MCSE)",
+        "median_events": "Median events",
+    }
+    shown = {column: name for column, name in names.items() if column in frame.columns}
+    rows = [
+        [str(row["analysis"]), *(_characteristic(row, column) for column in shown)]
+        for row in frame.sort("analysis", maintain_order=True).iter_rows(named=True)
+    ]
+    note = (
+        "Power is the share of replicates that reject; at no effect it is the type I error. A failed replicate stays in the "
+        "denominator. MCSE: Monte Carlo standard error, in percentage points for power and coverage."
+    )
+    return Table(["Analysis", *shown.values()], rows, "Operating characteristics.", note)
+
+
+def _characteristic(row: dict[str, Any], column: str) -> str:
+    value = row[column]
+    error = row.get("mcse" if column == "power" else f"{column}_mcse")
+    if column in ("power", "coverage", "benefit"):
+        return percent(value, 1) if error is None or value is None else f"{percent(value, 1)} ({100 * error:.1f})"
+    if column == "effect" and isinstance(value, float):
+        return f"{value:g}"
+    return number(value) if error is None or value is None else f"{number(value, 2)} ({number(error, 2)})"
+
+
+def anything(frame: pl.DataFrame, caption: str = "") -> Table:
+    """Any frame as it is: words left, numbers right."""
+    words = 0
+    for dtype in frame.dtypes:
+        if dtype != pl.String:
+            break
+        words += 1
+    head = [column.replace("_", " ").capitalize() for column in frame.columns]
+    return Table(head, [[number(cell) for cell in row] for row in frame.iter_rows()], caption, text_columns=words)
+
+
+def densities(summary: pl.DataFrame, names: Iterable[str]) -> Table:
+    """The numbers behind prior and posterior densities."""
+    return priors(summary.filter(pl.col("parameter").is_in(list(names))))

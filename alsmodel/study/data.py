@@ -1,0 +1,77 @@
+"""The study's data section: which files it means, and how to read them."""
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from alsmodel.cohort import Cohort, read
+from alsmodel.cohort.sources import CohortSource, ProactSource, TablesSource
+from alsmodel.errors import Fault
+from alsmodel.settings.toml import SettingPath
+
+Source = TablesSource | ProactSource | CohortSource
+
+
+def named_files(source: Source) -> dict[SettingPath, Path]:
+    """The files and folders that `source` names, by the setting that names each; relative to the study file."""
+    if isinstance(source, TablesSource):
+        files: dict[SettingPath, Path] = {("data", "longitudinal", "file"): Path(source.longitudinal.file)}
+        if source.survival is not None:
+            files["data", "survival", "file"] = Path(source.survival.file)
+        return files
+    return {("data", "folder"): Path(source.folder)}
+
+
+def file_faults(source: Source, base: Path) -> dict[SettingPath, Fault]:
+    """What is wrong with the files of `source`, by setting; each place is still to be completed with a line."""
+    faults: dict[SettingPath, Fault] = {}
+    for setting, relative in named_files(source).items():
+        path, is_file = base / relative, isinstance(source, TablesSource)
+        name = ".".join(str(part) for part in setting)
+        kind = "file" if is_file else "folder"
+        if not path.exists():
+            faults[setting] = Fault(
+                "", f"{name}: there is no {kind} {relative.as_posix()}.", "Paths are relative to the study file."
+            )
+        elif path.is_file() != is_file:
+            faults[setting] = Fault("", f"{name}: {relative.as_posix()} is not a {kind}.")
+    return faults
+
+
+def rebased(source: Source, base: Path, new: Path) -> Source:
+    """The same source for a study file that lies in `new` instead of `base`."""
+
+    def move(relative: str) -> str:
+        return Path(os.path.relpath(base / relative, new)).as_posix()
+
+    if isinstance(source, TablesSource):
+        survival = source.survival and replace(source.survival, file=move(source.survival.file))
+        return replace(source, longitudinal=replace(source.longitudinal, file=move(source.longitudinal.file)), survival=survival)
+    return replace(source, folder=move(source.folder))
+
+
+def content_digest(source: Source, base: Path) -> str:
+    """SHA-256 over the names and the bytes of every file that reading `source` may open."""
+    total = hashlib.sha256()
+    for relative in named_files(source).values():
+        path = base / relative
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                with file.open("rb") as stream:
+                    inner = hashlib.file_digest(stream, "sha256").hexdigest()
+                total.update(f"{file.relative_to(path).as_posix()}\0{inner}\n".encode())
+    return total.hexdigest()
+
+
+def read_source(source: Source, base: Path) -> Cohort:
+    """Read the study's data.
+
+    Raises
+    ------
+    InvalidInput
+        When the source has a structural fault.
+    """
+    if isinstance(source, TablesSource):
+        return read(base, "tables", mapping=source)
+    return read(base / source.folder, source.format)

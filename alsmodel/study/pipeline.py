@@ -1,0 +1,204 @@
+"""A study from its file to its report."""
+
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from alsmodel.errors import InvalidInput
+from alsmodel.settings import digest_of, dump_toml, encode, installed_version
+from alsmodel.study import steps
+from alsmodel.study.data import rebased
+from alsmodel.study.progress import Progress, Silent
+from alsmodel.study.runs import SETTINGS, RunFolder
+from alsmodel.study.spec import LoadedStudy, Study, load
+
+if TYPE_CHECKING:
+    from alsmodel.baselines import Baselines
+    from alsmodel.cohort import Cohort
+    from alsmodel.inference import Fit
+    from alsmodel.trials import OperatingCharacteristics
+
+Step = Literal["fit", "trial", "report"]
+_REPORTED = ("alsmodel", "pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "polars", "lifelines")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What running a study gave.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder.
+    last : {"fit", "trial", "report"}
+        How far it went.
+    report : Path or None
+        The report, if it was written.
+    cohort, fit, baselines, trial
+        Results of the steps; None where a step was not run.
+    reused : tuple of str
+        Steps that were read back.
+    failed : tuple of str
+        Statistical checks that failed, in words.
+    """
+
+    folder: Path
+    last: Step
+    report: Path | None = None
+    cohort: "Cohort | None" = None
+    fit: "Fit | None" = None
+    baselines: "Baselines | None" = None
+    trial: "OperatingCharacteristics | None" = None
+    reused: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def run(
+    path: Path | str,
+    out: Path | str | None = None,
+    *,
+    until: Step = "report",
+    workers: int = 1,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run a study, reusing the steps whose settings, data and code are unchanged.
+
+    Parameters
+    ----------
+    path : path
+        The study file.
+    out : path, optional
+        Run folder; ``runs/<study>`` by default.
+    until : {"fit", "trial", "report"}
+        Where to stop. "trial" does not fit when the truth is named in the study.
+    workers : int
+        Processes for the trial; the results do not depend on it.
+    force : bool
+        Make every step again.
+    progress : Progress, optional
+        Whom to tell.
+
+    Raises
+    ------
+    InvalidInput
+        When the study file or its data cannot be used; nothing is written then but finished steps.
+    """
+    loaded = load(path)
+    folder = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name)
+    job = steps.Job(
+        study=loaded.study,
+        base=loaded.base,
+        run=folder,
+        progress=progress or Silent(),
+        workers=workers,
+        force=force,
+        reused=[],
+    )
+    _write_settings(folder, loaded)
+    folder.write_json("provenance.json", {"study": loaded.name, "seed": loaded.study.seed, "versions": _versions()})
+    try:
+        return _run(job, loaded.name, until)
+    except InvalidInput as error:
+        raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
+
+
+def _run(job: steps.Job, name: str, until: Step) -> Outcome:
+    plan = job.study.trial
+    cohort = fit = baselines = trial = None
+    if until != "trial" or plan is None or plan.truth.kind == "posterior":
+        cohort = steps.ingest(job)
+        fit = steps.fit(job, cohort)
+    if until == "report" and fit is not None and cohort is not None and job.study.baselines.run:
+        baselines = steps.baselines(job, fit, cohort)
+    if until in ("trial", "report") and plan is not None:
+        trial = steps.trial(job, fit)
+    results = {"cohort": cohort, "fit": fit, "baselines": baselines, "trial": trial}
+    return _finish(job.study, name, job.run, job.progress, until, results, tuple(job.reused))
+
+
+def report_again(folder: Path | str, *, progress: Progress | None = None) -> Outcome:
+    """Write the report of a run again from what is in its folder; fits and simulates nothing.
+
+    Raises
+    ------
+    InvalidInput
+        When `folder` is no run folder, or a result in it is damaged.
+    """
+    from alsmodel.cohort import Cohort
+
+    run_folder = RunFolder.existing(Path(folder))
+    loaded = load(run_folder.path / SETTINGS, need_data=False)
+    done = {step for step in run_folder.records() if (run_folder.path / step).exists()}
+    loaders = {"cohort": Cohort.load, "fit": steps.load_fit, "baselines": steps.load_baselines, "trial": steps.load_trial}
+    results = {step: loader(run_folder.path / step) if step in done else None for step, loader in loaders.items()}
+    return _finish(loaded.study, _name(run_folder), run_folder, progress or Silent(), "report", results, tuple(sorted(done)))
+
+
+def _name(folder: RunFolder) -> str:
+    """Name of the study that made the run, from its provenance; the folder's name where that was lost."""
+    try:
+        return str(json.loads((folder.path / "provenance.json").read_text(encoding="utf-8"))["study"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder.path.absolute().name
+
+
+def _finish(
+    study: Study, name: str, folder: RunFolder, progress: Progress, until: Step, results: dict[str, Any], reused: tuple[str, ...]
+) -> Outcome:
+    digests = _digests(study, results)
+    folder.write_json("provenance.json", {"study": name, "seed": study.seed, "versions": _versions(), "digests": digests})
+    written = None
+    if until == "report":
+        with progress.stage("Writing the report"):
+            from alsmodel.reports import study_report
+            from alsmodel.study.reporting import content
+
+            facts = _facts(study, name, digests)
+            page = study_report(content(study, name=name, **results, reproducibility=facts))
+            written = folder.write_text("report.html", page)
+    fit, trial = results["fit"], results["trial"]
+    return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=_failed(fit, trial))
+
+
+def _failed(fit: "Fit | None", trial: "OperatingCharacteristics | None") -> tuple[str, ...]:
+    sentences = []
+    if fit is not None:
+        sentences += [
+            f"{check.name} is {check.value:.3g}, the limit is {check.limit:.3g} ({check.meaning})"
+            for check in fit.checks
+            if not check.passed
+        ]
+        if not fit.passed and not sentences:
+            sentences.append("the fit did not pass its checks")
+    return tuple(sentences)
+
+
+def _write_settings(folder: RunFolder, loaded: LoadedStudy) -> None:
+    """Write the merged settings so that they run as a study themselves, from the run folder."""
+    values = encode(loaded.study)
+    values["data"] = encode(rebased(loaded.study.data, loaded.base, folder.path))
+    header = "Every setting that this run used, defaults included. It is a study file: alsmodel run takes it."
+    folder.write_text(SETTINGS, dump_toml(values, header=header))
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{package: installed_version(package) for package in _REPORTED}}
+
+
+def _digests(study: Study, results: dict[str, Any]) -> dict[str, str]:
+    settings = encode(study)
+    settings.pop("data")  # where the data lie is no part of what they are
+    digests = {"settings": digest_of(settings)}
+    if results["cohort"] is not None:
+        digests["data"] = results["cohort"].digest
+    return {**digests, **{f"code of {step}": steps.code_of(step) for step in steps.ROOMS if results.get(step) is not None}}
+
+
+def _facts(study: Study, name: str, digests: dict[str, str]) -> dict[str, str]:
+    versions = ", ".join(f"{package} {version}" for package, version in _versions().items())
+    named = {f"Digest of {key}" if not key.startswith("code") else key.capitalize(): value for key, value in digests.items()}
+    return {"Command": f"alsmodel run runs/{name}/{SETTINGS}", "Seed": str(study.seed), **named, "Versions": versions}

@@ -1,0 +1,182 @@
+"""The steps of a study: what each one depends on, how it is made, and how it is read back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from alsmodel.settings import code_digest, encode
+from alsmodel.study.data import content_digest, read_source
+from alsmodel.study.progress import Progress
+from alsmodel.study.runs import RunFolder
+from alsmodel.study.spec import Study
+
+if TYPE_CHECKING:
+    from alsmodel.baselines import Baselines
+    from alsmodel.cohort import Cohort
+    from alsmodel.inference import Fit
+    from alsmodel.trials import OperatingCharacteristics
+
+#: The code that each step runs, beyond that of the steps before it.
+ROOMS = {
+    "cohort": ["alsmodel.cohort", "alsmodel.clinical"],
+    "fit": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels"],
+    "baselines": ["alsmodel.baselines"],
+    "trial": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
+}
+#: The libraries whose version may change each step's numbers.
+LIBRARIES = {
+    "cohort": ("polars",),
+    "fit": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
+    "baselines": ("lifelines", "pandas", "numpy"),
+    "trial": ("numba", "numpy", "scipy"),
+}
+
+
+def code_of(step: str) -> str:
+    """Digest of the code that a step runs and of the libraries under it."""
+    return code_digest(ROOMS[step], packages=LIBRARIES[step])
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One study being run.
+
+    Attributes
+    ----------
+    study : Study
+        What to do.
+    base : Path
+        Folder from which the study's paths start.
+    run : RunFolder
+        Where results go.
+    progress : Progress
+        Whom to tell.
+    workers : int
+        Processes for the trial.
+    force : bool
+        Make every step again.
+    reused : list of str
+        Steps that were read back so far.
+    """
+
+    study: Study
+    base: Path
+    run: RunFolder
+    progress: Progress
+    workers: int
+    force: bool
+    reused: list[str]
+
+    def step[T](
+        self,
+        name: str,
+        title: str,
+        inputs: Mapping[str, Any],
+        *,
+        make: Callable[[], T],
+        save: Callable[[T, Path], object],
+        load: Callable[[Path], T],
+    ) -> T:
+        """Run or reuse one step, and remember which it was."""
+        inputs = {**inputs, "code": code_of(name)}
+        result, reused = self.run.step(name, inputs, make=make, save=save, load=load, force=self.force)
+        if reused:
+            self.reused.append(name)
+        self.progress.say(f"{title}: {'unchanged, reused' if reused else 'done'}")
+        return result
+
+
+def ingest(job: Job) -> "Cohort":
+    """Read the study's data into canonical tables."""
+    from alsmodel.cohort import Cohort
+
+    def make() -> "Cohort":
+        with job.progress.stage("Reading the data"):
+            return read_source(job.study.data, job.base)
+
+    inputs = {"data": encode(job.study.data), "content": content_digest(job.study.data, job.base)}
+    # Where the files lie does not matter once their content is known.
+    for section in (inputs["data"], *(part for part in inputs["data"].values() if isinstance(part, dict))):
+        section.pop("folder", None)
+        section.pop("file", None)
+    return job.step("cohort", "Data", inputs, make=make, save=lambda cohort, to: cohort.save(to), load=Cohort.load)
+
+
+def fit(job: Job, cohort: "Cohort") -> "Fit":
+    """Fit the study's model to its cohort."""
+    study = job.study
+    inputs = {
+        "cohort": cohort.digest,
+        "model": encode(study.model),
+        "sampling": encode(study.sampling),
+        "seed": study.seed,
+    }
+
+    def make() -> "Fit":
+        with job.progress.stage("Fitting the joint model") as advance:
+            from alsmodel import inference
+
+            return inference.fit(study.model, cohort, study.sampling, seed=study.seed, progress=advance)
+
+    return job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
+
+
+def load_fit(folder: Path) -> "Fit":
+    """Read a saved fit."""
+    from alsmodel.inference import Fit
+
+    return Fit.load(folder)
+
+
+def baselines(job: Job, fitted: "Fit", cohort: "Cohort") -> "Baselines":
+    """Run the classical survival analyses on the arrays that the fit took."""
+    study = job.study
+    inputs = {"cohort": cohort.digest, "model": encode(study.model), "by": study.baselines.by, "report": study.report.by}
+
+    def make() -> "Baselines":
+        with job.progress.stage("Classical survival analyses"):
+            from alsmodel.study.classical import classical_baselines
+
+            return classical_baselines(study, fitted)
+
+    return job.step("baselines", "Baselines", inputs, make=make, save=lambda made, to: made.save(to), load=load_baselines)
+
+
+def load_baselines(folder: Path) -> "Baselines":
+    """Read saved classical analyses."""
+    from alsmodel.baselines import Baselines
+
+    return Baselines.load(folder)
+
+
+def trial(job: Job, fitted: "Fit | None") -> "OperatingCharacteristics":
+    """Simulate the study's trial, from the fit or from named numbers."""
+    plan = job.study.trial
+    if plan is None:
+        raise ValueError("The study has no trial section.")
+    inputs: dict[str, Any] = {"plan": encode(plan), "seed": job.study.seed}
+    if plan.truth.kind == "posterior":
+        inputs["fit"] = job.run.records().get("fit")
+
+    def population() -> "Mapping[str, Any] | None":
+        if plan.truth.kind != "posterior" or fitted is None:
+            return None
+        return fitted.population(plan.truth.draws, job.study.seed)
+
+    def make() -> "OperatingCharacteristics":
+        with job.progress.stage("Simulating the trial") as advance:
+            from alsmodel.trials import simulate
+            from alsmodel.trials.settings import build
+
+            return simulate(build(plan, population(), job.study.seed), workers=job.workers, progress=advance)
+
+    return job.step("trial", "Trial", inputs, make=make, save=lambda made, to: made.save(to), load=load_trial)
+
+
+def load_trial(folder: Path) -> "OperatingCharacteristics":
+    """Read saved operating characteristics."""
+    from alsmodel.trials import OperatingCharacteristics
+
+    return OperatingCharacteristics.load(folder)

@@ -1,0 +1,62 @@
+"""Compile everything once, by running a very small study from its synthetic data to its report."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from alsmodel.settings import dump_toml
+from alsmodel.settings.cache import forget_old_code
+from alsmodel.study.pipeline import run
+from alsmodel.study.progress import Progress, Silent
+from alsmodel.study.synthetic import write_proact
+
+#: Small, but with every kernel that the usual study runs.
+TINY: dict[str, Any] = {
+    "title": "Warm-up",
+    "question": "Does everything compile?",
+    "data": {"format": "proact", "folder": "data"},
+    "estimand": {
+        "population": "synthetic participants",
+        "variable": "ALSFRS-R total and death",
+        "summary": "none",
+        "intercurrent_events": [{"event": "death", "strategy": "modelled jointly"}],
+    },
+    "model": {
+        "slope": ["onset_site"],
+        "hazard": ["age"],
+        "treatments": [{"name": "riluzole", "unknown": "unexposed"}],
+        "covariates": {"onset_site": {"missing": "own level"}, "age": {"centre": 60, "scale": 10}},
+    },
+    "sampling": {"chains": 2, "tune": 100, "draws": 100},
+    "trial": {"n_per_arm": [20], "replicates": 4},
+    "report": {"by": "onset_site", "synthetic": True},
+}
+
+
+def warm(progress: Progress | None = None, *, participants: int = 120) -> float:
+    """Run the whole path once in a temporary folder and throw the result away; forget code of earlier versions.
+
+    Returns
+    -------
+    float
+        Seconds it took.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        write_proact(participants, 1, base / "data")
+        (base / "warmup.toml").write_text(dump_toml(TINY), encoding="utf-8")
+        run(base / "warmup.toml", base / "run", progress=_Quiet(progress or Silent()))
+    forget_old_code()
+    return time.perf_counter() - start
+
+
+class _Quiet:
+    """Passes stages on, and keeps sentences about a throw-away study to itself."""
+
+    def __init__(self, listener: Progress) -> None:
+        self.stage = listener.stage
+
+    def say(self, text: str) -> None:
+        """Ignore the sentence."""

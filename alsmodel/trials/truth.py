@@ -1,0 +1,256 @@
+"""Nature in a virtual trial: how participants decline and die. No design and no analysis sees it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal, final
+
+import numpy as np
+import numpy.typing as npt
+
+from alsmodel.patients.streams import uniforms
+
+Floats = npt.NDArray[np.float64]
+
+# Purposes of random numbers, apart from those of the generator of scores and events.
+PURPOSE_DRAW = 101
+PURPOSE_ROW = 102
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Participants:
+    """The untreated participants of one virtual trial, as the generator takes them.
+
+    Attributes
+    ----------
+    intercept, slope, log_hazard : array, shape (n,)
+        Mean score at month 0 (points), mean slope (points per month) and log hazard beside the baseline.
+    random_cholesky : array, shape (2, 2)
+        Lower Cholesky factor of the covariance of intercept and slope deviations.
+    residual_sd : float
+        Points.
+    knots, log_baseline_hazard : array, shapes (K + 1,) and (K,)
+        Months where the baseline hazard changes, and its log per month in between; the last level holds on.
+    association_value, association_slope : float
+        Log hazard per point of current value, and per point per month of slope.
+    slope_skew : float
+        Skewness parameter of the slope deviation; 0 is normal.
+    population_slope : float
+        Mean slope of the population they come from, points per month.
+    """
+
+    intercept: Floats
+    slope: Floats
+    log_hazard: Floats
+    random_cholesky: Floats
+    residual_sd: float
+    knots: Floats
+    log_baseline_hazard: Floats
+    association_value: float
+    association_slope: float
+    slope_skew: float
+    population_slope: float
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NamedTruth:
+    """A population given by numbers.
+
+    Attributes
+    ----------
+    intercept_mean, intercept_sd : float
+        True score at month 0, points. 35 and an *observed* SD of 6.7 in HEALEY's shared placebo group; with the
+        residual SD below, the SD of the true score is 6.46.
+    slope_mean, slope_sd : float
+        Points per month. -1.03 and 0.76: HEALEY's simulation inputs from PRO-ACT placebo (N = 2,175), who had at
+        least three scores over 24 weeks, so a population of survivors.
+    slope_skew : float
+        Log SD of the reversed log-normal from which slope deviations come (mean and SD unchanged; 0 is normal). A
+        normal slope leaves 9% of people improving; 0.66 = sqrt(log(1 + (0.76/1.03)^2)) leaves about 1%.
+    correlation : float
+        Between intercept and slope deviations; 0.2, as 0.21 in a simulator built on van Eijk's 2018 joint model.
+    residual_sd : float
+        Points; 1.77 (HEALEY's inputs).
+    hazard : tuple of float
+        Events per month in each interval of `hazard_knots`, for a participant whose true score stays at
+        `intercept_mean` and whose slope is `slope_mean`. *Chosen*: with the other defaults 5% have died at 24
+        weeks (HEALEY's base case).
+    hazard_knots : tuple of float
+        Months where the hazard changes, from 0; as many as `hazard`, the last level holds on.
+    association_value : float
+        Log hazard per point of the current true score; -0.08 (van Eijk 2022).
+    association_slope : float
+        Log hazard per point per month of the participant's slope.
+    """
+
+    intercept_mean: float = 35.0
+    intercept_sd: float = 6.46
+    slope_mean: float = -1.03
+    slope_sd: float = 0.76
+    slope_skew: float = 0.66
+    correlation: float = 0.2
+    residual_sd: float = 1.77
+    hazard: tuple[float, ...] = (0.0062,)
+    hazard_knots: tuple[float, ...] = (0.0,)
+    association_value: float = -0.08
+    association_slope: float = 0.0
+    kind: Literal["named"] = "named"
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} must be above 0; got {getattr(self, name)}."
+            for name in ("intercept_sd", "residual_sd")
+            if not getattr(self, name) > 0
+        ]
+        if not self.slope_sd >= 0 or not self.slope_skew >= 0:
+            faults.append(f"slope_sd and slope_skew must not be negative; got {self.slope_sd} and {self.slope_skew}.")
+        if not -1 < self.correlation < 1:
+            faults.append(f"correlation must lie between -1 and 1; got {self.correlation}.")
+        if not self.hazard or min(self.hazard) <= 0:
+            faults.append(f"hazard is events per month, each above 0; got {list(self.hazard)}. Use 1e-9 for none.")
+        knots = self.hazard_knots
+        if len(knots) != len(self.hazard) or knots[0] != 0 or list(knots) != sorted(set(knots)):
+            faults.append(
+                f"hazard_knots are the increasing starts of the {len(self.hazard)} hazard levels, the first 0; "
+                f"got {list(knots)}."
+            )
+        numbers = [v for v in asdict(self).values() if isinstance(v, int | float)]
+        if not np.isfinite([*numbers, *self.hazard, *knots]).all():
+            faults.append("every number must be finite.")
+        if faults:
+            raise ValueError(" ".join(faults))
+
+    def identity(self) -> dict[str, object]:
+        """Everything that decides who the participants are, as plain values."""
+        return asdict(self)
+
+    def draw(self, key: np.uint64, n: int) -> Participants:
+        """Give the first `n` participants of the virtual trial with this stream key."""
+        sd0, sd1, r = self.intercept_sd, self.slope_sd, self.correlation
+        level = np.log(self.hazard) - self.association_value * self.intercept_mean
+        return Participants(
+            intercept=np.full(n, float(self.intercept_mean)),
+            slope=np.full(n, float(self.slope_mean)),
+            log_hazard=np.zeros(n),
+            random_cholesky=np.array([[sd0, 0.0], [r * sd1, np.sqrt(1 - r * r) * sd1]]),
+            residual_sd=float(self.residual_sd),
+            knots=np.array([*self.hazard_knots, np.inf]),
+            log_baseline_hazard=level - self.association_slope * self.slope_mean,
+            association_value=float(self.association_value),
+            association_slope=float(self.association_slope),
+            slope_skew=float(self.slope_skew),
+            population_slope=float(self.slope_mean),
+        )
+
+
+_SHAPES = {
+    "intercept": "DN",
+    "slope": "DN",
+    "log_hazard": "DN",
+    "random_cholesky": "D22",
+    "residual_sd": "D",
+    "knots": "L",
+    "log_baseline_hazard": "DK",
+    "association_value": "D",
+    "association_slope": "D",
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PosteriorTruth:
+    """A population given by the posterior draws of a fitted joint model: power becomes assurance.
+
+    Each virtual trial takes one draw, and its participants' covariates from the fitted cohort with replacement; their
+    deviations are new (predicted participants, not the fitted ones). Beyond the last knot the last
+    hazard level and the straight line go on.
+
+    Attributes
+    ----------
+    intercept, slope, log_hazard : array, shape (D, N)
+        Mean score at month 0, mean slope per month and log hazard of each cohort participant under each draw.
+    random_cholesky : array, shape (D, 2, 2)
+        Lower Cholesky factor of the random effects' covariance.
+    residual_sd : array, shape (D,)
+    knots : array, shape (K + 1,)
+        Months.
+    log_baseline_hazard : array, shape (D, K)
+        Per month.
+    association_value, association_slope : array, shape (D,)
+    """
+
+    intercept: Floats
+    slope: Floats
+    log_hazard: Floats
+    random_cholesky: Floats
+    residual_sd: Floats
+    knots: Floats
+    log_baseline_hazard: Floats
+    association_value: Floats
+    association_slope: Floats
+
+    def __post_init__(self) -> None:
+        draws, people = np.shape(self.slope) if np.ndim(self.slope) == 2 else (-1, -1)
+        levels = np.shape(self.log_baseline_hazard)[-1] if np.ndim(self.log_baseline_hazard) == 2 else -1
+        sizes = {"D": draws, "N": people, "K": levels, "L": levels + 1, "2": 2}
+        faults = []
+        for name, letters in _SHAPES.items():
+            array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+            object.__setattr__(self, name, array)
+            wanted = tuple(sizes[letter] for letter in letters)
+            if array.shape != wanted or array.size == 0:
+                faults.append(f"{name} has shape {array.shape}, expected ({', '.join(letters)}) = {wanted}.")
+            elif np.isnan(array).any() or (name != "knots" and not np.isfinite(array).all()):
+                faults.append(f"{name} holds missing or infinite values.")
+        if not faults and ((self.residual_sd <= 0).any() or self.knots[0] != 0 or (np.diff(self.knots) <= 0).any()):
+            faults.append("residual_sd must be above 0, and knots must increase from 0.")
+        if faults:
+            raise ValueError("The posterior draws cannot make participants: " + " ".join(faults))
+
+    @classmethod
+    def of(cls, population: Mapping[str, Floats]) -> "PosteriorTruth":
+        """Make the truth from what a fit's `population` returns.
+
+        Raises
+        ------
+        ValueError
+            When an array is absent or has the wrong shape.
+        """
+        absent = [name for name in _SHAPES if name not in population]
+        if absent:
+            raise ValueError(f"The population lacks {', '.join(absent)}; it has {', '.join(sorted(population))}.")
+        return cls(**{name: np.asarray(population[name]) for name in _SHAPES})
+
+    def identity(self) -> dict[str, object]:
+        """Everything that decides who the participants are, as plain values (arrays by their digest)."""
+        digest = hashlib.sha256()
+        for name in _SHAPES:
+            array = getattr(self, name)
+            digest.update(f"{name}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        draws, people = self.slope.shape
+        return {"kind": "posterior", "draws": draws, "participants": people, "sha256": digest.hexdigest()}
+
+    def draw(self, key: np.uint64, n: int) -> Participants:
+        """Give the first `n` participants of the virtual trial with this stream key."""
+        draws, people = self.slope.shape
+        d = int(uniforms(key, 1, PURPOSE_DRAW, 1)[0, 0] * draws)
+        rows = (uniforms(key, n, PURPOSE_ROW, 1)[:, 0] * people).astype(np.int64)
+        return Participants(
+            intercept=self.intercept[d, rows],
+            slope=self.slope[d, rows],
+            log_hazard=self.log_hazard[d, rows],
+            random_cholesky=self.random_cholesky[d],
+            residual_sd=float(self.residual_sd[d]),
+            knots=self.knots,
+            log_baseline_hazard=self.log_baseline_hazard[d],
+            association_value=float(self.association_value[d]),
+            association_slope=float(self.association_slope[d]),
+            slope_skew=0.0,
+            population_slope=float(self.slope[d].mean()),
+        )
+
+
+type Truth = NamedTruth | PosteriorTruth

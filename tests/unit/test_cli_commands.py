@@ -1,0 +1,144 @@
+"""The commands as a user calls them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from alsmodel.cli.main import app
+
+COMMANDS = ["run", "check", "fit", "simulate", "report", "ingest", "validate", "synthesize", "warmup"]
+
+STUDY = """\
+title = "A study"
+question = "What happens?"
+
+[data]
+format = "proact"
+folder = "data"
+
+[estimand]
+population = "people in the cohort"
+variable = "ALSFRS-R total"
+summary = "mean slope"
+intercurrent_events = [{ event = "death", strategy = "modelled jointly" }]
+
+[model]
+slope = ["age"]
+
+[model.covariates.age]
+centre = 60
+"""
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def test_help_lists_every_command() -> None:
+    told = call("--help")
+    assert told.exit_code == 0
+    assert all(command in told.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_speaks_json_and_can_be_quiet(command: str) -> None:
+    told = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert told.exit_code == 0
+    assert "--json" in told.stdout
+    assert "--quiet" in told.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["check"], ["ingest", "x", "--no-such"], ["synthesize", "--participants", "0"]]
+)
+def test_a_wrong_call_is_usage(arguments: list[str]) -> None:
+    assert call(*arguments).exit_code == 2
+
+
+def test_check_accepts_a_good_study_and_prints_merged_settings(study: Path) -> None:
+    told = call("check", study, "--json")
+    assert told.exit_code == 0, told.stderr
+    values = json.loads(told.stdout)
+    assert values["settings"]["model"]["outcome"] == "alsfrs_r_total"
+    assert values["settings"]["seed"] == 1
+
+
+def test_check_names_every_fault_with_its_line(study: Path) -> None:
+    wrong = STUDY.replace("slope =", "slop =").replace('folder = "data"', 'folder = "dta"').replace("title", "titel")
+    study.write_text(wrong)
+    told = call("check", study)
+    assert told.exit_code == 3
+    assert told.stderr.splitlines() == [
+        "study.toml: error: title is needed and absent. Add title = ...",
+        "study.toml:1: error: titel is not a known setting. Did you mean title?",
+        "study.toml:6: error: data.folder: there is no folder dta. Paths are relative to the study file.",
+        "study.toml:15: error: model.slop is not a known setting. Did you mean slope?",
+    ]
+
+
+def test_check_names_settings_that_contradict_each_other(study: Path) -> None:
+    study.write_text(STUDY + '\n[report]\nby = "gene"\n')
+    told = call("check", study)
+    assert told.exit_code == 3
+    assert "study.toml:21: error: report.by: 'gene' is no covariate of the model." in told.stderr
+
+
+def test_an_absent_study_is_invalid_input(tmp_path: Path) -> None:
+    told = call("check", tmp_path / "none.toml", "--json")
+    assert told.exit_code == 3
+    assert json.loads(told.stdout)["faults"][0]["message"] == "no such file."
+
+
+def test_synthesize_writes_the_same_bytes_again_and_overwrites_only_on_request(tmp_path: Path) -> None:
+    out, again = tmp_path / "one", tmp_path / "two"
+    told = call("synthesize", "--participants", 8, "--seed", 4, "--out", out, "--json")
+    assert told.exit_code == 0, told.stderr
+    values = json.loads(told.stdout)
+    assert "truth.json" in values["files"]
+    assert call("synthesize", "--participants", 8, "--seed", 4, "--out", again, "--quiet").stdout == ""
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}
+    assert call("synthesize", "--participants", 9, "--out", out).exit_code == 2
+    assert call("synthesize", "--participants", 9, "--out", out, "--force").exit_code == 0
+
+
+def test_synthesize_replaces_no_folder_that_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    told = call("synthesize", "--participants", 8, "--out", tmp_path, "--force")
+    assert told.exit_code == 3
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_ingest_accounts_for_every_row(tmp_path: Path) -> None:
+    assert call("synthesize", "--participants", 30, "--seed", 2, "--out", tmp_path / "data", "--quiet").exit_code == 0
+    told = call("ingest", tmp_path / "data", "--format", "proact", "--out", tmp_path / "cohort", "--json")
+    assert told.exit_code == 0, told.stderr
+    values = json.loads(told.stdout)
+    assert values["participants"] > 0
+    for row in values["flow"]:
+        assert row["read"] == row["kept"] + row["repaired"] + row["rejected"] + row["set_aside"]
+    assert (tmp_path / "cohort" / "participants.parquet").is_file()
+    printed = call("validate", tmp_path / "data")
+    assert printed.exit_code == 0
+    assert "all files" in printed.stdout
+    refused = call("ingest", tmp_path / "data", "--out", tmp_path / "cohort")
+    assert refused.exit_code == 2
+
+
+def test_ingest_of_nothing_is_invalid_input_and_writes_nothing(tmp_path: Path) -> None:
+    told = call("ingest", tmp_path / "none", "--out", tmp_path / "cohort")
+    assert told.exit_code == 3
+    assert not (tmp_path / "cohort").exists()
+
+
+def test_report_of_something_else_is_invalid_input(tmp_path: Path) -> None:
+    assert call("report", tmp_path).exit_code == 3
