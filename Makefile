@@ -39,7 +39,7 @@ check: $(READY) ## Style, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 bench-joint: $(READY) ## Effective draws per CPU second of the joint model, N = 300 and 1,000
 	$(BIN)/python benchmarks/joint.py

@@ -104,9 +104,9 @@ def refuse_overwriting(out: Path, *, force: bool) -> None:
 
 def _read(source: Path, layout: SourceFormat, strict: bool, output: Output) -> "Cohort":
     with output.stage(f"Reading {source}"):
-        from alsmodel import cohort
+        from alsmodel.cohort import read
 
-        return cohort.read(source, layout.value, strict=strict)
+        return read(source, layout.value, strict=strict)
 
 
 def _show(cohort: "Cohort", output: Output) -> None:

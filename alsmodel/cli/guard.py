@@ -48,6 +48,10 @@ def guarded(command: Callable[..., Exit]) -> Callable[..., None]:
             _explain(output, code, ["stopped. What was finished is kept; the same command goes on from there."])
         except (typer.Exit, typer.Abort):
             raise
+        except BrokenPipeError:
+            # The reader, such as `head`, has seen enough; nothing more can be written, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = Exit.DONE
         except Exception as error:
             code = Exit.INTERNAL
             _explain(output, code, _internal(error))
@@ -66,6 +70,8 @@ def _internal(error: Exception) -> list[str]:
     if os.environ.get("ALSMODEL_TRACEBACK"):
         traceback.print_exc()
         return [f"internal error: {type(error).__name__}"]
+    if isinstance(error, OSError) and error.filename is not None:
+        return [f"error: {error.filename}: {error.strerror}"]
     first = (str(error) or "no message").splitlines()[0]
     if isinstance(error, AlsmodelError):
         return [f"error: {first}"]

@@ -13,4 +13,6 @@ StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.TOML", help="The study
 RunOut = Annotated[
     Path | None, typer.Option("--out", metavar="RUN", help="Run folder; runs/<study> by default.", show_default=False)
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes for the trial simulation.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes for the trial; all cores by default.", show_default=False)
+]

@@ -1,5 +1,6 @@
 """Commands about a study: look, run all of it, or run one step of it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +35,7 @@ def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit
 def run(
     study: StudyFile,
     out: RunOut = None,
-    workers: Workers = 2,
+    workers: Workers = None,
     force: Again = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -51,7 +52,7 @@ def fit(study: StudyFile, out: RunOut = None, force: Again = False, as_json: Jso
 def simulate(
     study: StudyFile,
     out: RunOut = None,
-    workers: Workers = 2,
+    workers: Workers = None,
     force: Again = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -83,11 +84,13 @@ def warmup(as_json: Json = False, quiet: Quiet = False) -> Exit:
     return Exit.DONE
 
 
-def _steps(last: "Step", study: Path, out: Path | None, workers: int, force: bool, as_json: bool, quiet: bool) -> Exit:
+def _steps(last: "Step", study: Path, out: Path | None, workers: int | None, force: bool, as_json: bool, quiet: bool) -> Exit:
     output = Output(as_json=as_json, quiet=quiet)
     from alsmodel.study import run as run_study
 
-    return _finish(run_study(study, out, until=last, workers=workers, force=force, progress=output), output)
+    return _finish(
+        run_study(study, out, until=last, workers=workers or os.cpu_count() or 1, force=force, progress=output), output
+    )
 
 
 def _finish(outcome: "Outcome", output: Output) -> Exit:

@@ -65,7 +65,7 @@ def assemble(
         "files": [{"name": file.name, "sha256": file.sha256} for file in files],
         "alsmodel": version("alsmodel"),
     }
-    flow = pl.concat([empty("flow"), *(ledger.flow() for ledger in ledgers if ledger.height)])
+    flow = pl.concat([empty("flow"), *(ledger.flow() for ledger in ledgers if ledger.file in {file.name for file in files})])
     return Cohort(**done, issues=issues, flow=flow, provenance=record)
 
 

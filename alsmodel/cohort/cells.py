@@ -67,6 +67,9 @@ def within(
 def need_participant(frame: pl.DataFrame, ledger: Ledger, written: str) -> pl.DataFrame:
     """Reject rows without a participant."""
     if frame["participant_id"].null_count():
+        blank = pl.all_horizontal(pl.exclude(POSITION, LINE).is_null())
+        if ledger.flag("blank_row", frame, blank):
+            frame = ledger.usable(frame)
         ledger.flag("participant_missing", frame, pl.col("participant_id").is_null(), column=written)
         frame = ledger.usable(frame)
     return frame

@@ -188,7 +188,7 @@ class Cohort:
 def table_digest(frame: pl.DataFrame) -> str:
     """Return the SHA-256 of a table's content: column names, types, nulls and values, in row order.
 
-    Text goes in as the list of distinct values in order of appearance and their codes, which makes long
+    Text goes in as the distinct values in order of appearance and the runs of their codes, which makes long sorted
     tables of few names quick to digest.
     """
     sha = hashlib.sha256(f"{frame.height}\n".encode())
@@ -197,9 +197,11 @@ def table_digest(frame: pl.DataFrame) -> str:
         if series.null_count():
             sha.update(np.packbits(series.is_null().to_numpy()).tobytes())
         if series.dtype == pl.String:
-            values = series.drop_nulls().unique(maintain_order=True)
+            runs = series.rle().struct.unnest()
+            sha.update(runs["len"].cast(pl.UInt64).to_numpy().tobytes())
+            values = runs["value"].drop_nulls().unique(maintain_order=True)
             sha.update(json.dumps(values.to_list(), ensure_ascii=False).encode())
-            series = series.cast(pl.Enum(values)).to_physical().cast(pl.UInt32)
+            series = runs["value"].cast(pl.Enum(values)).to_physical().cast(pl.UInt32)
         elif series.dtype == pl.Boolean:
             series = series.cast(pl.UInt8)
         sha.update(np.ascontiguousarray(series.fill_null(0).to_numpy()).data)

@@ -21,6 +21,8 @@ from alsmodel.errors import Fault, InvalidInput
 
 NULLS = ("", "NA", ".", "-")
 _DELIMITERS = {";": "semicolon", "\t": "tab", "|": "vertical bar"}
+#: Below this many quotation marks looking at each quoted cell is quicker than looking at every byte.
+_FEW_QUOTES = 200_000
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -142,6 +144,8 @@ def _as_utf8(data: bytes) -> tuple[bytes | None, bool]:
                 return None, False
     if b"\r" in plain and b"\n" not in plain:
         plain = plain.replace(b"\r", b"\n")
+    if plain.endswith((b"\n\n", b"\n\r\n")):
+        plain = plain.rstrip(b"\r\n") + b"\n"
     return plain, cp1252
 
 
@@ -161,7 +165,7 @@ _Read = tuple[pl.DataFrame, pl.Series | None]
 def _quick(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[str]) -> _Read | None:
     """Read with polars; None when a row may be of the wrong shape or spread over lines."""
     lines = data.count(b"\n") - data.endswith(b"\n")
-    if b'"' not in data and data.count(b",") != (width - 1) * (lines + 1):
+    if _commas(data) != (width - 1) * (lines + 1):
         return None
     try:
         frame = pl.read_csv(
@@ -183,6 +187,15 @@ def _quick(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[s
     frame = frame.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias(POSITION))
     frame = frame.with_columns((pl.col(POSITION).cast(pl.Int64) + 2).alias(LINE))
     return frame, None
+
+
+def _commas(data: bytes) -> int:
+    """Count the commas that stand between cells and not within quotation marks."""
+    if data.count(b'"') < _FEW_QUOTES:
+        return data.count(b",") - sum(cell.group().count(b",") for cell in re.finditer(rb'"[^"]*"', data))
+    text = np.frombuffer(data, dtype=np.uint8)
+    quoted = np.bitwise_xor.accumulate(text == ord('"'))
+    return int(np.count_nonzero((text == ord(",")) & ~quoted))
 
 
 def _careful(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[str]) -> _Read:

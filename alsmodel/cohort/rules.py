@@ -43,7 +43,7 @@ _ANY_TABLE = (
     Rule("column_unknown", "note", "set aside", "the column is not known for this table"),
     Rule("column_set_aside", "note", "set aside", "the canonical tables have no place for this column"),
     Rule("row_set_aside", "note", "set aside", "rows for which the canonical tables have no place"),
-    Rule("blank_row", "note", "rejected", "the line is blank"),
+    Rule("blank_row", "note", "rejected", "the line is blank in every column that is read"),
     Rule("row_shape", "error", "rejected", "the row has more or fewer cells than the header"),
     Rule("participant_missing", "error", "rejected", "the row names no participant"),
     Rule("day_missing", "error", "rejected", "the row has no day"),

@@ -11,6 +11,12 @@ TimeUnit = Literal["day", "week", "month", "year"]
 PARTICIPANT_TARGETS = ("arm", "sex", "age", "onset_site", "phenotype")
 
 
+def _refuse_twice(setting: str, names: tuple[str, ...]) -> None:
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise ValueError(f"{setting} names {twice[0]} twice.")
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class LongitudinalTable:
@@ -34,6 +40,7 @@ class LongitudinalTable:
     def __post_init__(self) -> None:
         if not self.outcomes:
             raise ValueError("outcomes needs at least one column name.")
+        _refuse_twice("outcomes", self.outcomes)
 
 
 @final
@@ -72,6 +79,7 @@ class SurvivalTable:
     def __post_init__(self) -> None:
         if not self.event_values:
             raise ValueError("event_values needs at least one value that counts as the event.")
+        _refuse_twice("covariates", self.covariates)
         unknown = sorted(set(self.participants) - set(PARTICIPANT_TARGETS))
         if unknown:
             raise ValueError(

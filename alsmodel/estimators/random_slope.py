@@ -130,9 +130,7 @@ def fit_random_slope(
     z, row, terms = _design(arm, covariates, covariate_names, arm_main_effect, replicates, people)
     weights = np.zeros(len(terms)) if contrast is None else np.asarray(contrast, dtype=np.float64)
     if weights.shape != (len(terms),):
-        raise ValueError(
-            f"contrast needs one weight per term {terms}; got {weights.size}. Give {len(terms)} weights."
-        )
+        raise ValueError(f"contrast needs one weight per term {terms}; got {weights.size}. Give {len(terms)} weights.")
     if contrast is None:
         weights[terms.index("slope:arm")] = 1.0
     p = len(terms)
@@ -171,9 +169,7 @@ def _times(times: Floats, shape: tuple[int, ...]) -> Floats:
     given = np.asarray(times, dtype=np.float64)
     wanted = {1: shape[2:], 2: shape[1:], 3: shape}.get(given.ndim)
     if given.shape != wanted:
-        raise ValueError(
-            f"times has shape {given.shape}; scores of shape (R, n, V) = {shape} need (V,), (n, V) or (R, n, V)."
-        )
+        raise ValueError(f"times has shape {given.shape}; scores of shape (R, n, V) = {shape} need (V,), (n, V) or (R, n, V).")
     if not np.isfinite(given).all():
         raise ValueError("times holds a missing or infinite value. Mark an absent score by NaN in y, not in times.")
     return np.ascontiguousarray(given.reshape((1,) * (3 - given.ndim) + given.shape))

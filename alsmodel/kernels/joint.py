@@ -14,48 +14,199 @@ in :math:`b`, so it only shifts that Gaussian. What remains is :math:`E[\exp\{-H
 and rescaled at the mode (Liu & Pierce 1994, Biometrika 81:624, doi 10.1093/biomet/81.3.624). The gradient follows from Fisher's
 identity: the expectation of the complete-data score under the participant's own posterior (Wulfsohn & Tsiatis 1997, Biometrics
 53:330, doi 10.2307/2533118, uses the same expectations in an EM algorithm).
+
+Participants are taken in blocks, so that exponentials run over long arrays. Every sum runs in a fixed order.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky, invert_transpose
+from alsmodel.kernels.joint_linear import linear_loglik
+from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky, invert_transpose, solve_cholesky
+from alsmodel.kernels.vectors import exp_into
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # Columns of the per-segment cross-products of (1, d, t^2, y).
 N, SD, SU, SDD, SDU, SUU, SY, SDY, SUY, SYY = range(10)
-MAX_NEWTON = 30
-NEWTON_TOLERANCE = 1e-4  # squared step in posterior SDs; the quadrature corrects what is left
+BLOCK = 32
+MAX_NEWTON = 40
+# Squared length of a Newton step, in posterior SDs, below which the next one would be negligible to the quadrature (the error
+# left is about the square of the step).
+SMALL_STEP = 0.02
+
+
+class Path(NamedTuple):
+    """What moves with the parameters on each segment.
+
+    Attributes
+    ----------
+    level, rate : array, shape (S,)
+        :math:`A_e, R_e`: mean path at the segment's reference time, and its slope.
+    own_level, own_rate : array, shape (S,)
+        :math:`P_e, Q_e`: the participant's own clock.
+    clock_level, clock_rate : array, shape (S,)
+        Time on the hazard's clock at the reference time, and its rate; read by the Weibull baseline only.
+    offset : array, shape (S,)
+        :math:`g_e`: covariates and treatment on the log hazard.
+    """
+
+    level: Floats
+    rate: Floats
+    own_level: Floats
+    own_rate: Floats
+    clock_level: Floats
+    clock_rate: Floats
+    offset: Floats
+
+
+class Shared(NamedTuple):
+    """Parameters common to all participants.
+
+    Attributes
+    ----------
+    base : array
+        Log hazard of each piece; or (log scale, log shape) of the Weibull.
+    alpha : array, shape (2,)
+        Association through the current value and the current slope.
+    quad, sigma : float
+        Mean quadratic coefficient; residual SD.
+    covariance : array, shape (q, q)
+        :math:`D`; q is 2 or 3.
+    """
+
+    base: Floats
+    alpha: Floats
+    quad: float
+    sigma: float
+    covariance: Floats
+
+
+class Cuts(NamedTuple):
+    """The data of one model structure as flat arrays; from `alsmodel.kernels.layout`.
+
+    Attributes
+    ----------
+    seg_ptr, node_ptr : int array, shape (N + 1,)
+        Where each participant's segments and nodes begin.
+    seg_ref : array, shape (S,)
+        Reference time of each segment.
+    cross : array, shape (S, 10)
+        Cross-products of (1, d, t^2, y) over the segment's visits.
+    node_seg, node_time, node_logw, node_piece : array, shape (M,)
+        Segment, time, log weight and piece of each node of the cumulative hazard.
+    event_seg, event_time, event_piece, event : array, shape (N,)
+        End of follow-up, and whether it was the event (1.0) or censoring (0.0).
+    """
+
+    seg_ptr: Ints
+    node_ptr: Ints
+    seg_ref: Floats
+    cross: Floats
+    node_seg: Ints
+    node_time: Floats
+    node_logw: Floats
+    node_piece: Ints
+    event_seg: Ints
+    event_time: Floats
+    event_piece: Ints
+    event: Floats
+
+
+class Rule(NamedTuple):
+    """Gauss-Hermite rule of the standard normal.
+
+    Attributes
+    ----------
+    abscissae : array, shape (Q,)
+        Symmetric about zero, increasing.
+    grid : array, shape (q, Q**q)
+        Product grid, last dimension running fastest.
+    log_weight : array, shape (Q**q,)
+        Log weights plus half the squared norm of the point.
+    """
+
+    abscissae: Floats
+    grid: Floats
+    log_weight: Floats
+
+
+class Gradient(NamedTuple):
+    """Gradient of the summed log-likelihood, in the shapes of `Path` and `Shared`; `scalars` is (quad, sigma)."""
+
+    level: Floats
+    rate: Floats
+    own_level: Floats
+    own_rate: Floats
+    clock_level: Floats
+    clock_rate: Floats
+    offset: Floats
+    base: Floats
+    alpha: Floats
+    scalars: Floats
+    covariance: Floats
+
+
+class _Block(NamedTuple):
+    """Scratch for one block of participants: K is nodes of the block, B participants, G grid points."""
+
+    value: Floats  # (K,) mean path
+    speed: Floats  # (K,) its slope
+    log_clock: Floats  # (K,)
+    constant: Floats  # (K,) log of weight times hazard at b = 0
+    zeta: Floats  # (q, K) association vector
+    eta: Floats  # (K,)
+    hazard: Floats  # (K,)
+    up: Floats  # (q * half, K) exp of the scaled association vector at each positive abscissa
+    points: Floats  # (K, G) weighted hazard at each grid point
+    buffer: Floats
+    bits: Ints
+    mu: Floats  # (B, q)
+    mode: Floats  # (B, q)
+    precision: Floats  # (B, q, q)
+    zz: Floats  # (B, q, q)
+    zr: Floats  # (B, q)
+    scale: Floats  # (B, q, q)
+    sums: Floats  # (B, 4): visits, residual sum of squares, log-likelihood so far, log determinant of scale
+    event_zeta: Floats  # (B, q)
+    weight: Floats  # (G,)
+    cumulative: Floats  # (G,)
+    small: Floats  # (8, 3, 3)
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def _positions(path, t, segment, alpha, random, zeta):
-    """Association vector zeta and association of the mean path at one time; returns (mean part, d alpha1, d alpha2)."""
-    start, level, rate, own_level, own_rate, quad = path
-    d = t - start[segment]
-    value = level[segment] + rate[segment] * d + quad * t * t
-    speed = rate[segment] + 2.0 * quad * t
-    zeta[0] = alpha[0]
-    zeta[1] = alpha[0] * (own_level[segment] + own_rate[segment] * d) + alpha[1] * own_rate[segment]
-    if random == 3:
-        zeta[2] = alpha[0] * t * t + alpha[1] * 2.0 * t
-    return value, speed
+def _scratch(cuts, random, points, half):
+    people = cuts.seg_ptr.size - 1
+    most = 1
+    for first in range(0, people, BLOCK):
+        last = min(first + BLOCK, people)
+        most = max(most, cuts.node_ptr[last] - cuts.node_ptr[first])
+    buffer = np.empty(most)
+    return _Block(
+        np.empty(most), np.empty(most), np.empty(most), np.empty(most), np.empty((random, most)), np.empty(most), np.empty(most),
+        np.empty((random * half, most)), np.empty((most, points)), buffer, buffer.view(np.int64),
+        np.empty((BLOCK, random)), np.empty((BLOCK, random)), np.empty((BLOCK, random, random)),
+        np.empty((BLOCK, random, random)), np.empty((BLOCK, random)), np.empty((BLOCK, random, random)), np.empty((BLOCK, 4)),
+        np.empty((BLOCK, random)), np.empty(points), np.empty(points), np.zeros((8, 3, 3)),
+    )  # fmt: skip
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def _visits(path, first, last, cross, random, zz, zr):
-    """Cross-products of residuals with Z; fills zz (q x q) and zr (q), returns (number of visits, residual sum of squares)."""
-    _, level, rate, own_level, own_rate, quad = path
+def _visits(i, cuts, path, quad, random, zz, zr):
+    """Cross-products of residuals with Z over the visits of participant i; returns (visits, residual sum of squares)."""
     zz[:] = 0.0
     zr[:] = 0.0
-    count = 0.0
-    squares = 0.0
-    for e in range(first, last):
-        x = cross[e]
+    count, squares = 0.0, 0.0
+    for e in range(cuts.seg_ptr[i], cuts.seg_ptr[i + 1]):
+        x = cuts.cross[e]
         if x[N] == 0.0:
             continue
-        a, r, p, s = level[e], rate[e], own_level[e], own_rate[e]
+        a, r, p, s = path.level[e], path.rate[e], path.own_level[e], path.own_rate[e]
         res = x[SY] - a * x[N] - r * x[SD] - quad * x[SU]
         res_d = x[SDY] - a * x[SD] - r * x[SDD] - quad * x[SDU]
         res_u = x[SUY] - a * x[SU] - r * x[SDU] - quad * x[SUU]
@@ -78,410 +229,473 @@ def _visits(path, first, last, cross, random, zz, zr):
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def _newton(mode, mu, precision, constant, zetas, nodes, random, chol, work):
-    """Mode of -(b - mu)' precision (b - mu) / 2 - H(b); leaves the Cholesky factor of the curvature there in chol.
+def _event(i, cuts, path, shared, weibull, random, zeta):
+    """Log hazard at the end of follow-up with b = 0, and its association vector; zero and nothing when censored."""
+    zeta[:] = 0.0
+    if cuts.event[i] == 0.0:
+        return 0.0
+    e, t = cuts.event_seg[i], cuts.event_time[i]
+    d = t - cuts.seg_ref[e]
+    a1, a2 = shared.alpha[0], shared.alpha[1]
+    zeta[0] = a1
+    zeta[1] = a1 * (path.own_level[e] + path.own_rate[e] * d) + a2 * path.own_rate[e]
+    if random == 3:
+        zeta[2] = a1 * t * t + 2.0 * a2 * t
+    value = path.level[e] + path.rate[e] * d + shared.quad * t * t
+    speed = path.rate[e] + 2.0 * shared.quad * t
+    eta = path.offset[e] + a1 * value + a2 * speed
+    if weibull:
+        clock = path.clock_level[e] + path.clock_rate[e] * d
+        return eta + shared.base[0] + shared.base[1] + (math.exp(shared.base[1]) - 1.0) * math.log(clock)
+    return eta + shared.base[cuts.event_piece[i]]
 
-    H is a sum of exponentials of linear forms, so from mu the steps fall short rather than overshoot: no damping is needed.
-    """
-    hessian = work[0]
-    gradient = work[1, 0]
-    for _ in range(MAX_NEWTON):
-        for k in range(random):
-            g = 0.0
-            for m in range(random):
-                g -= precision[k, m] * (mode[m] - mu[m])
-                hessian[k, m] = precision[k, m]
-            gradient[k] = g
-        for n in range(nodes):
-            eta = constant[n]
-            for k in range(random):
-                eta += zetas[n, k] * mode[k]
-            h = math.exp(min(eta, 300.0))
-            for k in range(random):
-                weighted = h * zetas[n, k]
-                gradient[k] -= weighted
-                for m in range(k + 1):
-                    hessian[k, m] += weighted * zetas[n, m]
-        if not cholesky(hessian, random, chol):
-            return False
-        # Solve chol chol' step = gradient; size is the squared step in posterior SDs.
-        step = work[1, 1]
-        size = 0.0
-        for k in range(random):
-            value = gradient[k]
-            for m in range(k):
-                value -= chol[k, m] * step[m]
-            step[k] = value / chol[k, k]
-            size += step[k] * step[k]
-        for k in range(random - 1, -1, -1):
-            value = step[k]
-            for m in range(k + 1, random):
-                value -= chol[m, k] * step[m]
-            step[k] = value / chol[k, k]
-        for k in range(random):
-            mode[k] += step[k]
-        if size < NEWTON_TOLERANCE:
-            return True
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_logdet, block):
+    """Gaussian posterior of b given the scores, shifted by the event; False when it does not exist."""
+    random = prior_precision.shape[0]
+    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    zz, zr, zeta = block.zz[row], block.zr[row], block.event_zeta[row]
+    count, squares = _visits(i, cuts, path, shared.quad, random, zz, zr)
+    log_hazard = _event(i, cuts, path, shared, weibull, random, zeta)
+    info, chol, mu = block.small[0, 0], block.small[1], block.mu[row]
+    for k in range(random):
+        info[k] = zr[k] * inv_var + zeta[k]
+        for m in range(random):
+            block.precision[row, k, m] = prior_precision[k, m] + zz[k, m] * inv_var
+    if not cholesky(block.precision[row], random, chol):
+        return False
+    solve_cholesky(chol, random, info, mu)
+    quadratic = 0.0
+    for k in range(random):
+        quadratic += mu[k] * info[k]
+        block.mode[row, k] = mu[k]
+    sums = block.sums[row]
+    sums[0], sums[1] = count, squares
+    sums[2] = log_hazard - 0.5 * count * math.log(2.0 * math.pi / inv_var) - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
     return True
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def _hazards(mode, scale, constant, zetas, nodes, random, abscissae, table, h, cumulative):
-    """Weighted hazards h[n, g] at every time n and quadrature point g = mode + scale z_g, and their sum over n.
-
-    exp(zeta' scale z) is a product over dimensions, so a time point costs a few exponentials whatever the size of the grid.
-    """
-    q = abscissae.size
-    half = q // 2
-    size = q**random
-    cumulative[:size] = 0.0
-    for n in range(nodes):
-        eta = constant[n]
-        for k in range(random):
-            eta += zetas[n, k] * mode[k]
-        h0 = math.exp(min(eta, 300.0))
-        for k in range(random):
-            v = 0.0
-            for m in range(k + 1):
-                v += scale[m, k] * zetas[n, m]
-            for j in range(half):
-                up = math.exp(max(min(v * abscissae[q - 1 - j], 300.0), -300.0))
-                table[k, q - 1 - j] = up
-                table[k, j] = 1.0 / up
-            if q % 2 == 1:
-                table[k, half] = 1.0
-        row = h[n]
-        if random == 2:
-            for i in range(q):
-                left = h0 * table[0, i]
-                for j in range(q):
-                    row[i * q + j] = left * table[1, j]
-        else:
-            for i in range(q):
-                for j in range(q):
-                    left = h0 * table[0, i] * table[1, j]
-                    for k in range(q):
-                        row[(i * q + j) * q + k] = left * table[2, k]
-        for g in range(size):
-            cumulative[g] += row[g]
+def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
+    """Mean path, association vector and log hazard at b = 0 at every node of the block; returns the number of nodes."""
+    origin, count = cuts.node_ptr[first], cuts.node_ptr[last] - cuts.node_ptr[first]
+    a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
+    for n in range(count):
+        e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
+        d = t - cuts.seg_ref[e]
+        value = path.level[e] + path.rate[e] * d + quad * t * t
+        speed = path.rate[e] + 2.0 * quad * t
+        block.value[n], block.speed[n] = value, speed
+        block.zeta[0, n] = a1
+        block.zeta[1, n] = a1 * (path.own_level[e] + path.own_rate[e] * d) + a2 * path.own_rate[e]
+        if random == 3:
+            block.zeta[2, n] = a1 * t * t + 2.0 * a2 * t
+        block.constant[n] = cuts.node_logw[origin + n] + path.offset[e] + a1 * value + a2 * speed
+    if weibull:
+        scale, shape = shared.base[0] + shared.base[1], math.exp(shared.base[1])
+        for n in range(count):
+            e = cuts.node_seg[origin + n]
+            log_clock = math.log(path.clock_level[e] + path.clock_rate[e] * (cuts.node_time[origin + n] - cuts.seg_ref[e]))
+            block.log_clock[n] = log_clock
+            block.constant[n] += scale + (shape - 1.0) * log_clock
+    else:
+        for n in range(count):
+            block.constant[n] += shared.base[cuts.node_piece[origin + n]]
+    return count
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def joint_loglik(
-    mean_level, mean_rate, quad, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, sigma, covariance,
-    seg_ptr, seg_start, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
-    event_seg, event_time, event_piece, event, abscissae, grid, grid_logw, weibull,
-):  # fmt: skip
-    r"""Log-likelihood of each participant and the gradient of their sum.
+def _newton_step(row, left, right, block, random):
+    """One Newton step towards the mode of -(b - mu)' precision (b - mu) / 2 - H(b) from the hazards at the present point.
+
+    Returns the squared length of the step in posterior SDs, or -1 when the curvature is not positive. H is a sum of exponentials of
+    linear forms, so from mu the steps fall short rather than overshoot and need no damping.
+    """
+    hessian, chol, gradient, step = block.small[0], block.small[1], block.small[2, 0], block.small[3, 0]
+    mode, mu = block.mode[row], block.mu[row]
+    for k in range(random):
+        g = 0.0
+        for m in range(random):
+            g -= block.precision[row, k, m] * (mode[m] - mu[m])
+        gradient[k] = g
+        for m in range(k + 1):
+            hessian[k, m] = block.precision[row, k, m]
+    for k in range(random):
+        zk = block.zeta[k]
+        for m in range(k + 1):
+            zm = block.zeta[m]
+            total = 0.0
+            for n in range(left, right):
+                total += block.hazard[n] * zk[n] * zm[n]
+            hessian[k, m] += total
+        total = 0.0
+        for n in range(left, right):
+            total += block.hazard[n] * zk[n]
+        gradient[k] -= total
+    if not cholesky(hessian, random, chol):
+        return -1.0
+    solve_cholesky(chol, random, gradient, step)
+    size = 0.0
+    for k in range(random):
+        size += step[k] * gradient[k]
+        mode[k] += step[k]
+    return size
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _recentre(row, left, right, block, random):
+    """Move to the mode and leave the Cholesky factor of the inverse curvature in `scale`; False when there is none."""
+    size = _newton_step(row, left, right, block, random)
+    steps = 1
+    while size > SMALL_STEP and steps < MAX_NEWTON:
+        for n in range(left, right):
+            eta = block.constant[n]
+            for k in range(random):
+                eta += block.zeta[k, n] * block.mode[row, k]
+            block.hazard[n] = math.exp(min(eta, 600.0))
+        size = _newton_step(row, left, right, block, random)
+        steps += 1
+    if size < 0.0:
+        return False
+    chol, scale = block.small[1], block.scale[row]
+    invert_transpose(chol, random, scale)  # upper triangular: scale scale' is the inverse curvature
+    logdet = 0.0
+    for k in range(random):
+        logdet -= math.log(chol[k, k])
+    block.sums[row, 3] = logdet
+    return True
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _grid_hazards(row, left, right, random, abscissae, block):
+    """Weighted hazards at every node and grid point, and their sums over nodes.
+
+    exp(zeta' scale z) is a product over dimensions of powers that were exponentiated beforehand, one per positive abscissa.
+    """
+    q = abscissae.size
+    half = q // 2
+    cumulative = block.cumulative
+    cumulative[:] = 0.0
+    powers = np.ones((random, q))
+    for n in range(left, right):
+        for k in range(random):
+            for j in range(half):
+                up = block.up[k * half + j, n]
+                powers[k, q - half + j] = up
+                powers[k, half - 1 - j] = 1.0 / up
+        out = block.points[n]
+        g = 0
+        for i in range(q):
+            first = block.hazard[n] * powers[0, i]
+            for j in range(q):
+                second = first * powers[1, j]
+                if random == 2:
+                    out[g] = second
+                    g += 1
+                else:
+                    for k in range(q):
+                        out[g] = second * powers[2, k]
+                        g += 1
+        for g in range(out.size):
+            cumulative[g] += out[g]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _weigh_grid(row, random, rule, block, mean_z, mean_zz):
+    """Turn the grid into posterior weights and take the moments of z; returns the log of the integral, or -inf."""
+    scale, precision = block.scale[row], block.precision[row]
+    shift, inner, tilt = block.small[0, 0], block.small[1], block.small[0, 1]
+    start = 0.0
+    for m in range(random):
+        tilt[m] = 0.0
+        for r in range(random):
+            tilt[m] += precision[m, r] * (block.mode[row, r] - block.mu[row, r])
+        start += 0.5 * (block.mode[row, m] - block.mu[row, m]) * tilt[m]
+    for k in range(random):
+        shift[k] = 0.0
+        for m in range(k + 1):
+            shift[k] += scale[m, k] * tilt[m]
+            value = 0.0
+            for r in range(k + 1):
+                for c in range(m + 1):
+                    value += scale[r, k] * precision[r, c] * scale[c, m]
+            inner[k, m] = value
+    weight, grid = block.weight, rule.grid
+    points = weight.size
+    top = -np.inf
+    for g in range(points):
+        w = rule.log_weight[g] - block.cumulative[g]
+        for k in range(random):
+            z = grid[k, g]
+            w -= z * (shift[k] + 0.5 * inner[k, k] * z)
+            for m in range(k):
+                w -= inner[k, m] * z * grid[m, g]
+        weight[g] = w
+        top = max(top, w)
+    if not (top > -1e300 and top < 1e300):
+        return -np.inf
+    total = 0.0
+    for g in range(points):
+        weight[g] = math.exp(weight[g] - top)
+        total += weight[g]
+    mean_z[:] = 0.0
+    mean_zz[:] = 0.0
+    for g in range(points):
+        weight[g] /= total
+        for k in range(random):
+            wz = weight[g] * grid[k, g]
+            mean_z[k] += wz
+            for m in range(k + 1):
+                mean_zz[k, m] += wz * grid[m, g]
+    for k in range(random):
+        for m in range(k):
+            mean_zz[m, k] = mean_zz[k, m]
+    return top + math.log(total) - start + block.sums[row, 3]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _moments(row, random, block, mean_z, mean_zz, mean_b, mean_bb):
+    """Posterior mean of b and of b b' from those of z, with b = mode + scale z."""
+    mode, scale = block.mode[row], block.scale[row]
+    for k in range(random):
+        mean_b[k] = mode[k]
+        for m in range(k, random):
+            mean_b[k] += scale[k, m] * mean_z[m]
+    for k in range(random):
+        for m in range(k + 1):
+            value = mode[k] * mean_b[m] + mean_b[k] * mode[m] - mode[k] * mode[m]
+            for r in range(k, random):
+                for c in range(m, random):
+                    value += scale[k, r] * mean_zz[r, c] * scale[m, c]
+            mean_bb[k, m] = value
+            mean_bb[m, k] = value
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _visit_gradient(row, i, cuts, path, shared, random, block, mean_b, mean_bb, out):
+    """Expected score of the visits with respect to mean path, own clock and residual SD."""
+    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    quad = shared.quad
+    ssr = block.sums[row, 1]
+    for k in range(random):
+        ssr -= 2.0 * mean_b[k] * block.zr[row, k]
+        for m in range(random):
+            ssr += block.zz[row, k, m] * mean_bb[k, m]
+    out.scalars[1] += (-block.sums[row, 0] + ssr * inv_var) / shared.sigma
+    b0, b1, b01, b11 = mean_b[0], mean_b[1], mean_bb[0, 1], mean_bb[1, 1]
+    b2 = mean_b[2] if random == 3 else 0.0
+    b12 = mean_bb[1, 2] if random == 3 else 0.0
+    for e in range(cuts.seg_ptr[i], cuts.seg_ptr[i + 1]):
+        x = cuts.cross[e]
+        if x[N] == 0.0:
+            continue
+        a, r, p, s = path.level[e], path.rate[e], path.own_level[e], path.own_rate[e]
+        res = x[SY] - a * x[N] - r * x[SD] - quad * x[SU]
+        res_d = x[SDY] - a * x[SD] - r * x[SDD] - quad * x[SDU]
+        res_u = x[SUY] - a * x[SU] - r * x[SDU] - quad * x[SUU]
+        own, own_d, own_u = p * x[N] + s * x[SD], p * x[SD] + s * x[SDD], p * x[SU] + s * x[SDU]
+        out.level[e] += inv_var * (res - x[N] * b0 - own * b1 - x[SU] * b2)
+        out.rate[e] += inv_var * (res_d - x[SD] * b0 - own_d * b1 - x[SDU] * b2)
+        out.scalars[0] += inv_var * (res_u - x[SU] * b0 - own_u * b1 - x[SUU] * b2)
+        out.own_level[e] += inv_var * (b1 * res - x[N] * b01 - own * b11 - x[SU] * b12)
+        out.own_rate[e] += inv_var * (b1 * res_d - x[SD] * b01 - own_d * b11 - x[SDU] * b12)
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _event_gradient(i, cuts, path, shared, weibull, random, mean_b, out):
+    """Expected score of the log hazard at the event."""
+    if cuts.event[i] == 0.0:
+        return
+    e, t = cuts.event_seg[i], cuts.event_time[i]
+    d = t - cuts.seg_ref[e]
+    a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
+    own = path.own_level[e] + path.own_rate[e] * d
+    lever = a1 * d + a2
+    b2 = mean_b[2] if random == 3 else 0.0
+    out.offset[e] += 1.0
+    out.level[e] += a1
+    out.rate[e] += lever
+    out.scalars[0] += a1 * t * t + 2.0 * a2 * t
+    out.own_level[e] += a1 * mean_b[1]
+    out.own_rate[e] += lever * mean_b[1]
+    out.alpha[0] += path.level[e] + path.rate[e] * d + quad * t * t + mean_b[0] + own * mean_b[1] + t * t * b2
+    out.alpha[1] += path.rate[e] + 2.0 * quad * t + path.own_rate[e] * mean_b[1] + 2.0 * t * b2
+    if weibull:
+        shape = math.exp(shared.base[1])
+        clock = path.clock_level[e] + path.clock_rate[e] * d
+        out.base[0] += 1.0
+        out.base[1] += 1.0 + shape * math.log(clock)
+        out.clock_level[e] += (shape - 1.0) / clock
+        out.clock_rate[e] += (shape - 1.0) / clock * d
+    else:
+        out.base[cuts.event_piece[i]] += 1.0
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _expected_hazards(row, left, right, random, rule, block):
+    """Posterior expectations of h and of h b at each node, into eta (h) and the rows of zeta (h b_k), which are done with."""
+    weight, grid, mode, scale = block.weight, rule.grid, block.mode[row], block.scale[row]
+    s00, s01, s11 = scale[0, 0], scale[0, 1], scale[1, 1]
+    for n in range(left, right):
+        h = block.points[n]
+        total, z0, z1, z2 = 0.0, 0.0, 0.0, 0.0
+        for g in range(weight.size):
+            wh = weight[g] * h[g]
+            total += wh
+            z0 += wh * grid[0, g]
+            z1 += wh * grid[1, g]
+            if random == 3:
+                z2 += wh * grid[2, g]
+        block.eta[n] = total
+        block.zeta[0, n] = mode[0] * total + s00 * z0 + s01 * z1
+        block.zeta[1, n] = mode[1] * total + s11 * z1
+        if random == 3:
+            block.zeta[0, n] += scale[0, 2] * z2
+            block.zeta[1, n] += scale[1, 2] * z2
+            block.zeta[2, n] = mode[2] * total + scale[2, 2] * z2
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out):
+    """Expected score of minus the cumulative hazard, over all nodes of the block."""
+    a1, a2 = shared.alpha[0], shared.alpha[1]
+    shape = math.exp(shared.base[1]) if weibull else 1.0
+    for n in range(count):
+        e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
+        d = t - cuts.seg_ref[e]
+        h, hb0, hb1 = block.eta[n], block.zeta[0, n], block.zeta[1, n]
+        hb2 = block.zeta[2, n] if random == 3 else 0.0
+        own = path.own_level[e] + path.own_rate[e] * d
+        lever = a1 * d + a2
+        out.offset[e] -= h
+        out.level[e] -= a1 * h
+        out.rate[e] -= lever * h
+        out.scalars[0] -= (a1 * t * t + 2.0 * a2 * t) * h
+        out.own_level[e] -= a1 * hb1
+        out.own_rate[e] -= lever * hb1
+        out.alpha[0] -= block.value[n] * h + hb0 + own * hb1 + t * t * hb2
+        out.alpha[1] -= block.speed[n] * h + path.own_rate[e] * hb1 + 2.0 * t * hb2
+        if weibull:
+            out.base[0] -= h
+            out.base[1] -= h * (1.0 + shape * block.log_clock[n])
+            pull = h * (shape - 1.0) * math.exp(-block.log_clock[n])
+            out.clock_level[e] -= pull
+            out.clock_rate[e] -= pull * d
+        else:
+            out.base[cuts.node_piece[origin + n]] -= h
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _exponentiate(first, last, origin, count, cuts, random, abscissae, block):
+    """Hazards at the mode, and the power of each positive abscissa in each dimension, for the whole block at once."""
+    q = abscissae.size
+    half = q // 2
+    for row in range(last - first):
+        left, right = cuts.node_ptr[first + row] - origin, cuts.node_ptr[first + row + 1] - origin
+        m0, m1 = block.mode[row, 0], block.mode[row, 1]
+        s00, s01, s11 = block.scale[row, 0, 0], block.scale[row, 0, 1], block.scale[row, 1, 1]
+        for n in range(left, right):
+            z0, z1 = block.zeta[0, n], block.zeta[1, n]
+            block.eta[n] = block.constant[n] + z0 * m0 + z1 * m1
+            block.up[0, n] = s00 * z0
+            block.up[half, n] = s01 * z0 + s11 * z1
+        if random == 3:
+            m2, s02, s12, s22 = block.mode[row, 2], block.scale[row, 0, 2], block.scale[row, 1, 2], block.scale[row, 2, 2]
+            for n in range(left, right):
+                z0, z1, z2 = block.zeta[0, n], block.zeta[1, n], block.zeta[2, n]
+                block.eta[n] += z2 * m2
+                block.up[2 * half, n] = s02 * z0 + s12 * z1 + s22 * z2
+    exp_into(block.eta, count, block.hazard, block.buffer, block.bits)
+    for k in range(random):
+        for j in range(half - 1, -1, -1):
+            x = abscissae[q - half + j]
+            for n in range(count):
+                block.eta[n] = x * block.up[k * half, n]
+            exp_into(block.eta, count, block.up[k * half + j], block.buffer, block.bits)
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _any_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet, loglik, out, sum_bb):
+    """`joint_loglik` for two or three random effects and any number of nodes; False when undefined anywhere."""
+    people, random = cuts.seg_ptr.size - 1, shared.covariance.shape[0]
+    block = _scratch(cuts, random, rule.log_weight.size, max(rule.abscissae.size // 2, 1))
+    mean_z, mean_zz = np.zeros(random), np.zeros((random, random))
+    mean_b, mean_bb = np.zeros(random), np.zeros((random, random))
+    for first in range(0, people, BLOCK):
+        last = min(first + BLOCK, people)
+        origin = cuts.node_ptr[first]
+        count = _place_nodes(first, last, cuts, path, shared, weibull, random, block)
+        for row in range(last - first):
+            i = first + row
+            if not _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_logdet, block):
+                return False
+            for n in range(cuts.node_ptr[i] - origin, cuts.node_ptr[i + 1] - origin):
+                block.eta[n] = block.constant[n] + block.zeta[0, n] * block.mu[row, 0] + block.zeta[1, n] * block.mu[row, 1]
+                if random == 3:
+                    block.eta[n] += block.zeta[2, n] * block.mu[row, 2]
+        exp_into(block.eta, count, block.hazard, block.buffer, block.bits)
+        for row in range(last - first):
+            i = first + row
+            if not _recentre(row, cuts.node_ptr[i] - origin, cuts.node_ptr[i + 1] - origin, block, random):
+                return False
+        _exponentiate(first, last, origin, count, cuts, random, rule.abscissae, block)
+        for row in range(last - first):
+            i = first + row
+            left, right = cuts.node_ptr[i] - origin, cuts.node_ptr[i + 1] - origin
+            _grid_hazards(row, left, right, random, rule.abscissae, block)
+            integral = _weigh_grid(row, random, rule, block, mean_z, mean_zz)
+            loglik[i] = block.sums[row, 2] + integral
+            if integral == -np.inf:
+                return False
+            _moments(row, random, block, mean_z, mean_zz, mean_b, mean_bb)
+            sum_bb += mean_bb
+            _visit_gradient(row, i, cuts, path, shared, random, block, mean_b, mean_bb, out)
+            _event_gradient(i, cuts, path, shared, weibull, random, mean_b, out)
+            _expected_hazards(row, left, right, random, rule, block)
+        _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out)
+    return True
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def joint_loglik(path, shared, cuts, rule, weibull):
+    r"""Log-likelihood of each participant, and the gradient of their sum.
 
     Parameters
     ----------
-    mean_level, mean_rate, own_level, own_rate : array, shape (S,)
-        :math:`A_e, R_e` (outcome, outcome per time) and :math:`P_e, Q_e` (time, unitless) of each segment.
-    quad : float
-        :math:`\kappa`, outcome per squared time.
-    clock_level, clock_rate : array, shape (S,)
-        Time on the hazard's clock at the segment's start, and its rate; used by the Weibull baseline only.
-    offset : array, shape (S,)
-        :math:`g_e`, covariates and treatment on the log hazard.
-    base : array
-        Log hazard of each piece; or (log scale, log shape) of the Weibull.
-    alpha : array, shape (2,)
-        Association through the current value and the current slope.
-    sigma : float
-        Residual SD.
-    covariance : array, shape (q, q)
-        :math:`D`; q is 2 or 3.
-    seg_ptr, node_ptr : int array, shape (N + 1,)
-        Where each participant's segments and hazard quadrature nodes begin.
-    seg_start, cross : array, shape (S,), (S, 10)
-        Reference time of each segment; cross-products of (1, d, t^2, y) over its visits.
-    node_seg, node_time, node_logw, node_piece : array
-        Segment, time, log weight and piece of each node of the cumulative hazard.
-    event_seg, event_time, event_piece, event : array, shape (N,)
-        The end of follow-up, and whether it was the event (1.0) or censoring (0.0).
-    abscissae, grid, grid_logw : array, shape (Q,), (Q**q, q), (Q**q,)
-        Gauss-Hermite rule of the standard normal: nodes, their product grid, log weights plus half the squared norm.
+    path : Path
+    shared : Shared
+    cuts : Cuts
+    rule : Rule
     weibull : bool
-        Whether `base` is (log scale, log shape).
+        Whether ``shared.base`` is (log scale, log shape).
 
     Returns
     -------
-    tuple
-        Log-likelihoods (N,), -inf where undefined; then gradients of the sum with respect to mean_level, mean_rate, quad, own_level,
-        own_rate, clock_level, clock_rate, offset, base, alpha, sigma, covariance.
+    loglik : array, shape (N,)
+        -inf where undefined, and then the gradient means nothing.
+    gradient : Gradient
     """
-    people = seg_ptr.size - 1
-    random = covariance.shape[0]
-    total_segments = mean_level.size
-    size = grid_logw.size
-    most = 1
-    for i in range(people):
-        most = max(most, node_ptr[i + 1] - node_ptr[i])
-    loglik = np.zeros(people)
-    g_level, g_rate = np.zeros(total_segments), np.zeros(total_segments)
-    g_own_level, g_own_rate = np.zeros(total_segments), np.zeros(total_segments)
-    g_clock_level, g_clock_rate = np.zeros(total_segments), np.zeros(total_segments)
-    g_offset = np.zeros(total_segments)
-    g_base = np.zeros(base.size)
-    g_alpha = np.zeros(2)
-    g_cov = np.zeros((random, random))
-    g_sigma = 0.0
-    g_quad = 0.0
-
-    zz, zr = np.zeros((random, random)), np.zeros(random)
-    precision, prior_precision = np.zeros((random, random)), np.zeros((random, random))
-    chol, scale, work = np.zeros((random, random)), np.zeros((random, random)), np.zeros((2, 3, 3))
-    inner, shift = np.zeros((random, random)), np.zeros(random)
-    mu, mode, info = np.zeros(random), np.zeros(random), np.zeros(random)
-    mean_b, mean_bb, hb = np.zeros(random), np.zeros((random, random)), np.zeros(random)
-    mean_z, mean_zz = np.zeros(random), np.zeros((random, random))
-    zeta_event, zeta = np.zeros(3), np.zeros(3)
-    constant, values, speeds, clocks = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)
-    zetas = np.zeros((most, random))
-    table = np.zeros((random, abscissae.size))
-    h, cumulative, weight = np.zeros((most, size)), np.zeros(size), np.zeros(size)
-    gz = np.ascontiguousarray(grid.T)
-    sum_cov = np.zeros((random, random))
-
-    path = (seg_start, mean_level, mean_rate, own_level, own_rate, quad)
-    fine = sigma > 0.0 and cholesky(covariance, random, chol)
-    if not fine:
-        loglik[:] = -np.inf
-        return (loglik, g_level, g_rate, g_quad, g_own_level, g_own_rate, g_clock_level, g_clock_rate, g_offset, g_base, g_alpha, g_sigma, g_cov)  # fmt: skip
+    people, segments = cuts.seg_ptr.size - 1, cuts.seg_ref.size
+    random = shared.covariance.shape[0]
+    loglik = np.full(people, -np.inf)
+    out = Gradient(
+        np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments),
+        np.zeros(segments), np.zeros(shared.base.size), np.zeros(2), np.zeros(2), np.zeros((random, random)),
+    )  # fmt: skip
+    chol, prior_precision, sum_bb = np.zeros((random, random)), np.zeros((random, random)), np.zeros((random, random))
+    if not (shared.sigma > 0.0 and cholesky(shared.covariance, random, chol)):
+        return loglik, out
+    inverse_from_cholesky(chol, random, prior_precision, np.zeros((3, 3)))
     half_logdet = 0.0
     for k in range(random):
         half_logdet += math.log(chol[k, k])
-    inverse_from_cholesky(chol, random, prior_precision, work[0])
-    inv_var = 1.0 / (sigma * sigma)
-    shape = math.exp(base[1]) if weibull else 1.0
-    log_shape = base[1] if weibull else 0.0
-
-    for i in range(people):
-        first, last = seg_ptr[i], seg_ptr[i + 1]
-        n0, nodes = node_ptr[i], node_ptr[i + 1] - node_ptr[i]
-        count, squares = _visits(path, first, last, cross, random, zz, zr)
-        delta = event[i]
-        es = event_seg[i]
-        te = event_time[i]
-        value_e, speed_e = _positions(path, te, es, alpha, random, zeta_event)
-        clock_e = 1.0
-        for k in range(random):
-            info[k] = zr[k] * inv_var + delta * zeta_event[k]
-            for m in range(random):
-                precision[k, m] = prior_precision[k, m] + zz[k, m] * inv_var
-        if not cholesky(precision, random, chol):
-            loglik[i] = -np.inf
-            continue
-        quadratic = 0.0
-        for k in range(random):  # mu = precision^-1 info, by forward and back substitution
-            value = info[k]
-            for m in range(k):
-                value -= chol[k, m] * mu[m]
-            mu[k] = value / chol[k, k]
-            quadratic += mu[k] * mu[k]
-        for k in range(random - 1, -1, -1):
-            value = mu[k]
-            for m in range(k + 1, random):
-                value -= chol[m, k] * mu[m]
-            mu[k] = value / chol[k, k]
-        ll = -0.5 * count * math.log(2.0 * math.pi / inv_var) - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
-        if delta > 0.0:
-            ll += delta * (offset[es] + alpha[0] * value_e + alpha[1] * speed_e)
-            if weibull:
-                clock_e = clock_level[es] + clock_rate[es] * (te - seg_start[es])
-                ll += delta * (base[0] + log_shape + (shape - 1.0) * math.log(clock_e))
-            else:
-                ll += delta * base[event_piece[i]]
-
-        for n in range(nodes):
-            e, t = node_seg[n0 + n], node_time[n0 + n]
-            values[n], speeds[n] = _positions(path, t, e, alpha, random, zeta)
-            for k in range(random):
-                zetas[n, k] = zeta[k]
-            eta = node_logw[n0 + n] + offset[e] + alpha[0] * values[n] + alpha[1] * speeds[n]
-            if weibull:
-                clocks[n] = math.log(clock_level[e] + clock_rate[e] * (t - seg_start[e]))
-                eta += base[0] + log_shape + (shape - 1.0) * clocks[n]
-            else:
-                eta += base[node_piece[n0 + n]]
-            constant[n] = eta
-
-        for k in range(random):
-            mode[k] = mu[k]
-        if not _newton(mode, mu, precision, constant, zetas, nodes, random, chol, work):
-            loglik[i] = -np.inf
-            continue
-        invert_transpose(chol, random, scale)  # scale scale' = curvature^-1, scale upper triangular
-        logdet_scale = 0.0
-        for k in range(random):
-            logdet_scale -= math.log(chol[k, k])
-        _hazards(mode, scale, constant, zetas, nodes, random, abscissae, table, h, cumulative)
-
-        # Weights of the grid: shift = scale' precision (mode - mu), inner = scale' precision scale.
-        start_value = 0.0
-        for k in range(random):
-            s = 0.0
-            for m in range(random):
-                pm = 0.0
-                for r in range(random):
-                    pm += precision[m, r] * (mode[r] - mu[r])
-                s += scale[m, k] * pm
-                if k == 0:
-                    start_value += 0.5 * (mode[m] - mu[m]) * pm
-            shift[k] = s
-            for m in range(k + 1):
-                s = 0.0
-                for r in range(random):
-                    for c in range(random):
-                        s += scale[r, k] * precision[r, c] * scale[c, m]
-                inner[k, m] = s
-                inner[m, k] = s
-        top = -np.inf
-        if random == 2:
-            a0, a1, m00, m01, m11 = shift[0], shift[1], 0.5 * inner[0, 0], inner[0, 1], 0.5 * inner[1, 1]
-            for g in range(size):
-                z0, z1 = gz[0, g], gz[1, g]
-                w = grid_logw[g] - a0 * z0 - a1 * z1 - m00 * z0 * z0 - m01 * z0 * z1 - m11 * z1 * z1 - cumulative[g]
-                weight[g] = w
-                top = max(top, w)
-        else:
-            for g in range(size):
-                w = grid_logw[g] - cumulative[g]
-                for k in range(random):
-                    w -= shift[k] * gz[k, g]
-                    for m in range(random):
-                        w -= 0.5 * inner[k, m] * gz[k, g] * gz[m, g]
-                weight[g] = w
-                top = max(top, w)
-        if not top > -1e300:
-            loglik[i] = -np.inf
-            continue
-        total = 0.0
-        for g in range(size):
-            weight[g] = math.exp(weight[g] - top)
-            total += weight[g]
-        ll += top + math.log(total) - start_value + logdet_scale
-        loglik[i] = ll
-
-        for k in range(random):
-            mean_z[k] = 0.0
-            for m in range(random):
-                mean_zz[k, m] = 0.0
-        for g in range(size):
-            weight[g] /= total
-            for k in range(random):
-                wz = weight[g] * gz[k, g]
-                mean_z[k] += wz
-                for m in range(k + 1):
-                    mean_zz[k, m] += wz * gz[m, g]
-        for k in range(random):
-            for m in range(k + 1, random):
-                mean_zz[k, m] = mean_zz[m, k]
-        for k in range(random):
-            s = mode[k]
-            for m in range(random):
-                s += scale[k, m] * mean_z[m]
-            mean_b[k] = s
-        for k in range(random):
-            for m in range(k + 1):
-                s = mode[k] * mean_b[m] + mean_b[k] * mode[m] - mode[k] * mode[m]
-                for r in range(random):
-                    for c in range(random):
-                        s += scale[k, r] * mean_zz[r, c] * scale[m, c]
-                mean_bb[k, m] = s
-                mean_bb[m, k] = s
-
-        # Fisher's identity, part by part: residual SD and random-effect covariance ...
-        ssr = squares
-        for k in range(random):
-            ssr -= 2.0 * mean_b[k] * zr[k]
-            for m in range(random):
-                ssr += zz[k, m] * mean_bb[k, m]
-                sum_cov[k, m] += mean_bb[k, m]
-        g_sigma += (-count + ssr * inv_var) / sigma
-        b2 = mean_b[2] if random == 3 else 0.0
-        b12 = mean_bb[1, 2] if random == 3 else 0.0
-        # ... the visits ...
-        for e in range(first, last):
-            x = cross[e]
-            if x[N] == 0.0:
-                continue
-            a, r, p, s = mean_level[e], mean_rate[e], own_level[e], own_rate[e]
-            res = x[SY] - a * x[N] - r * x[SD] - quad * x[SU]
-            res_d = x[SDY] - a * x[SD] - r * x[SDD] - quad * x[SDU]
-            res_u = x[SUY] - a * x[SU] - r * x[SDU] - quad * x[SUU]
-            own = p * x[N] + s * x[SD]
-            own_d = p * x[SD] + s * x[SDD]
-            own_u = p * x[SU] + s * x[SDU]
-            g_level[e] += inv_var * (res - x[N] * mean_b[0] - own * mean_b[1] - x[SU] * b2)
-            g_rate[e] += inv_var * (res_d - x[SD] * mean_b[0] - own_d * mean_b[1] - x[SDU] * b2)
-            g_quad += inv_var * (res_u - x[SU] * mean_b[0] - own_u * mean_b[1] - x[SUU] * b2)
-            g_own_level[e] += inv_var * (mean_b[1] * res - x[N] * mean_bb[0, 1] - own * mean_bb[1, 1] - x[SU] * b12)
-            g_own_rate[e] += inv_var * (mean_b[1] * res_d - x[SD] * mean_bb[0, 1] - own_d * mean_bb[1, 1] - x[SDU] * b12)
-        # ... the event ...
-        if delta > 0.0:
-            d = te - seg_start[es]
-            own = own_level[es] + own_rate[es] * d
-            g_offset[es] += delta
-            g_level[es] += delta * alpha[0]
-            g_rate[es] += delta * (alpha[0] * d + alpha[1])
-            g_quad += delta * (alpha[0] * te * te + 2.0 * alpha[1] * te)
-            g_own_level[es] += delta * alpha[0] * mean_b[1]
-            g_own_rate[es] += delta * (alpha[0] * d + alpha[1]) * mean_b[1]
-            g_alpha[0] += delta * (value_e + mean_b[0] + own * mean_b[1] + te * te * b2)
-            g_alpha[1] += delta * (speed_e + own_rate[es] * mean_b[1] + 2.0 * te * b2)
-            if weibull:
-                g_base[0] += delta
-                g_base[1] += delta * (1.0 + shape * math.log(clock_e))
-                g_clock_level[es] += delta * (shape - 1.0) / clock_e
-                g_clock_rate[es] += delta * (shape - 1.0) / clock_e * d
-            else:
-                g_base[event_piece[i]] += delta
-        # ... and the cumulative hazard.
-        for n in range(nodes):
-            row = h[n]
-            hbar = 0.0
-            hz0, hz1, hz2 = 0.0, 0.0, 0.0
-            for g in range(size):
-                wh = weight[g] * row[g]
-                hbar += wh
-                hz0 += wh * gz[0, g]
-                hz1 += wh * gz[1, g]
-                if random == 3:
-                    hz2 += wh * gz[2, g]
-            for k in range(random):
-                hb[k] = hbar * mode[k] + scale[k, 0] * hz0 + scale[k, 1] * hz1
-                if random == 3:
-                    hb[k] += scale[k, 2] * hz2
-            e, t = node_seg[n0 + n], node_time[n0 + n]
-            d = t - seg_start[e]
-            own = own_level[e] + own_rate[e] * d
-            hb2 = hb[2] if random == 3 else 0.0
-            lever = alpha[0] * d + alpha[1]
-            g_offset[e] -= hbar
-            g_level[e] -= alpha[0] * hbar
-            g_rate[e] -= lever * hbar
-            g_quad -= (alpha[0] * t * t + 2.0 * alpha[1] * t) * hbar
-            g_own_level[e] -= alpha[0] * hb[1]
-            g_own_rate[e] -= lever * hb[1]
-            g_alpha[0] -= values[n] * hbar + hb[0] + own * hb[1] + t * t * hb2
-            g_alpha[1] -= speeds[n] * hbar + own_rate[e] * hb[1] + 2.0 * t * hb2
-            if weibull:
-                g_base[0] -= hbar
-                g_base[1] -= hbar * (1.0 + shape * clocks[n])
-                pull = hbar * (shape - 1.0) * math.exp(-clocks[n])
-                g_clock_level[e] -= pull
-                g_clock_rate[e] -= pull * d
-            else:
-                g_base[node_piece[n0 + n]] -= hbar
-
+    if random == 2 and rule.abscissae.size == 3:
+        fine = linear_loglik(path, shared, cuts, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
+    else:
+        fine = _any_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
+    if not fine:
+        loglik[:] = -np.inf
     # d/dD of the sum: (D^-1 E[bb'] D^-1 - D^-1) / 2 for each participant.
-    for k in range(random):
-        for m in range(random):
-            s = -people * prior_precision[k, m]
-            for r in range(random):
-                for c in range(random):
-                    s += prior_precision[k, r] * sum_cov[r, c] * prior_precision[c, m]
-            g_cov[k, m] = 0.5 * s
-    return (loglik, g_level, g_rate, g_quad, g_own_level, g_own_rate, g_clock_level, g_clock_rate, g_offset, g_base, g_alpha, g_sigma, g_cov)  # fmt: skip
+    out.covariance[:] = 0.5 * (prior_precision @ sum_bb @ prior_precision - people * prior_precision)
+    return loglik, out

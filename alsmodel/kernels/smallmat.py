@@ -50,3 +50,18 @@ def inverse_from_cholesky(chol, size, out, work):
             for r in range(size):
                 value += work[k, r] * work[m, r]
             out[k, m] = value
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def solve_cholesky(chol, size, right, out):
+    """Solve chol chol' out = right."""
+    for k in range(size):
+        value = right[k]
+        for m in range(k):
+            value -= chol[k, m] * out[m]
+        out[k] = value / chol[k, k]
+    for k in range(size - 1, -1, -1):
+        value = out[k]
+        for m in range(k + 1, size):
+            value -= chol[m, k] * out[m]
+        out[k] = value / chol[k, k]

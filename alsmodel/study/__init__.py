@@ -4,16 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from alsmodel.study.loading import LoadedStudy, load
     from alsmodel.study.pipeline import Outcome, report_again, run
-    from alsmodel.study.spec import Estimand, LoadedStudy, Study, load
+    from alsmodel.study.spec import Estimand, Study
 
 __all__ = ["Estimand", "LoadedStudy", "Outcome", "Study", "load", "report_again", "run"]
 
 _HOMES = {
     "Estimand": "spec",
-    "LoadedStudy": "spec",
+    "LoadedStudy": "loading",
     "Study": "spec",
-    "load": "spec",
+    "load": "loading",
     "Outcome": "pipeline",
     "report_again": "pipeline",
     "run": "pipeline",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alsmodel import baselines
+from alsmodel.baselines import fit as classical_fit
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def classical_baselines(study: Study, fit: "Fit") -> "Baselines":
     chosen = [name for name in dict.fromkeys((*study.baselines.by, study.report.by)) if name is not None]
     groups = {name: np.array(data.groups[name], dtype=object) for name in chosen if name in data.groups}
     late = bool((data.entry_time > 0).any())
-    return baselines.fit(
+    return classical_fit(
         data.event_time,
         data.event,
         columns,

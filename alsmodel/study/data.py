@@ -43,7 +43,10 @@ def rebased(source: Source, base: Path, new: Path) -> Source:
     """The same source for a study file that lies in `new` instead of `base`."""
 
     def move(relative: str) -> str:
-        return Path(os.path.relpath(base / relative, new)).as_posix()
+        try:
+            return Path(os.path.relpath(base / relative, new)).as_posix()
+        except ValueError:  # on another drive, from where no relative path leads here
+            return (base / relative).absolute().as_posix()
 
     if isinstance(source, TablesSource):
         survival = source.survival and replace(source.survival, file=move(source.survival.file))

@@ -1,4 +1,4 @@
-"""A study's results in the words and frames that its report shows."""
+"""What a study found, in the words and frames that its report shows."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -7,13 +7,16 @@ import numpy as np
 import polars as pl
 
 from alsmodel.reports import Effect
+from alsmodel.study import methods
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
-    from alsmodel.cohort import Cohort
     from alsmodel.inference import Fit
 
 Row = dict[str, Any]
+
+#: Groups below this size are driven by the prior, so that sentences leave them out.
+SMALL_GROUP = 10
 
 _PANELS = {
     "intercept": "Mean at time zero",
@@ -42,7 +45,7 @@ def effects(study: Study, fit: "Fit") -> list[Effect]:
                 p_any=float((gain > 0).mean()),
                 p_meaningful=None if threshold is None else float((gain > threshold).mean()),
                 meaningful=threshold,
-                unit="%" if drug.score == "clock" else slope_unit(study),
+                unit="%" if drug.score == "clock" else methods.slope_unit(study),
                 label="effect" if drug.source == "arm" else "association",
                 informed=_informed(fit, name),
                 success_rule=study.report.success if drug.source == "arm" else None,
@@ -56,62 +59,84 @@ def _informed(fit: "Fit", parameter: str) -> bool:
     return bool(row["informed"].item()) if row.height else False
 
 
-def slope_unit(study: Study) -> str:
-    """Unit of the model's slope."""
-    return f"{outcome_unit(study)} per {study.model.time_unit}"
+def headline_effects(study: Study, fit: "Fit") -> list[Effect]:
+    """The effects that open the report: none when the study asks for a parameter and nobody was randomised.
 
-
-def outcome_unit(study: Study) -> str:
-    """Unit of the model's outcome."""
-    model = study.model
-    points = model.outcome in {"alsfrs_r_total", "alsfrs_total", "bulbar", "fine_motor", "gross_motor", "respiratory"}
-    unit = "points" if points else model.outcome
-    return unit if model.transform == "identity" else f"{model.transform}({unit})"
-
-
-def outcome_name(study: Study) -> str:
-    """The outcome as people call it, with its unit."""
-    known = {"alsfrs_r_total": "ALSFRS-R total", "alsfrs_total": "ALSFRS total"}
-    name = known.get(study.model.outcome, study.model.outcome.replace("_", " "))
-    unit = outcome_unit(study)
-    return name if unit == name else f"{name} ({unit})"
+    An association then stands among the findings, where it cannot be taken for the answer.
+    """
+    found = effects(study, fit)
+    randomised = any(effect.label == "effect" for effect in found)
+    return found if randomised or study.report.parameter is None else []
 
 
 def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[str]:
-    """Plain sentences on decline and survival."""
+    """Plain sentences on decline and survival; the first answers the question when the study names a parameter."""
     rows = {row["parameter"]: row for row in fit.summary.iter_rows(named=True)}
     sentences = []
-    chosen = study.report.parameter
-    if chosen is not None and chosen in rows:
-        sentences.append(f"{rows[chosen]['label']}: {_estimate(rows[chosen])}{_direction(fit, chosen)}.")
+    if study.report.parameter in rows:
+        sentences.append(_answer(study, fit, rows[study.report.parameter]))
     if "slope" in rows:
-        reference = _reference_words(study, fit)
-        sentences.append(f"Mean slope{reference}: {_estimate(rows['slope'])}.")
-    for kind, words in (("value", "higher by one"), ("slope", "steeper by one per unit of time")):
+        sentences.append(f"Mean slope{_reference_words(study, fit)}: {_estimate(rows['slope'])}.")
+    for kind, words in (("value", "score is one unit higher"), ("slope", "slope is one unit higher")):
         row = rows.get(f"association:{kind}")
         if row is not None:
             ratio = [float(np.exp(row[name])) for name in ("mean", "q2_5", "q97_5")]
             sentences.append(
-                f"The hazard is multiplied by {ratio[0]:.3f} (95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f}) "
-                f"where the current true {'score' if kind == 'value' else 'slope'} is {words}."
+                f"Where the current true {words}, the hazard is multiplied by {ratio[0]:.3f} "
+                f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f})."
             )
     if survival is not None and survival.height:
-        last = survival.filter(pl.col("time") == survival["time"].max())
-        for row in last.iter_rows(named=True):
-            sentences.append(
-                f"Alive and event-free at {row['time']:g} {study.model.time_unit}s, {row['group']}: {row['mean']:.0%} "
-                f"(95% credible interval {row['lower']:.0%} to {row['upper']:.0%})."
-            )
+        sentences.append(_survival_words(study, fit, survival))
+    if not headline_effects(study, fit):
+        sentences += [_association_words(effect) for effect in effects(study, fit)]
     return sentences
+
+
+def _answer(study: Study, fit: "Fit", row: Row) -> str:
+    part, _, term = row["parameter"].partition(":")
+    covariate, _, level = term.partition("[")
+    reference = reference_level(study, fit, covariate)
+    sure = max(share := float((np.ravel(fit.draws[row["parameter"]]) < 0).mean()), 1 - share)
+    interval = f"95% credible interval {row['q2_5']:.3g} to {row['q97_5']:.3g}, probability of this direction {sure:.2f}"
+    if part != "slope" or not level or reference is None:
+        return f"{row['label']}: {row['mean']:.3g} {row['unit']} ({interval})."
+    how = "steeper" if row["mean"] < 0 else "less steep"
+    name = covariate.replace("_", " ")
+    return (
+        f"Mean decline is {how} with {name} {level.removesuffix(']')} than with {name} {reference}: "
+        f"the slopes differ by {row['mean']:.3g} {row['unit']} ({interval})."
+    )
+
+
+def _survival_words(study: Study, fit: "Fit", survival: pl.DataFrame) -> str:
+    """Survival at the horizon; groups too small to say anything about are left to the figure."""
+    by = study.report.by
+    sizes = Counter(fit.data.groups.get(by, ())) if by else Counter()
+    last = survival.filter(pl.col("time") == survival["time"].max())
+    told = [
+        f"{row['group'] + ' ' if by else ''}{row['mean']:.0%} ({row['lower']:.0%} to {row['upper']:.0%})"
+        for row in last.iter_rows(named=True)
+        if not by or sizes[row["group"]] >= SMALL_GROUP
+    ]
+    when = f"{last['time'][0]:g} {study.model.time_unit}s"
+    return f"Without {' or '.join(study.model.events)} at {when} (95% credible interval): {', '.join(told)}."
+
+
+def _association_words(effect: Effect) -> str:
+    percent = effect.unit == "%"
+    mean, lower, upper = (f"{100 * x:.0f}%" if percent else f"{x:.2g}" for x in (effect.mean, effect.lower, effect.upper))
+    amount = mean if percent else f"{mean} {effect.unit}"
+    if not effect.informed:
+        return f"{effect.drug.capitalize()}: these data hardly tell anything beyond the prior ({lower} to {upper})."
+    return (
+        f"While taking {effect.drug}, decline was {amount} slower than it is estimated to be without "
+        f"(95% credible interval {lower} to {upper}, probability of being slower at all {effect.p_any:.2f}). "
+        "This is an association, not an effect: nobody was assigned the drug."
+    )
 
 
 def _estimate(row: Row) -> str:
     return f"{row['mean']:.3g} {row['unit']} (95% credible interval {row['q2_5']:.3g} to {row['q97_5']:.3g})"
-
-
-def _direction(fit: "Fit", parameter: str) -> str:
-    share = float((np.ravel(fit.draws[parameter]) < 0).mean())
-    return f"; probability of being below zero {share:.2f}"
 
 
 def _reference_words(study: Study, fit: "Fit") -> str:
@@ -185,117 +210,3 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
             }
         )
     return pl.DataFrame(rows) if rows else None
-
-
-def model_words(study: Study) -> list[str]:
-    """The model in sentences."""
-    model = study.model
-    random = "intercept and slope" if model.random_effects == "linear" else "intercept, slope and quadratic term"
-    hazard = (
-        f"constant within {model.baseline_hazard.intervals} intervals between quantiles of the event times"
-        if model.baseline_hazard.kind == "piecewise"
-        else "of Weibull form"
-    )
-    words = [
-        f"{outcome_name(study)} follows a straight line in time plus each participant's own deviation (a random {random}), "
-        "with independent normal residuals.",
-        f"The baseline hazard of {' or '.join(model.events)} is {hazard}, and is multiplied by the exponential of the "
-        "covariates' effects and of the association with the participant's true path, never with the observed score.",
-    ]
-    for part in ("intercept", "slope", "hazard"):
-        names = getattr(model, part)
-        if names:
-            words.append(f"Covariates of the {part}: {', '.join(name.replace('_', ' ') for name in names)}.")
-    for drug in model.treatments:
-        source = (
-            f"the assigned arm {drug.level!r}, whatever was taken"
-            if drug.source == "arm"
-            else "the intervals in which it was taken, so that its coefficient is an association"
-        )
-        how = {"clock": "on the clock of decline", "additive": "by points per unit of time", "none": "not on the score"}
-        words.append(f"{drug.name} acts {how[drug.score]}; exposure is {source}.")
-    words.append("Random effects are integrated out of the likelihood; the sampler sees population parameters only.")
-    return words
-
-
-def model_formulas(study: Study) -> list[str]:
-    """The model in formulas."""
-    model = study.model
-    lines = [
-        "y(t) = intercept + x'β + b0 + (slope + w'γ) τ(t; θ) + b1 τ(t; ψ) + ε,   ε ~ N(0, σ²)",
-        "(b0, b1) ~ N(0, D)",
-        "τ(t; θ) = ∫ exp{Σ θ_d x_d(s)} ds from 0 to t",
-    ]
-    terms = {"value": "α m(t)", "slope": "α' dm(t)/dt"}
-    link = " + ".join(terms[name] for name in model.association)
-    lines.append(f"h(t) = h0(t) exp{{z'δ + Σ η_d x_d(t){' + ' + link if link else ''}}}")
-    return lines
-
-
-def trial_words(study: Study) -> list[str]:
-    """The simulated design in sentences."""
-    plan = study.trial
-    if plan is None:
-        return []
-    design, decision = plan.design, plan.decision
-    truth = (
-        f"Each simulated trial takes one of {plan.truth.draws} posterior draws of the fit above and new participants with "
-        "covariates resampled from the cohort, so that power is averaged over what the fit does not know (assurance)."
-        if plan.truth.kind == "posterior"
-        else "Participants decline and die by the numbers named in the study file."
-    )
-    active, control = design.allocation[1], design.allocation[0]
-    return [
-        f"Two parallel arms, allocated {control}:{active}, {design.duration:g} months of follow-up with visits at months "
-        f"{', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "
-        f"{design.missing_visit_probability:.0%} of visits are missed.",
-        truth,
-        f"Success: p below {decision.alpha:g}, {decision.side}. {plan.replicates:,} simulated trials per cell; a trial whose "
-        "analysis fails counts as no success.",
-    ]
-
-
-def estimand_rows(study: Study) -> dict[str, str]:
-    """The estimand's attributes by name."""
-    plan = study.estimand
-    events = "; ".join(f"{each.event}: {each.strategy}" for each in plan.intercurrent_events)
-    return {
-        "Population": plan.population,
-        "Treatments": plan.treatment,
-        "Variable": plan.variable,
-        "Intercurrent events": events,
-        "Summary measure": plan.summary,
-    }
-
-
-def participant_flow(cohort: "Cohort", fit: "Fit | None") -> pl.DataFrame:
-    """Participants from the source to the fit, one row per step."""
-    flow = cohort.participant_flow.select("step", "n", "excluded", "reason")
-    if fit is None:
-        return flow
-    rows, before = [], cohort.participants.height
-    for step in fit.data.steps.iter_rows(named=True):
-        left = step["participants"]
-        if step["step"] != "in the cohort":
-            rows.append({"step": step["step"], "n": left, "excluded": before - left, "reason": step["reason"]})
-        before = left
-    return pl.concat([flow, pl.DataFrame(rows, schema=flow.schema)])
-
-
-def limits(study: Study) -> list[str]:
-    """What a reader must not take from the report."""
-    found = []
-    if any(drug.source == "exposure" for drug in study.model.treatments):
-        found.append(
-            "Drugs that were taken, not assigned, differ between people for many reasons: their coefficients are associations."
-        )
-    if study.data.format == "proact":
-        found.append(
-            "PRO-ACT hides which trial a participant was in and pools active arms; no difference between its arms is an effect."
-        )
-    found.append(
-        "Scores after death do not exist; a mean score is that of people still alive or, where said so, of the true path."
-    )
-    if study.trial is not None and study.trial.truth.kind == "posterior":
-        found.append("The trial's power holds for people like those of the cohort, under the model that was fitted to it.")
-    return found

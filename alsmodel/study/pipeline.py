@@ -10,9 +10,10 @@ from alsmodel.errors import InvalidInput
 from alsmodel.settings import digest_of, dump_toml, encode, installed_version
 from alsmodel.study import steps
 from alsmodel.study.data import rebased
+from alsmodel.study.loading import LoadedStudy, load
 from alsmodel.study.progress import Progress, Silent
 from alsmodel.study.runs import SETTINGS, RunFolder
-from alsmodel.study.spec import LoadedStudy, Study, load
+from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines

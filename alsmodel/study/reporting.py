@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alsmodel.reports import StudyReport, of_fit, table_one
-from alsmodel.study import narrative
+from alsmodel.study import methods, narrative
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
@@ -44,23 +44,23 @@ def content(
     shared: dict[str, Any] = {
         "byline": f"{name} · joint model of decline and survival",
         "synthetic": study.report.synthetic,
-        "outcome": narrative.outcome_name(study),
+        "outcome": methods.outcome_name(study),
         "event": " or ".join(study.model.events),
         "time_unit": study.model.time_unit,
-        "estimand": narrative.estimand_rows(study),
-        "model_words": narrative.model_words(study),
-        "model_formulas": narrative.model_formulas(study),
+        "estimand": methods.estimand_rows(study),
+        "model_words": methods.model_words(study),
+        "model_formulas": methods.model_formulas(study),
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
-        "trial_words": narrative.trial_words(study),
+        "trial_words": methods.trial_words(study),
         "effect_label": "Effect of the active arm",
         "reproducibility": reproducibility,
-        "limits": narrative.limits(study),
+        "limits": methods.limits(study),
     }
     if cohort is not None:
         people = None if fit is None else list(fit.data.participant_ids)
         shared |= {
-            "participant_flow": narrative.participant_flow(cohort, fit),
+            "participant_flow": methods.participant_flow(cohort, fit),
             "file_flow": cohort.flow,
             "table_one": table_one(cohort, by=study.report.by, participants=people, small_cells=study.report.small_cells),
         }
@@ -69,7 +69,7 @@ def content(
     times = np.linspace(0.0, horizon(study, fit), CURVE_POINTS)
     page = of_fit(fit, title=study.title, question=study.question, by=study.report.by, times=times)
     shared |= {
-        "effects": narrative.effects(study, fit),
+        "effects": narrative.headline_effects(study, fit),
         "findings": narrative.findings(study, fit, page.survival),
         "group_effects": narrative.group_effects(study, fit),
         "identification": narrative.identification(study, fit),

@@ -1,17 +1,10 @@
-"""One study as one frozen object, and the way from a TOML file to it."""
+"""One study as one frozen object: what a study file holds."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, final
+from dataclasses import dataclass, field
+from typing import final
 
-from alsmodel.errors import Fault, InvalidInput
 from alsmodel.models.spec import JointModel
-from alsmodel.settings import Document, decode, load_toml
-from alsmodel.settings.reading import in_file_order
-from alsmodel.settings.toml import SettingPath, line_of
-from alsmodel.study.data import Source, file_faults
+from alsmodel.study.data import Source
 from alsmodel.study.sampling import Sampling
 from alsmodel.trials.settings import TrialSettings
 
@@ -158,114 +151,3 @@ class Study:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must be from 0 to {2**32 - 1}; got {self.seed}.")
-
-
-@final
-@dataclass(frozen=True)
-class LoadedStudy:
-    """A study with the file that it came from.
-
-    Attributes
-    ----------
-    study : Study
-        The settings.
-    path : Path
-        The file; relative paths in it start from its folder.
-    lines : mapping
-        Line of each setting.
-    """
-
-    study: Study
-    path: Path
-    lines: Mapping[SettingPath, int] = field(default_factory=dict)
-
-    def placed(self, fault: Fault) -> Fault:
-        """Give a fault whose place is a setting, such as ``model.outcome``, the file and line of that setting."""
-        path = tuple(fault.place.split("."))
-        if path[0] not in {each.name for each in fields(Study)}:
-            return fault
-        line = line_of(self.lines, path)
-        place = self.path.name if line is None else f"{self.path.name}:{line}"
-        return replace(fault, place=place, message=f"{fault.place}: {fault.message}")
-
-    @property
-    def base(self) -> Path:
-        """Folder from which the study's paths start."""
-        return self.path.parent
-
-    @property
-    def name(self) -> str:
-        """Name of the study's run folder: the file's name, or its folder's when the file is called study.toml."""
-        stem = self.path.stem if self.path.stem != "study" else self.path.absolute().parent.name
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or "study"
-
-
-def load(path: Path | str, *, need_data: bool = True) -> LoadedStudy:
-    """Read and check a study file without running it.
-
-    Parameters
-    ----------
-    path : path
-        TOML file.
-    need_data : bool
-        Whether the data that it names must be there.
-
-    Raises
-    ------
-    InvalidInput
-        With everything that is wrong: misspelt and missing settings, impossible values, files that are not there.
-    """
-    document = load_toml(path)
-    faults: list[Fault] = []
-    study: Study | None = None
-    try:
-        study = decode(Study, document.values, where=document.where, lines=document.lines)
-    except InvalidInput as error:
-        faults += error.faults
-    if need_data:
-        faults += _data_faults(document, Path(path).parent)
-    if study is not None:
-        faults += [_at(document, setting, Fault("", message)) for setting, message in _contradictions(study)]
-    if study is None or faults:
-        raise InvalidInput(in_file_order(faults, document.where))
-    return LoadedStudy(study, Path(path), document.lines)
-
-
-def _data_faults(document: Document, base: Path) -> list[Fault]:
-    """Faults of the files named in the data section, even when other sections cannot be decoded."""
-    section = document.values.get("data")
-    if not isinstance(section, Mapping):
-        return []
-    try:
-        only = decode(_OnlyData, {"data": section})
-    except InvalidInput:
-        return []  # reported with the rest of the study
-    return [_at(document, setting, fault) for setting, fault in file_faults(only.data, base).items()]
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class _OnlyData:
-    data: Source
-
-
-def _at(document: Document, setting: SettingPath, fault: Fault) -> Fault:
-    line = line_of(document.lines, setting)
-    return replace(fault, place=document.where if line is None else f"{document.where}:{line}")
-
-
-def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
-    """Settings that are each possible and do not fit together."""
-    found: list[tuple[SettingPath, Any]] = []
-    model = study.model
-    texts = {*model.intercept, *model.slope, *model.hazard}
-    for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
-        for name in names:
-            if name is not None and name not in {*texts, *_CURVES}:
-                known = ", ".join(sorted(texts | _CURVES))
-                found.append((setting, f"{'.'.join(setting)}: {name!r} is no covariate of the model. Known: {known}."))
-    return found
-
-
-#: Groups that the analysis keeps for curves, covariate or not.
-_CURVES = {"arm", "phenotype", "onset_site"}

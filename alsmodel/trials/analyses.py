@@ -1,6 +1,7 @@
 """The analyses that a protocol may name: what each looks at, and one record per virtual trial.
 
-An analysis sees what a trial statistician would see, never the truth.
+An analysis sees what a trial statistician would see, never the truth. Estimators are imported where they are used:
+reading a study file must not wait for numba.
 """
 
 from abc import ABC, abstractmethod
@@ -9,9 +10,6 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 import numpy.typing as npt
-
-from alsmodel.estimators.logrank import NOT_ESTIMABLE, HazardRatioMethod, fit_log_rank
-from alsmodel.estimators.random_slope import Information, fit_random_slope
 
 Floats = npt.NDArray[np.float64]
 Measure = Literal["slope difference", "log hazard ratio"]
@@ -103,7 +101,7 @@ class RandomSlope(AbstractAnalysis):
 
     measure: ClassVar[Measure] = "slope difference"
     arm_main_effect: bool = False
-    information: Information = "observed"
+    information: Literal["observed", "expected"] = "observed"
     kind: Literal["random_slope"] = "random_slope"
 
     @property
@@ -111,6 +109,8 @@ class RandomSlope(AbstractAnalysis):
         return "random slope" if not self.arm_main_effect else "random slope, arms differ at baseline"
 
     def analyse(self, data: TrialData) -> Analysed:
+        from alsmodel.estimators.random_slope import fit_random_slope
+
         fit = fit_random_slope(
             data.scores,
             data.months,
@@ -141,7 +141,7 @@ class LogRank(AbstractAnalysis):
     """
 
     measure: ClassVar[Measure] = "log hazard ratio"
-    method: HazardRatioMethod = "one step"
+    method: Literal["one step", "cox"] = "one step"
     kind: Literal["log_rank"] = "log_rank"
 
     @property
@@ -149,6 +149,8 @@ class LogRank(AbstractAnalysis):
         return "log-rank"
 
     def analyse(self, data: TrialData) -> Analysed:
+        from alsmodel.estimators.logrank import NOT_ESTIMABLE, fit_log_rank
+
         fit = fit_log_rank(data.event_time, data.event, data.arm, method=self.method)
         failed = fit.status == NOT_ESTIMABLE
         return Analysed(

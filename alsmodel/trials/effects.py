@@ -43,9 +43,7 @@ class Effect:
         if not self.name.strip():
             raise ValueError("An effect needs a name for the tables, e.g. 'null' or '25% slowing'.")
         if not np.isfinite(self.slowing) or not -5 <= self.slowing <= 1:
-            raise ValueError(
-                f"slowing is the share of decline taken away, at most 1; got {self.slowing}. Write 25% as 0.25."
-            )
+            raise ValueError(f"slowing is the share of decline taken away, at most 1; got {self.slowing}. Write 25% as 0.25.")
         if not np.isfinite(self.points_per_month):
             raise ValueError(f"points_per_month must be a finite number; got {self.points_per_month}.")
         if self.slowing and self.points_per_month:

@@ -102,7 +102,7 @@ class OperatingCharacteristics:
 
     def _shown(self) -> list[tuple[str, ...]]:
         heads = ("effect", "n per arm", "analysis", "power (MCSE)", "bias (MCSE)", "coverage", "failures")
-        rows = [heads]
+        rows: list[tuple[str, ...]] = [heads]
         for row in self.table.iter_rows(named=True):
             bias = "–" if row["bias"] is None else f"{row['bias']:+.3f} ({row['bias_mcse']:.3f})"
             coverage = "–" if row["coverage"] is None else f"{row['coverage']:.3f}"
@@ -152,12 +152,10 @@ def summarise(trial: Trial, records: Floats) -> OperatingCharacteristics:
                     "analysis": analysis.label,
                 }
                 rows.append(head | _row(trial, dict(zip(FIELDS, records[e, s, a].T, strict=True))))
-    kinds: dict[str, Any] = {name: pl.Float64 for name in COLUMNS}
+    kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.Float64)
     kinds |= dict.fromkeys(("scenario", "effect", "analysis"), pl.String)
     kinds |= dict.fromkeys(("n_per_arm", "n_total", "replicates", "failures"), pl.Int64)
-    return OperatingCharacteristics(
-        table=pl.DataFrame(rows, schema=kinds), settings=trial.plain(), provenance=_provenance(trial)
-    )
+    return OperatingCharacteristics(table=pl.DataFrame(rows, schema=kinds), settings=trial.plain(), provenance=_provenance(trial))
 
 
 def _row(trial: Trial, record: dict[str, Floats]) -> dict[str, Any]:

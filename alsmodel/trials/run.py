@@ -107,9 +107,7 @@ def run_block(trial: Trial, start: int, stop: int) -> Floats:
     return out
 
 
-def observe(
-    trial: Trial, people: Participants, effect: Effect, arm: Integers, key: np.uint64
-) -> tuple[Floats, Floats, Integers]:
+def observe(trial: Trial, people: Participants, effect: Effect, arm: Integers, key: np.uint64) -> tuple[Floats, Floats, Integers]:
     """Scores (n, V), event times (n,) and event indicators (n,) of one virtual trial under an effect."""
     active = arm == 1
     slope = np.where(active, effect.slope(people.slope), people.slope)
@@ -150,7 +148,7 @@ def _generate(
 
 
 def _record(result: Analysed, data: TrialData, out: Floats) -> None:
-    columns = {
+    columns: dict[str, npt.ArrayLike] = {
         "estimate": result.estimate,
         "standard_error": result.standard_error,
         "df": result.df,
@@ -161,4 +159,4 @@ def _record(result: Analysed, data: TrialData, out: Floats) -> None:
         "true_value": np.nan,
     }
     for f, name in enumerate(FIELDS):
-        out[:, f] = columns[name]
+        out[:, f] = np.asarray(columns[name], dtype=np.float64)

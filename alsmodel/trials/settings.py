@@ -61,9 +61,7 @@ class TrialSettings:
         For reports.
     """
 
-    truth: Annotated[NamedTruth | PosteriorSettings, Field(discriminator="kind")] = field(
-        default_factory=PosteriorSettings
-    )
+    truth: Annotated[NamedTruth | PosteriorSettings, Field(discriminator="kind")] = field(default_factory=PosteriorSettings)
     design: ParallelDesign = field(default_factory=ParallelDesign)
     analyses: tuple[Annotated[RandomSlope | LogRank, Field(discriminator="kind")], ...] = (RandomSlope(), LogRank())
     n_per_arm: tuple[int, ...] = (50, 100, 150, 200)

@@ -8,8 +8,6 @@ from typing import Literal, final
 import numpy as np
 import numpy.typing as npt
 
-from alsmodel.patients.streams import uniforms
-
 Floats = npt.NDArray[np.float64]
 
 # Purposes of random numbers, apart from those of the generator of scores and events.
@@ -113,8 +111,7 @@ class NamedTruth:
         knots = self.hazard_knots
         if len(knots) != len(self.hazard) or knots[0] != 0 or list(knots) != sorted(set(knots)):
             faults.append(
-                f"hazard_knots are the increasing starts of the {len(self.hazard)} hazard levels, the first 0; "
-                f"got {list(knots)}."
+                f"hazard_knots are the increasing starts of the {len(self.hazard)} hazard levels, the first 0; got {list(knots)}."
             )
         numbers = [v for v in asdict(self).values() if isinstance(v, int | float)]
         if not np.isfinite([*numbers, *self.hazard, *knots]).all():
@@ -235,6 +232,8 @@ class PosteriorTruth:
 
     def draw(self, key: np.uint64, n: int) -> Participants:
         """Give the first `n` participants of the virtual trial with this stream key."""
+        from alsmodel.patients.streams import uniforms  # here: reading a study file must not wait for numba
+
         draws, people = self.slope.shape
         d = int(uniforms(key, 1, PURPOSE_DRAW, 1)[0, 0] * draws)
         rows = (uniforms(key, n, PURPOSE_ROW, 1)[:, 0] * people).astype(np.int64)

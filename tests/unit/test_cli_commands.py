@@ -1,6 +1,10 @@
 """The commands as a user calls them."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,3 +146,24 @@ def test_ingest_of_nothing_is_invalid_input_and_writes_nothing(tmp_path: Path) -
 
 def test_report_of_something_else_is_invalid_input(tmp_path: Path) -> None:
     assert call("report", tmp_path).exit_code == 3
+
+
+def test_a_stopped_command_exits_130_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    program = "from alsmodel.cli.main import main; main()"
+    arguments = ["synthesize", "--participants", "200000", "--out", str(tmp_path / "data")]
+    with subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert told.startswith("stopped.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = call("synthesize", "--participants", 8, "--out", tmp_path / "file" / "data")
+    assert told.exit_code == 1
+    assert told.stderr.startswith(f"error: {tmp_path / 'file'}")

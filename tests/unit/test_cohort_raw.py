@@ -98,3 +98,10 @@ def test_an_unclosed_quotation_mark_over_a_long_text_is_a_fault(tmp_path: Path) 
 
 def test_column_names_are_compared_without_case_and_spare_underscores() -> None:
     assert collapsed(" Subject_Liters__Trial_2_ ") == collapsed("subject_liters_trial_2")
+
+
+def test_a_short_row_is_found_among_quoted_cells(tmp_path: Path) -> None:
+    raw = opened(tmp_path, b'x,y,z\n1,"a,b",c\n2,"d"\n3,"say ""no"", please",f\n\n\n')
+    frame, ledger = raw.table({"x": "x", "y": "y"})
+    assert frame.rows() == [("1", "a,b", 0, 2), ("3", 'say "no", please', 2, 4)]
+    assert ledger.issues().select("row", "rule").rows() == [(3, "row_shape")]

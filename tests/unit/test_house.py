@@ -48,7 +48,7 @@ def test_help_answers_in_under_a_second_of_processor_time() -> None:
 
 
 def test_checking_a_study_loads_no_sampler() -> None:
-    assert not loaded_after("import alsmodel.study.spec") & {"pymc", "pytensor", "arviz", "nutpie", "lifelines", "matplotlib"}
+    assert not loaded_after("import alsmodel.study.loading") & {"pymc", "pytensor", "arviz", "nutpie", "lifelines", "matplotlib"}
 
 
 def test_a_trial_worker_loads_no_sampler() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import decode, encode, load_toml
 from alsmodel.study.data import content_digest, named_files, rebased
-from alsmodel.study.spec import Estimand, IntercurrentEvent, Study, load
+from alsmodel.study.loading import load
+from alsmodel.study.spec import Estimand, IntercurrentEvent, Study
 
 ROOT = Path(__file__).parents[2]
 

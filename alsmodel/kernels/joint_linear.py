@@ -1,0 +1,365 @@
+r"""The integrated likelihood for a random intercept and slope with three Gauss-Hermite nodes each: the case that is fitted most.
+
+Same quantity as `alsmodel.kernels.joint`, to which it is compared in the tests. What makes it fast: the association vector is
+:math:`\zeta(t) = (\alpha_1, \zeta_1(t))`, whose first entry does not move with time, so with :math:`b = m + S z`, S upper triangular,
+
+.. math:: h(t; z) = h(t; 0)\, u^{z_0} v(t)^{z_1}, \qquad u = e^{s_{00}\alpha_1},\; v(t) = e^{s_{01}\alpha_1 + s_{11}\zeta_1(t)}
+
+and the cumulative hazards at all nine points of the grid are :math:`u^{i} \sum_t h(t) v(t)^{j}`: three sums.
+
+Each step runs over a block of participants and works in scalars; rows of `state` carry a participant's numbers between steps.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from alsmodel.kernels.vectors import exp_into
+
+ROOT3 = math.sqrt(3.0)
+LOG_SIDE, LOG_MIDDLE = math.log(1.0 / 6.0), math.log(2.0 / 3.0)  # Gauss-Hermite weights of the standard normal, three nodes
+BLOCK = 64
+MAX_NEWTON = 40
+SMALL_STEP = 0.02  # as in alsmodel.kernels.joint
+
+# Columns of state.
+MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, LOGDET = range(19)
+COLUMNS = 19
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logdet, state):
+    """Gaussian posterior of b given the scores, shifted by the event; False when one does not exist."""
+    ptr, cross, ref = cuts.seg_ptr, cuts.cross, cuts.seg_ref
+    level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
+    a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
+    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    log_two_pi_var = math.log(2.0 * math.pi / inv_var)
+    q00, q01, q11 = prior[0, 0], prior[0, 1], prior[1, 1]
+    shape = math.exp(shared.base[1]) if weibull else 1.0
+    for row in range(last - first):
+        i = first + row
+        count, squares, z00, z01, z11, r0, r1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for e in range(ptr[i], ptr[i + 1]):
+            n = cross[e, 0]
+            if n == 0.0:
+                continue
+            sd, su, sdd, sdu, suu = cross[e, 1], cross[e, 2], cross[e, 3], cross[e, 4], cross[e, 5]
+            sy, sdy, suy, syy = cross[e, 6], cross[e, 7], cross[e, 8], cross[e, 9]
+            a, r, p, s = level[e], rate[e], own_level[e], own_rate[e]
+            res = sy - a * n - r * sd - quad * su
+            res_d = sdy - a * sd - r * sdd - quad * sdu
+            res_u = suy - a * su - r * sdu - quad * suu
+            squares += syy - a * sy - r * sdy - quad * suy - a * res - r * res_d - quad * res_u
+            count += n
+            z00 += n
+            z01 += p * n + s * sd
+            z11 += p * p * n + 2.0 * p * s * sd + s * s * sdd
+            r0 += res
+            r1 += p * res + s * res_d
+        f0, f1, ll = r0 * inv_var, r1 * inv_var, 0.0
+        if cuts.event[i] > 0.0:
+            e, t = cuts.event_seg[i], cuts.event_time[i]
+            d = t - ref[e]
+            f0 += a1
+            f1 += a1 * (own_level[e] + own_rate[e] * d) + a2 * own_rate[e]
+            ll = offset[e] + a1 * (level[e] + rate[e] * d + quad * t * t) + a2 * (rate[e] + 2.0 * quad * t)
+            if weibull:
+                clock = path.clock_level[e] + path.clock_rate[e] * d
+                ll += shared.base[0] + shared.base[1] + (shape - 1.0) * math.log(clock)
+            else:
+                ll += shared.base[cuts.event_piece[i]]
+        p00, p01, p11 = q00 + z00 * inv_var, q01 + z01 * inv_var, q11 + z11 * inv_var
+        det = p00 * p11 - p01 * p01
+        if not det > 0.0:
+            return False
+        mu0, mu1 = (p11 * f0 - p01 * f1) / det, (p00 * f1 - p01 * f0) / det
+        state[row, MU0], state[row, MU1] = mu0, mu1
+        state[row, P00], state[row, P01], state[row, P11] = p00, p01, p11
+        state[row, COUNT], state[row, SQUARES] = count, squares
+        state[row, Z00], state[row, Z01], state[row, Z11] = z00, z01, z11
+        state[row, R0], state[row, R1] = r0, r1
+        state[row, M0], state[row, M1] = mu0, mu1
+        quadratic = mu0 * f0 + mu1 * f1
+        state[row, BASE_LL] = ll - 0.5 * count * log_two_pi_var - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
+    return True
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slope_zeta, log_clock, eta):
+    """Log hazard at b = 0, association with the random slope, and log hazard at the score posterior's mean, at every node."""
+    node_ptr, seg, time, ref = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref
+    level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
+    a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
+    base, piece, logw = shared.base, cuts.node_piece, cuts.node_logw
+    origin = node_ptr[first]
+    scale, shape = 0.0, 1.0
+    if weibull:
+        scale, shape = base[0] + base[1], math.exp(base[1])
+    for row in range(last - first):
+        m0, m1 = state[row, MU0], state[row, MU1]
+        for k in range(node_ptr[first + row], node_ptr[first + row + 1]):
+            e, t = seg[k], time[k]
+            d = t - ref[e]
+            value = level[e] + rate[e] * d + quad * t * t
+            z1 = a1 * (own_level[e] + own_rate[e] * d) + a2 * own_rate[e]
+            c = logw[k] + offset[e] + a1 * value + a2 * (rate[e] + 2.0 * quad * t)
+            if weibull:
+                lc = math.log(path.clock_level[e] + path.clock_rate[e] * d)
+                log_clock[k - origin] = lc
+                c += scale + (shape - 1.0) * lc
+            else:
+                c += base[piece[k]]
+            n = k - origin
+            constant[n], slope_zeta[n], eta[n] = c, z1, c + a1 * m0 + z1 * m1
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _recentre(first, last, node_ptr, a1, state, constant, slope_zeta, hazard, eta):
+    """Newton steps to each participant's mode, and the Cholesky factor of the inverse curvature; leaves the exponents at the mode.
+
+    The hazards at the score posterior's mean come in `hazard`; where the first step is long, further ones follow.
+    """
+    origin = node_ptr[first]
+    for row in range(last - first):
+        left, right = node_ptr[first + row] - origin, node_ptr[first + row + 1] - origin
+        mu0, mu1, p00, p01, p11 = state[row, MU0], state[row, MU1], state[row, P00], state[row, P01], state[row, P11]
+        m0, m1 = mu0, mu1
+        h00, h01, h11 = p00, p01, p11
+        for step in range(MAX_NEWTON):
+            s0, s1, s2 = 0.0, 0.0, 0.0
+            for n in range(left, right):
+                h = hazard[n] if step == 0 else math.exp(min(constant[n] + a1 * m0 + slope_zeta[n] * m1, 600.0))
+                hz = h * slope_zeta[n]
+                s0 += h
+                s1 += hz
+                s2 += hz * slope_zeta[n]
+            h00, h01, h11 = p00 + a1 * a1 * s0, p01 + a1 * s1, p11 + s2
+            g0 = -p00 * (m0 - mu0) - p01 * (m1 - mu1) - a1 * s0
+            g1 = -p01 * (m0 - mu0) - p11 * (m1 - mu1) - s1
+            det = h00 * h11 - h01 * h01
+            if not det > 0.0:
+                return False
+            d0, d1 = (h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det
+            m0 += d0
+            m1 += d1
+            if d0 * g0 + d1 * g1 < SMALL_STEP:
+                break
+        c00 = math.sqrt(h00)
+        c10 = h01 / c00
+        c11 = math.sqrt(h11 - c10 * c10)
+        state[row, M0], state[row, M1] = m0, m1
+        state[row, S00], state[row, S01], state[row, S11] = 1.0 / c00, -c10 / (c00 * c11), 1.0 / c11
+        state[row, LOGDET] = -math.log(c00 * c11)
+        for n in range(left, right):
+            eta[n] = constant[n] + a1 * m0 + slope_zeta[n] * m1
+    return True
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _powers(first, last, node_ptr, a1, state, slope_zeta, eta):
+    """Exponent of v at each node, times the positive abscissa."""
+    origin = node_ptr[first]
+    for row in range(last - first):
+        fixed, moving = ROOT3 * state[row, S01] * a1, ROOT3 * state[row, S11]
+        for n in range(node_ptr[first + row] - origin, node_ptr[first + row + 1] - origin):
+            eta[n] = fixed + moving * slope_zeta[n]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _integrate(first, last, path, shared, cuts, weibull, state, hazard, power, log_clock, loglik, out, sum_bb):
+    """Quadrature and, by Fisher's identity, everything it adds to the gradient; False when an integral is not finite."""
+    node_ptr, seg, time, ref = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref
+    a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
+    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    origin = node_ptr[first]
+    g_sigma, g_quad, g_a1, g_a2, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    shape = math.exp(shared.base[1]) if weibull else 1.0
+    w = np.empty((3, 3))
+    for row in range(last - first):
+        i = first + row
+        left, right = node_ptr[i] - origin, node_ptr[i + 1] - origin
+        m0, m1, s00, s01, s11 = state[row, M0], state[row, M1], state[row, S00], state[row, S01], state[row, S11]
+        u = math.exp(ROOT3 * s00 * a1)
+        low, middle, high = 0.0, 0.0, 0.0
+        for n in range(left, right):
+            h, v = hazard[n], power[n]
+            low += h / v
+            middle += h
+            high += h * v
+
+        # Posterior weights of the grid, relative to the Gaussian of the scores.
+        p00, p01, p11 = state[row, P00], state[row, P01], state[row, P11]
+        e0, e1 = m0 - state[row, MU0], m1 - state[row, MU1]
+        t0, t1 = p00 * e0 + p01 * e1, p01 * e0 + p11 * e1
+        start = 0.5 * (e0 * t0 + e1 * t1)
+        shift0, shift1 = s00 * t0, s01 * t0 + s11 * t1
+        i00, i01, i11 = s00 * p00 * s00, s00 * (p00 * s01 + p01 * s11), p00 * s01 * s01 + 2.0 * p01 * s01 * s11 + p11 * s11 * s11
+        top = -np.inf
+        for r in range(3):
+            x0 = ROOT3 * (r - 1)
+            factor = 1.0 / u if r == 0 else (1.0 if r == 1 else u)
+            for c in range(3):
+                x1 = ROOT3 * (c - 1)
+                total = low if c == 0 else (middle if c == 1 else high)
+                value = (LOG_MIDDLE if r == 1 else LOG_SIDE) + (LOG_MIDDLE if c == 1 else LOG_SIDE)
+                value += 0.5 * (x0 * x0 * (1.0 - i00) + x1 * x1 * (1.0 - i11)) - i01 * x0 * x1 - shift0 * x0 - shift1 * x1
+                w[r, c] = value - factor * total
+                top = max(top, w[r, c])
+        if not (top > -1e300 and top < 1e300):
+            return False
+        total = 0.0
+        for r in range(3):
+            for c in range(3):
+                w[r, c] = math.exp(w[r, c] - top)
+                total += w[r, c]
+        loglik[i] = state[row, BASE_LL] + top + math.log(total) - start + state[row, LOGDET]
+        for r in range(3):
+            for c in range(3):
+                w[r, c] /= total
+
+        # Moments of z, then of b = m + S z.
+        r0, r2 = w[0, 0] + w[0, 1] + w[0, 2], w[2, 0] + w[2, 1] + w[2, 2]
+        c0, c2 = w[0, 0] + w[1, 0] + w[2, 0], w[0, 2] + w[1, 2] + w[2, 2]
+        z0, z1, z00, z11 = ROOT3 * (r2 - r0), ROOT3 * (c2 - c0), 3.0 * (r2 + r0), 3.0 * (c2 + c0)
+        z01 = 3.0 * (w[2, 2] + w[0, 0] - w[0, 2] - w[2, 0])
+        b0, b1 = m0 + s00 * z0 + s01 * z1, m1 + s11 * z1
+        v00 = s00 * s00 * (z00 - z0 * z0) + 2.0 * s00 * s01 * (z01 - z0 * z1) + s01 * s01 * (z11 - z1 * z1)
+        v01 = s11 * (s00 * (z01 - z0 * z1) + s01 * (z11 - z1 * z1))
+        v11 = s11 * s11 * (z11 - z1 * z1)
+        b00, b01, b11 = v00 + b0 * b0, v01 + b0 * b1, v11 + b1 * b1
+        bb00 += b00
+        bb01 += b01
+        bb11 += b11
+        ssr = state[row, SQUARES] - 2.0 * (b0 * state[row, R0] + b1 * state[row, R1])
+        ssr += state[row, Z00] * b00 + 2.0 * state[row, Z01] * b01 + state[row, Z11] * b11
+        g_sigma += (-state[row, COUNT] + ssr * inv_var) / shared.sigma
+
+        # Visits.
+        for e in range(cuts.seg_ptr[i], cuts.seg_ptr[i + 1]):
+            n = cuts.cross[e, 0]
+            if n == 0.0:
+                continue
+            sd, su, sdd, sdu, suu = cuts.cross[e, 1], cuts.cross[e, 2], cuts.cross[e, 3], cuts.cross[e, 4], cuts.cross[e, 5]
+            a, r, p, s = path.level[e], path.rate[e], path.own_level[e], path.own_rate[e]
+            res = cuts.cross[e, 6] - a * n - r * sd - quad * su
+            res_d = cuts.cross[e, 7] - a * sd - r * sdd - quad * sdu
+            res_u = cuts.cross[e, 8] - a * su - r * sdu - quad * suu
+            own, own_d, own_u = p * n + s * sd, p * sd + s * sdd, p * su + s * sdu
+            out.level[e] += inv_var * (res - n * b0 - own * b1)
+            out.rate[e] += inv_var * (res_d - sd * b0 - own_d * b1)
+            out.own_level[e] += inv_var * (b1 * res - n * b01 - own * b11)
+            out.own_rate[e] += inv_var * (b1 * res_d - sd * b01 - own_d * b11)
+            g_quad += inv_var * (res_u - su * b0 - own_u * b1)
+
+        # The event.
+        if cuts.event[i] > 0.0:
+            e, t = cuts.event_seg[i], cuts.event_time[i]
+            d = t - ref[e]
+            lever = a1 * d + a2
+            out.offset[e] += 1.0
+            out.level[e] += a1
+            out.rate[e] += lever
+            out.own_level[e] += a1 * b1
+            out.own_rate[e] += lever * b1
+            g_quad += a1 * t * t + 2.0 * a2 * t
+            g_a1 += path.level[e] + path.rate[e] * d + quad * t * t + b0 + (path.own_level[e] + path.own_rate[e] * d) * b1
+            g_a2 += path.rate[e] + 2.0 * quad * t + path.own_rate[e] * b1
+            if weibull:
+                clock = path.clock_level[e] + path.clock_rate[e] * d
+                out.base[0] += 1.0
+                out.base[1] += 1.0 + shape * math.log(clock)
+                out.clock_level[e] += (shape - 1.0) / clock
+                out.clock_rate[e] += (shape - 1.0) / clock * d
+            else:
+                out.base[cuts.event_piece[i]] += 1.0
+
+        # The cumulative hazard: E[h z0^a z1^b] at a node is h times a polynomial in v and 1/v.
+        wl, wm, wh = w[0, 0] / u + w[1, 0] + w[2, 0] * u, w[0, 1] / u + w[1, 1] + w[2, 1] * u, w[0, 2] / u + w[1, 2] + w[2, 2] * u
+        xl, xm, xh = ROOT3 * (w[2, 0] * u - w[0, 0] / u), ROOT3 * (w[2, 1] * u - w[0, 1] / u), ROOT3 * (w[2, 2] * u - w[0, 2] / u)
+        n = left
+        while n < right:
+            e = seg[origin + n]
+            h_sum, h_d, h_t, h_tt, hz0, hz1, hz1_d = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            reference = ref[e]
+            while n < right and seg[origin + n] == e:
+                t = time[origin + n]
+                d = t - reference
+                h, v = hazard[n], power[n]
+                down, up = h / v, h * v
+                hbar = wl * down + wm * h + wh * up
+                along = ROOT3 * (wh * up - wl * down)
+                h_sum += hbar
+                h_d += d * hbar
+                h_t += t * hbar
+                h_tt += t * t * hbar
+                hz0 += xl * down + xm * h + xh * up
+                hz1 += along
+                hz1_d += d * along
+                if weibull:
+                    lc = log_clock[n]
+                    pull = hbar * (shape - 1.0) * math.exp(-lc)
+                    out.base[0] -= hbar
+                    out.base[1] -= hbar * (1.0 + shape * lc)
+                    out.clock_level[e] -= pull
+                    out.clock_rate[e] -= pull * d
+                else:
+                    out.base[cuts.node_piece[origin + n]] -= hbar
+                n += 1
+            hb1, hb1_d = m1 * h_sum + s11 * hz1, m1 * h_d + s11 * hz1_d
+            p, s = path.own_level[e], path.own_rate[e]
+            out.offset[e] -= h_sum
+            out.level[e] -= a1 * h_sum
+            out.rate[e] -= a1 * h_d + a2 * h_sum
+            out.own_level[e] -= a1 * hb1
+            out.own_rate[e] -= a1 * hb1_d + a2 * hb1
+            g_quad -= a1 * h_tt + 2.0 * a2 * h_t
+            g_a1 -= path.level[e] * h_sum + path.rate[e] * h_d + quad * h_tt + m0 * h_sum + s00 * hz0 + s01 * hz1 + p * hb1 + s * hb1_d
+            g_a2 -= path.rate[e] * h_sum + 2.0 * quad * h_t + s * hb1
+    out.scalars[0] += g_quad
+    out.scalars[1] += g_sigma
+    out.alpha[0] += g_a1
+    out.alpha[1] += g_a2
+    sum_bb[0, 0] += bb00
+    sum_bb[0, 1] += bb01
+    sum_bb[1, 0] += bb01
+    sum_bb[1, 1] += bb11
+    return True
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, sum_bb):
+    """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
+
+    Parameters
+    ----------
+    path, shared, cuts, weibull
+        As in `alsmodel.kernels.joint.joint_loglik`.
+    prior, half_logdet
+        Inverse of D, and half the log of its determinant.
+    """
+    people, node_ptr = cuts.seg_ptr.size - 1, cuts.node_ptr
+    most = 1
+    for first in range(0, people, BLOCK):
+        most = max(most, node_ptr[min(first + BLOCK, people)] - node_ptr[first])
+    state = np.empty((BLOCK, COLUMNS))
+    constant, slope_zeta, log_clock, eta = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
+    hazard, power, buffer = np.empty(most), np.empty(most), np.empty(most)
+    bits = buffer.view(np.int64)
+    a1 = shared.alpha[0]
+    for first in range(0, people, BLOCK):
+        last = min(first + BLOCK, people)
+        count = node_ptr[last] - node_ptr[first]
+        if not _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logdet, state):
+            return False
+        _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slope_zeta, log_clock, eta)
+        exp_into(eta, count, hazard, buffer, bits)
+        if not _recentre(first, last, node_ptr, a1, state, constant, slope_zeta, hazard, eta):
+            return False
+        exp_into(eta, count, hazard, buffer, bits)
+        _powers(first, last, node_ptr, a1, state, slope_zeta, eta)
+        exp_into(eta, count, power, buffer, bits)
+        if not _integrate(first, last, path, shared, cuts, weibull, state, hazard, power, log_clock, loglik, out, sum_bb):
+            return False
+    return True

@@ -1,0 +1,146 @@
+"""What a study did, in the words, formulas and frames of its report's method sections."""
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from alsmodel.study.spec import Study
+
+if TYPE_CHECKING:
+    from alsmodel.cohort import Cohort
+    from alsmodel.inference import Fit
+
+
+def slope_unit(study: Study) -> str:
+    """Unit of the model's slope."""
+    return f"{outcome_unit(study)} per {study.model.time_unit}"
+
+
+def outcome_unit(study: Study) -> str:
+    """Unit of the model's outcome."""
+    model = study.model
+    points = model.outcome in {"alsfrs_r_total", "alsfrs_total", "bulbar", "fine_motor", "gross_motor", "respiratory"}
+    unit = "points" if points else model.outcome
+    return unit if model.transform == "identity" else f"{model.transform}({unit})"
+
+
+def outcome_name(study: Study) -> str:
+    """The outcome as people call it, with its unit."""
+    known = {"alsfrs_r_total": "ALSFRS-R total", "alsfrs_total": "ALSFRS total"}
+    name = known.get(study.model.outcome, study.model.outcome.replace("_", " "))
+    unit = outcome_unit(study)
+    return name if unit == name else f"{name} ({unit})"
+
+
+def model_words(study: Study) -> list[str]:
+    """The model in sentences."""
+    model = study.model
+    random = "intercept and slope" if model.random_effects == "linear" else "intercept, slope and quadratic term"
+    hazard = (
+        f"constant within {model.baseline_hazard.intervals} intervals between quantiles of the event times"
+        if model.baseline_hazard.kind == "piecewise"
+        else "of Weibull form"
+    )
+    words = [
+        f"{outcome_name(study)} follows a straight line in time plus each participant's own deviation (a random {random}), "
+        "with independent normal residuals.",
+        f"The baseline hazard of {' or '.join(model.events)} is {hazard}, and is multiplied by the exponential of the "
+        "covariates' effects and of the association with the participant's true path, never with the observed score.",
+    ]
+    for part in ("intercept", "slope", "hazard"):
+        names = getattr(model, part)
+        if names:
+            words.append(f"Covariates of the {part}: {', '.join(name.replace('_', ' ') for name in names)}.")
+    for drug in model.treatments:
+        source = (
+            f"the assigned arm {drug.level!r}, whatever was taken"
+            if drug.source == "arm"
+            else "the intervals in which it was taken, so that its coefficient is an association"
+        )
+        how = {"clock": "on the clock of decline", "additive": "by points per unit of time", "none": "not on the score"}
+        words.append(f"{drug.name} acts {how[drug.score]}; exposure is {source}.")
+    words.append("Random effects are integrated out of the likelihood; the sampler sees population parameters only.")
+    return words
+
+
+def model_formulas(study: Study) -> list[str]:
+    """The model in formulas."""
+    model = study.model
+    lines = [
+        "y(t) = intercept + x'β + b0 + (slope + w'γ) τ(t; θ) + b1 τ(t; ψ) + ε,   ε ~ N(0, σ²)",
+        "(b0, b1) ~ N(0, D)",
+        "τ(t; θ) = ∫ exp{Σ θ_d x_d(s)} ds from 0 to t",
+    ]
+    terms = {"value": "α m(t)", "slope": "α' dm(t)/dt"}
+    link = " + ".join(terms[name] for name in model.association)
+    lines.append(f"h(t) = h0(t) exp{{z'δ + Σ η_d x_d(t){' + ' + link if link else ''}}}")
+    return lines
+
+
+def trial_words(study: Study) -> list[str]:
+    """The simulated design in sentences."""
+    plan = study.trial
+    if plan is None:
+        return []
+    design, decision = plan.design, plan.decision
+    truth = (
+        f"Each simulated trial takes one of {plan.truth.draws} posterior draws of the fit above and new participants with "
+        "covariates resampled from the cohort, so that power is averaged over what the fit does not know (assurance)."
+        if plan.truth.kind == "posterior"
+        else "Participants decline and die by the numbers named in the study file."
+    )
+    active, control = design.allocation[1], design.allocation[0]
+    return [
+        f"Two parallel arms, allocated {control}:{active}, {design.duration:g} months of follow-up with visits at months "
+        f"{', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "
+        f"{design.missing_visit_probability:.0%} of visits are missed.",
+        truth,
+        f"Success: p below {decision.alpha:g}, {decision.side}. {plan.replicates:,} simulated trials per cell; a trial whose "
+        "analysis fails counts as no success.",
+    ]
+
+
+def estimand_rows(study: Study) -> dict[str, str]:
+    """The estimand's attributes by name."""
+    plan = study.estimand
+    events = "; ".join(f"{each.event}: {each.strategy}" for each in plan.intercurrent_events)
+    return {
+        "Population": plan.population,
+        "Treatments": plan.treatment,
+        "Variable": plan.variable,
+        "Intercurrent events": events,
+        "Summary measure": plan.summary,
+    }
+
+
+def participant_flow(cohort: "Cohort", fit: "Fit | None") -> pl.DataFrame:
+    """Participants from the source to the fit, one row per step."""
+    flow = cohort.participant_flow.select("step", "n", "excluded", "reason")
+    if fit is None:
+        return flow
+    rows, before = [], cohort.participants.height
+    for step in fit.data.steps.iter_rows(named=True):
+        left = step["participants"]
+        if step["step"] != "in the cohort":
+            rows.append({"step": step["step"], "n": left, "excluded": before - left, "reason": step["reason"]})
+        before = left
+    return pl.concat([flow, pl.DataFrame(rows, schema=flow.schema)])
+
+
+def limits(study: Study) -> list[str]:
+    """What a reader must not take from the report."""
+    found = []
+    if any(drug.source == "exposure" for drug in study.model.treatments):
+        found.append(
+            "Drugs that were taken, not assigned, differ between people for many reasons: their coefficients are associations."
+        )
+    if study.data.format == "proact":
+        found.append(
+            "PRO-ACT hides which trial a participant was in and pools active arms; no difference between its arms is an effect."
+        )
+    found.append(
+        "Scores after death do not exist; a mean score is that of people still alive or, where said so, of the true path."
+    )
+    if study.trial is not None and study.trial.truth.kind == "posterior":
+        found.append("The trial's power holds for people like those of the cohort, under the model that was fitted to it.")
+    return found

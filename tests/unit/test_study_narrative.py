@@ -1,0 +1,119 @@
+"""Sentences of the report: what was found, and never more than that."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from alsmodel.models.spec import JointModel, Treatment
+from alsmodel.settings import decode, load_toml
+from alsmodel.study import methods, narrative
+from alsmodel.study.spec import ReportPlan, Study
+
+fake = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("fake_study.py"))))
+DEMO = Path(__file__).parents[2] / "studies" / "demo" / "study.toml"
+
+
+@pytest.fixture
+def study() -> Study:
+    model = JointModel(
+        slope=("phenotype",),
+        hazard=("age", "phenotype"),
+        treatments=(Treatment(name="riluzole", unknown="exclude"),),
+    )
+    report = ReportPlan(by="phenotype", parameter="slope:phenotype[bulbar]", meaningful=0.2)
+    return replace(decode(Study, load_toml(DEMO).values), model=model, report=report)
+
+
+@pytest.fixture
+def fit() -> Any:
+    groups = tuple(level for level, size in {"limb": 30, "bulbar": 15, "respiratory": 4, None: 2}.items() for _ in range(size))
+    count = SimpleNamespace(name="riluzole", randomised=0, starts_or_stops=7, prevalent=30, unexposed=10, unknown=0)
+    data = SimpleNamespace(groups={"phenotype": groups}, exposures=(count,))
+    return SimpleNamespace(summary=fake.summary(), draws=fake.draws(), data=data)
+
+
+def survival() -> pl.DataFrame:
+    rows = [("limb", 0.6), ("bulbar", 0.4), ("respiratory", 0.2)]
+    return pl.DataFrame([{"group": g, "time": 18.0, "mean": p, "lower": p - 0.1, "upper": p + 0.1} for g, p in rows])
+
+
+def test_the_first_sentence_answers_the_question(study: Study, fit: Any) -> None:
+    first, *_ = narrative.findings(study, fit, survival())
+    assert first.startswith("Mean decline is steeper with phenotype bulbar than with phenotype limb: the slopes differ by -0.3 ")
+    assert "probability of this direction 1.00" in first
+
+
+def test_an_association_does_not_open_the_report_and_is_not_called_an_effect(study: Study, fit: Any) -> None:
+    assert narrative.headline_effects(study, fit) == []
+    *_, last = narrative.findings(study, fit, None)
+    assert last.startswith("Riluzole: these data hardly tell anything beyond the prior")
+    fit.summary = fit.summary.with_columns(informed=pl.lit(True))
+    *_, last = narrative.findings(study, fit, None)
+    assert last.startswith("While taking riluzole, decline was ")
+    assert last.endswith("This is an association, not an effect: nobody was assigned the drug.")
+
+
+def test_slowing_is_one_minus_the_ratio_of_slopes(study: Study, fit: Any) -> None:
+    (effect,) = narrative.effects(study, fit)
+    theta = fit.draws["theta:riluzole"].ravel()
+    assert effect.mean == pytest.approx(float((1 - np.exp(theta)).mean()))
+    assert effect.p_any == pytest.approx(float((theta < 0).mean()))
+    assert effect.p_meaningful == pytest.approx(float((theta < np.log(0.8)).mean()))
+    assert effect.label == "association"
+    assert not effect.informed  # its posterior SD is 0.95 of its prior SD
+
+
+def test_a_randomised_treatment_is_an_effect_with_its_success_rule(study: Study, fit: Any) -> None:
+    drug = Treatment(name="riluzole", source="arm", level="active")
+    randomised = replace(study, model=replace(study.model, treatments=(drug,)), report=replace(study.report, success=0.975))
+    (effect,) = narrative.headline_effects(randomised, fit)
+    assert (effect.label, effect.success_rule) == ("effect", 0.975)
+
+
+def test_small_groups_are_left_to_the_figure(study: Study, fit: Any) -> None:
+    sentence = next(s for s in narrative.findings(study, fit, survival()) if s.startswith("Without death"))
+    assert sentence == "Without death at 18 months (95% credible interval): limb 60% (50% to 70%), bulbar 40% (30% to 50%)."
+
+
+def test_group_effects_hold_every_level_of_every_part(study: Study, fit: Any) -> None:
+    frame = narrative.group_effects(study, fit)
+    assert frame is not None
+    assert frame["label"].to_list() == ["bulbar", "respiratory", "primary lateral sclerosis", "bulbar", "respiratory"]
+    assert frame["panel"].n_unique() == 2
+    assert all("difference from limb" in panel for panel in frame["panel"])
+
+
+def test_identification_counts_who_informs_a_drug(study: Study, fit: Any) -> None:
+    frame = narrative.identification(study, fit)
+    assert frame is not None
+    assert frame.to_dicts() == [
+        {"drug": "riluzole", "randomised": 0, "within_person": 7, "prevalent": 30, "label": "association", "informed": False}
+    ]
+
+
+def test_words_name_outcome_and_unit(study: Study) -> None:
+    assert methods.outcome_name(study) == "ALSFRS-R total (points)"
+    assert methods.slope_unit(study) == "points per month"
+    other = replace(study, model=JointModel(outcome="serBilir", transform="log", time_unit="year"))
+    assert methods.outcome_name(other) == "serBilir (log(serBilir))"
+    assert methods.slope_unit(other) == "log(serBilir) per year"
+
+
+def test_the_limits_say_what_proact_cannot_tell(study: Study) -> None:
+    told = " ".join(methods.limits(study))
+    assert "PRO-ACT hides" in told
+    assert "associations" in told
+
+
+def test_the_trial_is_described_with_its_numbers(study: Study) -> None:
+    told = " ".join(methods.trial_words(study))
+    assert "12 months of follow-up" in told
+    assert "1,000 simulated trials per cell" in told
+    assert "assurance" in told
+    assert methods.trial_words(replace(study, trial=None)) == []
