@@ -1,0 +1,1 @@
+"""The vocabulary of ALS as pure functions: scores, events and units."""

@@ -29,9 +29,7 @@ class EventDefinition:
 
 
 DEATH = EventDefinition("death, any cause", "death of any cause", "PRO-ACT DEATHDATA; LiCALS, 2013")
-TRACHEOSTOMY_FREE = EventDefinition(
-    "death or tracheostomy", "death or tracheostomy, whichever is first", "riluzole registration trials"
-)
+TRACHEOSTOMY_FREE = EventDefinition("death or tracheostomy", "death or tracheostomy, whichever is first", "riluzole registration trials")
 PAV_HEALEY = EventDefinition(
     "death or PAV > 22 h/day for > 7 days",
     "death, or ventilation more than 22 hours a day for more than 7 consecutive days, dated on the first day",
@@ -42,9 +40,7 @@ COMPOSITE_ENCALS = EventDefinition(
     "death, tracheostomy, or non-invasive ventilation more than 23 hours a day",
     "ENCALS survival model, Westeneng 2018, doi 10.1016/S1474-4422(18)30089-9",
 )
-COMPOSITE_CENTAUR = EventDefinition(
-    "death, tracheostomy or PAV", "death, tracheostomy or permanent assisted ventilation", "CENTAUR, 2020"
-)
+COMPOSITE_CENTAUR = EventDefinition("death, tracheostomy or PAV", "death, tracheostomy or permanent assisted ventilation", "CENTAUR, 2020")
 
 #: Tag -> definition.
 EVENT_DEFINITIONS: dict[str, EventDefinition] = {

@@ -57,7 +57,7 @@ def assemble(
     """
     issues = pl.concat([empty("issues"), *(ledger.issues() for ledger in ledgers)])
     if strict:
-        _refuse_errors(issues)
+        refuse_errors(issues)
     people = tables["participants"]["participant_id"]
     done = {name: _in_order(name, conform(name, frame), people) for name, frame in tables.items()}
     record = {
@@ -95,7 +95,8 @@ def _order(coded: pl.DataFrame) -> pl.Series:
     return key.select(pl.arg_sort_by("key", maintain_order=True)).to_series()
 
 
-def _refuse_errors(issues: pl.DataFrame) -> None:
+def refuse_errors(issues: pl.DataFrame) -> None:
+    """Raise InvalidInput when an issue has severity "error": one fault per file, rule and column."""
     errors = (
         issues.filter(pl.col("severity") == "error")
         .group_by("file", "rule", "column", maintain_order=True)

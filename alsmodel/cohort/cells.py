@@ -46,9 +46,7 @@ def finite_series(text: pl.Series) -> pl.Series:
     return number.set(number.is_infinite() | number.is_nan(), None)
 
 
-def within(
-    frame: pl.DataFrame, ranges: Mapping[str, tuple[float, float]], ledger: Ledger, written: Mapping[str, str]
-) -> pl.DataFrame:
+def within(frame: pl.DataFrame, ranges: Mapping[str, tuple[float, float]], ledger: Ledger, written: Mapping[str, str]) -> pl.DataFrame:
     """Flag numbers outside their range [low, high] as implausible and make them null."""
     limits = frame.select(
         pl.struct(pl.col(name).min().alias("least"), pl.col(name).max().alias("most")).alias(name) for name in ranges

@@ -18,9 +18,7 @@ from alsmodel.cohort.tables import SCHEMAS
 def contract() -> dict[str, str]:
     """Return file name -> content of every generated file."""
     documents = {f"{name}.json": _table(name) for name in SCHEMAS}
-    documents["rules.json"] = [
-        {"rule": r.id, "severity": r.severity, "action": r.action, "meaning": r.meaning} for r in RULES.values()
-    ]
+    documents["rules.json"] = [{"rule": r.id, "severity": r.severity, "action": r.action, "meaning": r.meaning} for r in RULES.values()]
     return {name: json.dumps(document, indent=1, ensure_ascii=False) + "\n" for name, document in documents.items()}
 
 

@@ -139,9 +139,7 @@ def _load(wanted: dict[str, _Wanted], source: TablesSource) -> dict[str, _Part]:
 def _measurements(part: _Part, source: TablesSource) -> tuple[pl.DataFrame, pl.Series]:
     """Return the measurements (with `_position` and `_line`) and the participants of the longitudinal table."""
     table, ledger = source.longitudinal, part.ledger
-    frame = part.frame.with_columns(
-        pl.col(f"c:{table.participant}").alias("participant_id"), pl.col(f"c:{table.time}").alias("day")
-    )
+    frame = part.frame.with_columns(pl.col(f"c:{table.participant}").alias("participant_id"), pl.col(f"c:{table.time}").alias("day"))
     frame = need_participant(frame, ledger, table.participant)
     people = frame["participant_id"].unique(maintain_order=True)
     frame = need_day(frame, ledger, table.time, source.days_per_unit)

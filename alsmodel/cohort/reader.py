@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from alsmodel.cohort.assemble import refuse_errors
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.plain import read_tables
 from alsmodel.cohort.proact.reader import read_proact
@@ -47,7 +48,10 @@ def read(
     if not source.is_dir():
         raise InvalidInput([Fault(source.name, "is not a folder.", "Give the folder that holds the data.")])
     if format == "cohort":
-        return Cohort.load(source)
+        cohort = Cohort.load(source)
+        if strict:
+            refuse_errors(cohort.issues)
+        return cohort
     if format == "proact":
         return read_proact(source, strict=strict)
     if mapping is None:

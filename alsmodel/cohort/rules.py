@@ -116,9 +116,7 @@ _MEASUREMENTS = (
 )
 
 #: Rule id -> rule, in the order in which the documentation lists them.
-RULES: dict[str, Rule] = {
-    rule.id: rule for rule in (*_ANY_TABLE, *_SCORES, *_PARTICIPANTS, *_EVENTS, *_EXPOSURES, *_MEASUREMENTS)
-}
+RULES: dict[str, Rule] = {rule.id: rule for rule in (*_ANY_TABLE, *_SCORES, *_PARTICIPANTS, *_EVENTS, *_EXPOSURES, *_MEASUREMENTS)}
 
 
 def rules_table() -> pl.DataFrame:

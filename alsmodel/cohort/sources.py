@@ -82,9 +82,7 @@ class SurvivalTable:
         _refuse_twice("covariates", self.covariates)
         unknown = sorted(set(self.participants) - set(PARTICIPANT_TARGETS))
         if unknown:
-            raise ValueError(
-                f"participants.{unknown[0]} is not a participant column; known are {', '.join(PARTICIPANT_TARGETS)}."
-            )
+            raise ValueError(f"participants.{unknown[0]} is not a participant column; known are {', '.join(PARTICIPANT_TARGETS)}.")
 
 
 @final

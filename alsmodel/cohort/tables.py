@@ -45,9 +45,7 @@ class Participants(dy.Schema):
     gene = dy.String(nullable=True, metadata={"meaning": "known ALS gene"})
     family_history = dy.Bool(nullable=True, metadata={"meaning": "ALS in the family"})
     arm = dy.String(nullable=True, metadata={"meaning": "assigned arm, as recorded, lower case"})
-    last_contact_day = dy.Float64(
-        nullable=True, metadata={**_DAY, "meaning": "last contact over assessments and measured tables"}
-    )
+    last_contact_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "last contact over assessments and measured tables"})
     height_cm = dy.Float64(nullable=True, min=0.0, metadata={"unit": "cm"})
 
 
@@ -209,6 +207,5 @@ def conform(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """
     schema = polars_schema(name)
     return frame.select(
-        (pl.col(column) if column in frame.columns else pl.lit(None)).cast(dtype).alias(column)
-        for column, dtype in schema.items()
+        (pl.col(column) if column in frame.columns else pl.lit(None)).cast(dtype).alias(column) for column, dtype in schema.items()
     )

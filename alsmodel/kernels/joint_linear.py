@@ -315,7 +315,16 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, power, l
             out.own_level[e] -= a1 * hb1
             out.own_rate[e] -= a1 * hb1_d + a2 * hb1
             g_quad -= a1 * h_tt + 2.0 * a2 * h_t
-            g_a1 -= path.level[e] * h_sum + path.rate[e] * h_d + quad * h_tt + m0 * h_sum + s00 * hz0 + s01 * hz1 + p * hb1 + s * hb1_d
+            g_a1 -= (
+                path.level[e] * h_sum
+                + path.rate[e] * h_d
+                + quad * h_tt
+                + m0 * h_sum
+                + s00 * hz0
+                + s01 * hz1
+                + p * hb1
+                + s * hb1_d
+            )
             g_a2 -= path.rate[e] * h_sum + 2.0 * quad * h_t + s * hb1
     out.scalars[0] += g_quad
     out.scalars[1] += g_sigma

@@ -5,7 +5,7 @@ baseline hazard; Gauss-Legendre nodes lie inside each of these pieces, so nothin
 """
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numba import njit

@@ -8,9 +8,9 @@ from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
-from pytensor.tensor import as_tensor_variable, dscalar, dmatrix, dvector
+from pytensor.tensor import as_tensor_variable, dmatrix, dscalar, dvector
 
-from alsmodel.kernels.joint import joint_loglik
+from alsmodel.kernels.joint import Cuts, Path, Rule, Shared, joint_loglik
 from alsmodel.settings.digest import code_digest
 
 #: Inputs that depend on parameters, in order; the rest of the inputs are data.
@@ -32,14 +32,18 @@ def _total(
     event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
 ):  # fmt: skip
     """Sum of the log-likelihoods and its gradient; `scalars` is (quadratic mean, residual SD)."""
-    ll, level, rate, quad, own_l, own_r, clock_l, clock_r, off, bas, alp, sig, cov = joint_loglik(
-        mean_level, mean_rate, scalars[0], own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars[1],
-        covariance, seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
-        event_seg, event_time, event_piece, event, abscissae, grid, grid_logw, weibull,
-    )  # fmt: skip
+    path = Path(mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset)
+    shared = Shared(base, alpha, scalars[0], scalars[1], covariance)
+    cuts = Cuts(
+        seg_ptr, node_ptr, seg_ref, cross, node_seg, node_time, node_logw, node_piece, event_seg, event_time, event_piece, event
+    )
+    loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull)
     total = np.zeros(())
-    total[()] = ll.sum()
-    return total, level, rate, own_l, own_r, clock_l, clock_r, off, bas, alp, np.array([quad, sig]), cov
+    total[()] = loglik.sum()
+    return (
+        total, g.level, g.rate, g.own_level, g.own_rate, g.clock_level, g.clock_rate,
+        g.offset, g.base, g.alpha, g.scalars, g.covariance,
+    )  # fmt: skip
 
 
 @final
@@ -87,8 +91,8 @@ def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
         event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
     ):  # fmt: skip
         return _total(
-            weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
-            seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+            weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
+            covariance, seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
             event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
         )  # fmt: skip
 

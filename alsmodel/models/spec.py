@@ -175,9 +175,7 @@ class Priors:
         for name in ("sd_intercept", "sd_slope", "sd_quadratic", "sd_residual"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ValueError(
-                    f"{name} is the scale of a half-normal prior and must be above 0; got {value}."
-                )
+                raise ValueError(f"{name} is the scale of a half-normal prior and must be above 0; got {value}.")
         if not self.correlation > 0:
             raise ValueError(f"correlation is an LKJ shape and must be above 0; got {self.correlation}.")
 
@@ -301,7 +299,5 @@ def _structure_faults(spec: JointModel) -> list[str]:
     if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard}):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
     if "delta_frs" in spec.intercept:
-        faults.append(
-            "delta_frs is made of the score itself and may not enter the intercept; use slope or hazard."
-        )
+        faults.append("delta_frs is made of the score itself and may not enter the intercept; use slope or hazard.")
     return faults

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from alsmodel.errors import InvalidInput
+from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import digest_of, dump_toml, encode, installed_version
 from alsmodel.study import steps
 from alsmodel.study.data import rebased
@@ -89,6 +89,8 @@ def run(
         When the study file or its data cannot be used; nothing is written then but finished steps.
     """
     loaded = load(path)
+    if until == "trial" and loaded.study.trial is None:
+        raise InvalidInput([Fault(loaded.path.name, "the study has no trial to simulate.", "Add a [trial] section.")])
     folder = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name)
     job = steps.Job(
         study=loaded.study,

@@ -89,12 +89,12 @@ class Trial:
             "dropout": self.design.dropout_per_month,
             "missing": self.design.missing_visit_probability,
         }
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).digest()
+        digest = hashlib.sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
         return tuple(int.from_bytes(digest[4 * i : 4 * i + 4], "big") for i in range(4))
 
     def plain(self) -> dict[str, Any]:
-        """All settings as plain values; a posterior truth by its digest."""
-        return {
+        """All settings as plain values, as JSON gives them back; a posterior truth by its digest."""
+        settings: dict[str, Any] = {
             "name": self.name,
             "truth": self.truth.identity(),
             "design": asdict(self.design),
@@ -105,6 +105,16 @@ class Trial:
             "replicates": self.replicates,
             "seed": self.seed,
         }
+        return dict(json.loads(json.dumps(settings)))
+
+
+def _floats(value: Any) -> Any:
+    """The same value with every number a float, so that 3 and 3.0 months are one design."""
+    if isinstance(value, dict):
+        return {name: _floats(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_floats(entry) for entry in value]
+    return float(value) if isinstance(value, int | float) else value
 
 
 def grid_faults(

@@ -238,13 +238,14 @@ class PosteriorTruth:
         d = int(uniforms(key, 1, PURPOSE_DRAW, 1)[0, 0] * draws)
         rows = (uniforms(key, n, PURPOSE_ROW, 1)[:, 0] * people).astype(np.int64)
         return Participants(
-            intercept=self.intercept[d, rows],
-            slope=self.slope[d, rows],
-            log_hazard=self.log_hazard[d, rows],
-            random_cholesky=self.random_cholesky[d],
+            # Copies: in a worker the draws may be read-only, which would compile the generator a second time.
+            intercept=np.array(self.intercept[d, rows]),
+            slope=np.array(self.slope[d, rows]),
+            log_hazard=np.array(self.log_hazard[d, rows]),
+            random_cholesky=np.array(self.random_cholesky[d]),
             residual_sd=float(self.residual_sd[d]),
-            knots=self.knots,
-            log_baseline_hazard=self.log_baseline_hazard[d],
+            knots=np.array(self.knots),
+            log_baseline_hazard=np.array(self.log_baseline_hazard[d]),
             association_value=float(self.association_value[d]),
             association_slope=float(self.association_slope[d]),
             slope_skew=0.0,

@@ -97,6 +97,13 @@ def test_check_names_settings_that_contradict_each_other(study: Path) -> None:
     assert "study.toml:21: error: report.by: 'gene' is no covariate of the model." in told.stderr
 
 
+def test_simulating_a_study_without_a_trial_is_invalid_input(study: Path, tmp_path: Path) -> None:
+    told = call("simulate", study, "--out", tmp_path / "run")
+    assert told.exit_code == 3
+    assert "Add a [trial] section." in told.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_absent_study_is_invalid_input(tmp_path: Path) -> None:
     told = call("check", tmp_path / "none.toml", "--json")
     assert told.exit_code == 3

@@ -16,9 +16,7 @@ from alsmodel.patients import VirtualCohort, proact
 SPLICES = [b"", b",", b'"', b"\n", b"\r\n", b";", b"\t", b" ", b"-", b"NA", b"9999-12-30", b"\xef\xbb\xbf", b"\x00", b"\x81"]
 SPLICES += [b"\xe9", "ü".encode(), b"1e400", b"nan", b"1,200", b"-1", b"5", b"<5", b"Yes", b",,,,,,,,", b"\n\n\n", b'""', b"2.5"]
 
-edits = st.lists(
-    st.tuples(st.integers(0, 16), st.floats(0, 1), st.integers(0, 40), st.sampled_from(SPLICES)), min_size=1, max_size=6
-)
+edits = st.lists(st.tuples(st.integers(0, 16), st.floats(0, 1), st.integers(0, 40), st.sampled_from(SPLICES)), min_size=1, max_size=6)
 
 PLAIN: dict[str, Any] = {
     "time_unit": "month",

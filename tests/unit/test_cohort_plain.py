@@ -173,9 +173,7 @@ VERIFICATION = os.environ.get("ALSMODEL_VERIFICATION_DATA", "")
 def test_valproate_trial_is_read_whole(file: str) -> None:
     # Source: counts published by its authors, doi 10.1016/j.jclinepi.2022.03.009.
     long = LongitudinalTable(file="long.csv", participant="id", time="avisit", outcomes=("total",))
-    follow = SurvivalTable(
-        file=file, participant="id", time="stime", event="status", event_values=(1,), participants={"arm": "trt"}
-    )
+    follow = SurvivalTable(file=file, participant="id", time="stime", event="status", event_values=(1,), participants={"arm": "trt"})
     source = TablesSource(time_unit="month", longitudinal=long, survival=follow)
     cohort = read(Path(VERIFICATION) / "valproate", "tables", source)
     assert (cohort.participants.height, cohort.measurements.height, cohort.events.height) == (154, 701, 33)

@@ -261,9 +261,7 @@ def test_slow_vital_capacity_is_found_under_its_doubled_underscores(tmp_path: Pa
         ("1,0,,,,,,,\n", None, None, [("nothing_recorded", 2, "rejected")]),
     ],
 )
-def test_weight_and_height(
-    tmp_path: Path, row: str, weight: float | None, height: float | None, found: list[tuple[str, int, str]]
-) -> None:
+def test_weight_and_height(tmp_path: Path, row: str, weight: float | None, height: float | None, found: list[tuple[str, int, str]]) -> None:
     cohort = cohort_of(tmp_path, VITALSIGNS=VITALS + row)
     assert cohort.measurements.filter(name="weight")["value"].to_list() == ([] if weight is None else [pytest.approx(weight)])
     assert cohort.participants["height_cm"].to_list()[0] == (None if height is None else pytest.approx(height))
@@ -480,6 +478,9 @@ def test_strict_reading_refuses_row_errors_without_their_values(tmp_path: Path) 
         cohort_of(tmp_path, strict=True, ALSFRS=BASE["ALSFRS"] + bad)
     assert "F_PROACT_ALSFRS.csv:5:Q1_Speech" in str(caught.value)
     assert ODD not in str(caught.value)
+    saved = cohort_of(tmp_path, ALSFRS=BASE["ALSFRS"] + bad).save(tmp_path / "saved")
+    with pytest.raises(InvalidInput, match="score_text"):
+        read(saved, "cohort", strict=True)
     assert cohort_of(tmp_path, strict=True).assessments.height == 3
 
 

@@ -19,9 +19,7 @@ from alsmodel.errors import InvalidInput
 
 @pytest.fixture
 def cohort() -> Cohort:
-    people = pl.DataFrame(
-        {"participant_id": ["1", "ü,2"], "age": [61.5, None], "sex": ["female", None], "family_history": [None, True]}
-    )
+    people = pl.DataFrame({"participant_id": ["1", "ü,2"], "age": [61.5, None], "sex": ["female", None], "family_history": [None, True]})
     measured = pl.DataFrame(
         {"participant_id": ["1", "1"], "day": [0.1 + 0.2, -3.0], "name": ["a", "b"], "value": [1 / 3, -0.0], "unit": ["L", None]}
     )

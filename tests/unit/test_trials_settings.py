@@ -63,7 +63,7 @@ def test_faults_name_the_setting_and_the_remedy(change, said):
 
 
 def test_sizes_must_fill_blocks():
-    with pytest.raises(ValueError, match="multiple of 2 under allocation 2:3; got 41. Use 40"):
+    with pytest.raises(ValueError, match=r"multiple of 2 under allocation 2:3; got 41\. Use 40"):
         ParallelDesign(allocation=(2, 3)).randomised(41)
 
 

@@ -48,7 +48,7 @@ def read_history(loaded: Loaded) -> pl.DataFrame:
     # Rows with a symptom and no date or site are the rule in this table.
     ledger.flag("row_set_aside", frame, pl.all_horizontal(pl.col(facts).is_null()), detail="symptom only, no date and no site")
     frame = ledger.usable(frame).sort("onset_day", nulls_last=True, maintain_order=True)
-    first = frame.group_by("participant_id", maintain_order=True).agg(pl.col(*facts).drop_nulls().first())
+    first = frame.group_by("participant_id", maintain_order=True).agg(pl.col(*facts).first(ignore_nulls=True))
     told = frame.join(first, on="participant_id", suffix="_used", maintain_order="left")
     differs = pl.any_horizontal(pl.col(fact) != pl.col(f"{fact}_used") for fact in facts)
     ledger.flag("history_conflict", told, differs)
@@ -77,9 +77,7 @@ def read_family(loaded: Loaded) -> tuple[pl.DataFrame, pl.DataFrame]:
     mutation = pl.when(~pl.col("mutation").str.contains(_NOT_A_GENE)).then(pl.col("mutation"))
     affected = diseases.str.contains(_ALS).fill_null(False) | mutation.is_not_null()
     none = pl.col("neuro_disease").str.contains(r"(?i)^no\b") & pl.col("disease").is_null() & pl.col("disease_other").is_null()
-    frame = loaded.frame.with_columns(
-        pl.when(affected).then(True).when(none).then(False).alias("family_history"), mutation.alias("text")
-    )
+    frame = loaded.frame.with_columns(pl.when(affected).then(True).when(none).then(False).alias("family_history"), mutation.alias("text"))
     other = pl.col("family_history").is_null()
     ledger.flag("row_set_aside", frame, other, detail="a family disease other than ALS, or nothing said of ALS")
     frame = ledger.usable(frame)

@@ -1,5 +1,6 @@
 """A PRO-ACT folder to a cohort: each table by its reader, then participants, contacts and their checks."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -49,6 +50,17 @@ class _Parts:
         self.tables.setdefault(name, []).append(conform(name, frame))
         self.seen.append(frame["participant_id"].unique())
 
+    def take(self, other: "_Parts") -> None:
+        for name, frames in other.tables.items():
+            self.tables.setdefault(name, []).extend(frames)
+        self.personal += other.personal
+        self.contacts += other.contacts
+        self.seen += other.seen
+        self.ledgers |= other.ledgers
+        self.files += other.files
+        if len(other.demographics):
+            self.demographics = other.demographics
+
     def of(self, name: str) -> pl.DataFrame:
         return pl.concat([empty(name), *self.tables.get(name, [])])
 
@@ -69,16 +81,7 @@ def read_proact(folder: Path, *, strict: bool = False) -> Cohort:
     """
     mapping = proact_map()
     found = open_folder(folder, mapping)
-    parts = _Parts()
-    faults: list[Fault] = []
-    # Assessments first: deaths are compared with the last of them.
-    for name in sorted(found.opened, key=lambda n: found.opened[n].table.reader != "assessments"):
-        try:
-            _read_table(found.opened.pop(name), mapping, parts)
-        except InvalidInput as error:
-            faults += error.faults
-    if faults:
-        raise InvalidInput(faults)
+    parts = _read_tables(found.opened, mapping)
     participants = _participants(parts)
     _note_folder(found, parts)
     _note_participants(participants, parts)
@@ -87,7 +90,37 @@ def read_proact(folder: Path, *, strict: bool = False) -> Cohort:
     return assemble(tables, list(parts.ledgers.values()), parts.files, provenance={"format": "proact"}, strict=strict)
 
 
-def _read_table(opened: Opened, mapping: ProactMap, parts: _Parts) -> None:
+def _read_tables(opened: dict[str, Opened], mapping: ProactMap) -> _Parts:
+    """Read all tables, two at a time; deaths last, since they are compared with the last assessment."""
+    largest_first = sorted(opened, key=lambda name: opened[name].raw.size, reverse=True)
+    late = [name for name in largest_first if opened[name].table.reader == "death"]
+    done: dict[str, _Parts] = {}
+    faults: list[Fault] = []
+    with ThreadPoolExecutor(2) as pool:
+        # Popped, so that the text of a table can be let go once it has been read.
+        futures = {name: pool.submit(_read_table, opened.pop(name), mapping, _Parts()) for name in largest_first if name not in late}
+        for name, future in futures.items():
+            try:
+                done[name] = future.result()
+            except InvalidInput as error:
+                faults += error.faults
+    # In the order of the mapping, whichever was ready first.
+    parts = _Parts()
+    for table in mapping.tables:
+        if table.name in done:
+            parts.take(done.pop(table.name))
+    for name in late:
+        try:
+            _read_table(opened.pop(name), mapping, parts)
+        except InvalidInput as error:
+            faults += error.faults
+    if faults:
+        raise InvalidInput(faults)
+    return parts
+
+
+def _read_table(opened: Opened, mapping: ProactMap, parts: _Parts) -> _Parts:
+    """Read one table into `parts` and return them."""
     loaded = opened.load(mapping)
     parts.ledgers[opened.table.name] = loaded.ledger
     parts.files.append(opened.raw.without_text())
@@ -105,6 +138,7 @@ def _read_table(opened: Opened, mapping: ProactMap, parts: _Parts) -> None:
             parts.demographics = frame["participant_id"]
     else:
         _OTHER[reader](loaded, parts)
+    return parts
 
 
 def _scores(loaded: Loaded, parts: _Parts) -> None:

@@ -49,9 +49,7 @@ def _scores(frame: pl.DataFrame, ledger: Ledger, written: dict[str, str]) -> pl.
     """Turn the items into Int8; a cell that is no score counts as missing and spoils the row's stored total."""
     numbers = pl.DataFrame([finite_series(frame[item]) for item in _READ])
     good = numbers.select(
-        pl.when(pl.col(item).is_between(0, alsfrs.MAX_ITEM) & (pl.col(item) == pl.col(item).round(0)))
-        .then(pl.col(item))
-        .cast(pl.Int8)
+        pl.when(pl.col(item).is_between(0, alsfrs.MAX_ITEM) & (pl.col(item) == pl.col(item).round(0))).then(pl.col(item)).cast(pl.Int8)
         for item in _READ
     )
     spoilt = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)

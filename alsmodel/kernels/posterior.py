@@ -1,0 +1,364 @@
+"""Log posterior density of a joint model and its gradient in one compiled function for every model structure.
+
+A model is data here: which parameter plays which role, its transformation and prior, its design columns. So nothing is compiled
+when a model is declared, and one cached function serves every study. `alsmodel.models.joint.build` declares the same density
+in PyMC; the two are compared in the tests.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from alsmodel.kernels.joint import Path, Shared, joint_loglik
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+IDENTITY, LOG, LOGODDS = 0, 1, 2
+NORMAL, HALF_NORMAL, BETA = 0, 1, 2
+HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class Priors(NamedTuple):
+    """Transformation and prior of each of P parameters.
+
+    Attributes
+    ----------
+    transform : int array
+        IDENTITY, LOG or LOGODDS: parameter = x, exp(x) or 1 / (1 + exp(-x)).
+    kind : int array
+        NORMAL (mean a, SD b), HALF_NORMAL (scale b) or BETA (both shapes a).
+    a, b : array
+    """
+
+    transform: Ints
+    kind: Ints
+    a: Floats
+    b: Floats
+
+
+class Wiring(NamedTuple):
+    """Which parameter plays which role; -1 where there is none.
+
+    Attributes
+    ----------
+    one : int array, shape (4,)
+        Intercept, slope, quadratic mean, residual SD.
+    alpha : int array, shape (2,)
+        Association through the value and through the slope.
+    sds, partials : int array
+        SDs of the random effects and canonical partial correlations (as (r + 1) / 2), in the order 01, 02, 12.
+    base : int array
+        Baseline hazard.
+    drugs : int array, shape (drugs, 5)
+        theta, psi, additive, log hazard ratio, theta on the hazard's clock.
+    intercept, slope, hazard : int array
+        Coefficients of the design columns.
+    x_intercept, x_slope, x_hazard : array, shape (N, columns)
+    imputed : int array, shape (m, 5)
+        Parameter, participant, column in each of the three designs.
+    shift : array, shape (N,)
+        The hazard's clock minus the score's clock.
+    """
+
+    one: Ints
+    alpha: Ints
+    sds: Ints
+    partials: Ints
+    base: Ints
+    drugs: Ints
+    intercept: Ints
+    slope: Ints
+    hazard: Ints
+    x_intercept: Floats
+    x_slope: Floats
+    x_hazard: Floats
+    imputed: Ints
+    shift: Floats
+
+
+class Segments(NamedTuple):
+    """Exposure and lengths of segments.
+
+    Attributes
+    ----------
+    person : int array, shape (S,)
+    exposed : array, shape (S, drugs)
+    inside, before : array, shape (S,)
+        Time to the next segment's reference time, and the part of it before time zero.
+    """
+
+    person: Ints
+    exposed: Floats
+    inside: Floats
+    before: Floats
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def constrain(x, priors, value, slope, gradient):
+    """Parameters, their derivatives in x, and the log prior with log Jacobian (gradient in x added to `gradient`)."""
+    total = 0.0
+    for k in range(x.size):
+        if priors.transform[k] == LOG:
+            v = math.exp(min(x[k], 300.0))
+            jump, d_jump, dv = x[k], 1.0, v
+        elif priors.transform[k] == LOGODDS:
+            v = 1.0 / (1.0 + math.exp(-max(min(x[k], 300.0), -300.0)))
+            dv = v * (1.0 - v)
+            jump, d_jump = (math.log(dv) if dv > 0.0 else -np.inf), 1.0 - 2.0 * v
+        else:
+            v, dv, jump, d_jump = x[k], 1.0, 0.0, 0.0
+        a, b = priors.a[k], priors.b[k]
+        if priors.kind[k] == BETA:
+            inner = max(v * (1.0 - v), 1e-300)
+            density = (a - 1.0) * math.log(inner) - 2.0 * math.lgamma(a) + math.lgamma(2.0 * a)
+            d_density = (a - 1.0) * (1.0 - 2.0 * v) / inner
+        else:
+            centre = a if priors.kind[k] == NORMAL else 0.0
+            z = (v - centre) / b
+            density = -0.5 * z * z - math.log(b) - HALF_LOG_TWO_PI + (math.log(2.0) if priors.kind[k] == HALF_NORMAL else 0.0)
+            d_density = -z / b
+        value[k], slope[k] = v, dv
+        gradient[k] += d_density * dv + d_jump
+        total += density + jump
+    return total
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _at(value, index):
+    return value[index] if index >= 0 else 0.0
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def correlation_factor(value, partials, random):
+    """Cholesky factor of the correlation matrix from canonical partial correlations (Lewandowski et al. 2009)."""
+    factor = np.zeros((random, random))
+    factor[0, 0] = 1.0
+    r = 2.0 * value[partials[0]] - 1.0
+    factor[1, 0], factor[1, 1] = r, math.sqrt(max(1.0 - r * r, 0.0))
+    if random == 3:
+        b, c = 2.0 * value[partials[1]] - 1.0, 2.0 * value[partials[2]] - 1.0
+        left = math.sqrt(max(1.0 - b * b, 0.0))
+        factor[2, 0], factor[2, 1], factor[2, 2] = b, c * left, left * math.sqrt(max(1.0 - c * c, 0.0))
+    return factor
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _covariance_gradient(d_cov, value, wiring, factor, lower, out):
+    """From the gradient in D to that in SDs and partial correlations; D = lower lower', lower = diag(SD) factor."""
+    random = wiring.sds.size
+    d_lower = 2.0 * (d_cov @ lower)
+    d_factor = np.zeros((random, random))
+    for k in range(random):
+        for m in range(k + 1):
+            out[wiring.sds[k]] += d_lower[k, m] * factor[k, m]
+            d_factor[k, m] = d_lower[k, m] * value[wiring.sds[k]]
+    r = factor[1, 0]
+    out[wiring.partials[0]] += 2.0 * (d_factor[1, 0] - d_factor[1, 1] * r / factor[1, 1])
+    if random == 3:
+        b = factor[2, 0]
+        left = math.sqrt(max(1.0 - b * b, 1e-300))
+        c = factor[2, 1] / left
+        right = math.sqrt(max(1.0 - c * c, 1e-300))
+        d_left = d_factor[2, 1] * c + d_factor[2, 2] * right
+        out[wiring.partials[1]] += 2.0 * (d_factor[2, 0] - d_left * b / left)
+        out[wiring.partials[2]] += 2.0 * left * (d_factor[2, 1] - d_factor[2, 2] * c / right)
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _linear(value, start, coefficients, design, imputed, column):
+    """start + design @ coefficients for each participant, imputed numbers in place of the means that stand in for them."""
+    people = design.shape[0]
+    out = np.full(people, start)
+    for k in range(coefficients.size):
+        beta = value[coefficients[k]]
+        for i in range(people):
+            out[i] += design[i, k] * beta
+    for r in range(imputed.shape[0]):
+        k = imputed[r, column]
+        if k >= 0:
+            i = imputed[r, 1]
+            out[i] += (value[imputed[r, 0]] - design[i, k]) * value[coefficients[k]]
+    return out
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _linear_gradient(person_gradient, value, start, coefficients, design, imputed, column, out):
+    people = design.shape[0]
+    if start >= 0:
+        out[start] += person_gradient.sum()
+    for k in range(coefficients.size):
+        total = 0.0
+        for i in range(people):
+            total += design[i, k] * person_gradient[i]
+        out[coefficients[k]] += total
+    for r in range(imputed.shape[0]):
+        k = imputed[r, column]
+        if k >= 0:
+            i = imputed[r, 1]
+            out[coefficients[k]] += (value[imputed[r, 0]] - design[i, k]) * person_gradient[i]
+            out[imputed[r, 0]] += value[coefficients[k]] * person_gradient[i]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _clock(value, drugs, which, segments, seg_ptr, rate, reading):
+    """Rate of a clock on each segment and its reading at the reference time; exposure to drug d multiplies the rate by exp(effect)."""
+    for e in range(rate.size):
+        log_rate = 0.0
+        for d in range(drugs.shape[0]):
+            log_rate += _at(value, drugs[d, which]) * segments.exposed[e, d]
+        rate[e] = math.exp(log_rate)
+    for i in range(seg_ptr.size - 1):
+        now = 0.0
+        for e in range(seg_ptr[i], seg_ptr[i + 1]):
+            now -= rate[e] * segments.before[e]
+        for e in range(seg_ptr[i], seg_ptr[i + 1]):
+            reading[e] = now
+            now += rate[e] * segments.inside[e]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _clock_gradient(d_rate, d_reading, drugs, which, segments, seg_ptr, rate, out):
+    """From gradients in a clock's rate and reading to those in the drugs' effects."""
+    for i in range(seg_ptr.size - 1):
+        first, last = seg_ptr[i], seg_ptr[i + 1]
+        total = 0.0
+        for e in range(first, last):
+            total += d_reading[e]
+        later = total
+        for e in range(first, last):
+            later -= d_reading[e]
+            d = (d_rate[e] + segments.inside[e] * later - segments.before[e] * total) * rate[e]
+            for k in range(drugs.shape[0]):
+                if drugs[k, which] >= 0:
+                    out[drugs[k, which]] += d * segments.exposed[e, k]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, out):
+    """Add sign times the log-likelihood to each participant's, and its gradient in the parameters to `out`."""
+    drugs, seg_ptr, people, size = wiring.drugs, cuts.seg_ptr, wiring.shift.size, segments.person.size
+    start = _linear(value, value[wiring.one[0]], wiring.intercept, wiring.x_intercept, wiring.imputed, 2)
+    speed = _linear(value, value[wiring.one[1]], wiring.slope, wiring.x_slope, wiring.imputed, 3)
+    hazard = _linear(value, 0.0, wiring.hazard, wiring.x_hazard, wiring.imputed, 4)
+    rate, reading, own_rate, own_reading = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    clock_rate, clock_reading, plain, elapsed = np.empty(size), np.empty(size), np.ones(size), np.empty(size)
+    _clock(value, drugs, 0, segments, seg_ptr, rate, reading)
+    _clock(value, drugs, 1, segments, seg_ptr, own_rate, own_reading)
+    _clock(value, drugs, 4, segments, seg_ptr, clock_rate, clock_reading)
+    level, mean_rate, offset, clock_level = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    for e in range(size):
+        i = segments.person[e]
+        level[e], mean_rate[e] = start[i] + speed[i] * reading[e], speed[i] * rate[e]
+        offset[e] = hazard[i] + math.log(clock_rate[e])
+        clock_level[e] = wiring.shift[i] + clock_reading[e]
+        for d in range(drugs.shape[0]):
+            offset[e] += _at(value, drugs[d, 3]) * segments.exposed[e, d]
+            mean_rate[e] += _at(value, drugs[d, 2]) * segments.exposed[e, d]
+    for d in range(drugs.shape[0]):
+        if drugs[d, 2] >= 0:
+            plain[:] = segments.exposed[:, d]
+            _gain(plain, segments, seg_ptr, elapsed)
+            level += value[drugs[d, 2]] * elapsed
+
+    random = wiring.sds.size
+    factor = correlation_factor(value, wiring.partials, random)
+    lower = np.zeros((random, random))
+    for k in range(random):
+        for m in range(k + 1):
+            lower[k, m] = value[wiring.sds[k]] * factor[k, m]
+    base = np.empty(wiring.base.size)
+    for k in range(base.size):
+        base[k] = value[wiring.base[k]]
+    alpha = np.array([_at(value, wiring.alpha[0]), _at(value, wiring.alpha[1])])
+    shared = Shared(base, alpha, _at(value, wiring.one[2]), value[wiring.one[3]], lower @ lower.T)
+    path = Path(level, mean_rate, own_reading, own_rate, clock_level, clock_rate, offset)
+    ll, g = joint_loglik(path, shared, cuts, rule, weibull)
+    loglik += sign * ll
+
+    d = np.zeros(value.size)
+    d_start, d_speed, d_hazard = np.zeros(people), np.zeros(people), np.zeros(people)
+    d_rate, d_reading, d_clock_rate = np.empty(size), np.empty(size), np.empty(size)
+    for e in range(size):
+        i = segments.person[e]
+        d_start[i] += g.level[e]
+        d_speed[i] += g.level[e] * reading[e] + g.rate[e] * rate[e]
+        d_hazard[i] += g.offset[e]
+        d_rate[e], d_reading[e] = g.rate[e] * speed[i], g.level[e] * speed[i]
+        d_clock_rate[e] = g.clock_rate[e] + g.offset[e] / clock_rate[e]
+        for k in range(drugs.shape[0]):
+            if drugs[k, 3] >= 0:
+                d[drugs[k, 3]] += g.offset[e] * segments.exposed[e, k]
+            if drugs[k, 2] >= 0:
+                d[drugs[k, 2]] += g.rate[e] * segments.exposed[e, k]
+    for k in range(drugs.shape[0]):
+        if drugs[k, 2] >= 0:
+            plain[:] = segments.exposed[:, k]
+            _gain(plain, segments, seg_ptr, elapsed)
+            d[drugs[k, 2]] += (g.level * elapsed).sum()
+    if drugs.shape[0] > 0:
+        _clock_gradient(d_rate, d_reading, drugs, 0, segments, seg_ptr, rate, d)
+        _clock_gradient(g.own_rate, g.own_level, drugs, 1, segments, seg_ptr, own_rate, d)
+        _clock_gradient(d_clock_rate, g.clock_level, drugs, 4, segments, seg_ptr, clock_rate, d)
+    _linear_gradient(d_start, value, wiring.one[0], wiring.intercept, wiring.x_intercept, wiring.imputed, 2, d)
+    _linear_gradient(d_speed, value, wiring.one[1], wiring.slope, wiring.x_slope, wiring.imputed, 3, d)
+    _linear_gradient(d_hazard, value, -1, wiring.hazard, wiring.x_hazard, wiring.imputed, 4, d)
+    _covariance_gradient(g.covariance, value, wiring, factor, lower, d)
+    for k in range(base.size):
+        d[wiring.base[k]] += g.base[k]
+    for k in range(2):
+        if wiring.alpha[k] >= 0:
+            d[wiring.alpha[k]] += g.alpha[k]
+    if wiring.one[2] >= 0:
+        d[wiring.one[2]] += g.scalars[0]
+    d[wiring.one[3]] += g.scalars[1]
+    out += sign * d
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _gain(rate, segments, seg_ptr, reading):
+    """Integral of a rate that is constant on segments, from time zero to each reference time."""
+    for i in range(seg_ptr.size - 1):
+        now = 0.0
+        for e in range(seg_ptr[i], seg_ptr[i + 1]):
+            now -= rate[e] * segments.before[e]
+        for e in range(seg_ptr[i], seg_ptr[i + 1]):
+            reading[e] = now
+            now += rate[e] * segments.inside[e]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def log_posterior(x, priors, wiring, segments, cuts, rule, weibull, incident, early_segments, early_cuts, early_rule):
+    """Log posterior density at the unconstrained vector `x` (up to a constant), its gradient, and each log-likelihood.
+
+    Parameters
+    ----------
+    x : array, shape (P,)
+    priors : Priors
+    wiring : Wiring
+    segments, cuts, rule : Segments, Cuts, Rule
+        The data.
+    weibull : bool
+    incident : bool
+        Divide each likelihood by the chance of surviving to entry, whose data are `early_segments`, `early_cuts`, `early_rule`.
+
+    Returns
+    -------
+    tuple
+        Density, gradient (P,), log-likelihoods (N,). The density is -inf where undefined.
+    """
+    value, slope, gradient = np.empty(x.size), np.empty(x.size), np.zeros(x.size)
+    density = constrain(x, priors, value, slope, gradient)
+    loglik, d = np.zeros(wiring.shift.size), np.zeros(x.size)
+    _add_likelihood(1.0, value, wiring, segments, cuts, rule, weibull, loglik, d)
+    if incident:
+        _add_likelihood(-1.0, value, wiring, early_segments, early_cuts, early_rule, weibull, loglik, d)
+    for k in range(x.size):
+        gradient[k] += d[k] * slope[k]
+    total = density + loglik.sum()
+    if not (total > -1e300 and total < 1e300):
+        total = -np.inf
+    return total, gradient, loglik
