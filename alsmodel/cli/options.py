@@ -10,9 +10,5 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier command made there.")]
 Again = Annotated[bool, typer.Option("--force", help="Run every step again, unchanged or not.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.TOML", help="The study file.", show_default=False)]
-RunOut = Annotated[
-    Path | None, typer.Option("--out", metavar="RUN", help="Run folder; runs/<study> by default.", show_default=False)
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes for the trial; all cores by default.", show_default=False)
-]
+RunOut = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Run folder; runs/<study> by default.", show_default=False)]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes for the trial; all cores by default.", show_default=False)]

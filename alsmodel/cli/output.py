@@ -58,16 +58,15 @@ class Output:
             return
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(
-            title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-        )
+        table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for place, column in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
-            # Numbers and places are useless when cut short, so those columns keep their width.
-            table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+            # Numbers and names are useless when cut short: those columns keep their width, and the others fold.
+            table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric or place == 0, overflow="fold")
         for row in rows:
-            table.add_row(*(_cell(value) for value in row))
+            table.add_row(*(Text(_cell(value)) for value in row))
         self._out.print(table, soft_wrap=False)
 
     def result(self, **values: Any) -> None:

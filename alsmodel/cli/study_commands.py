@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alsmodel.study import Outcome
     from alsmodel.study.pipeline import Step
 
-_SUMMARY = ["parameter", "label", "unit", "mean", "q2_5", "q97_5", "informed"]
+_SUMMARY = ["parameter", "unit", "mean", "q2_5", "q97_5", "informed"]
 _POWER = ["analysis", "effect", "n_per_arm", "power", "mcse", "replicates", "failures"]
 
 
@@ -88,9 +88,7 @@ def _steps(last: "Step", study: Path, out: Path | None, workers: int | None, for
     output = Output(as_json=as_json, quiet=quiet)
     from alsmodel.study import run as run_study
 
-    return _finish(
-        run_study(study, out, until=last, workers=workers or os.cpu_count() or 1, force=force, progress=output), output
-    )
+    return _finish(run_study(study, out, until=last, workers=workers or os.cpu_count() or 1, force=force, progress=output), output)
 
 
 def _finish(outcome: "Outcome", output: Output) -> Exit:
@@ -108,9 +106,10 @@ def _finish(outcome: "Outcome", output: Output) -> Exit:
 
 def _show_fit(outcome: "Outcome", output: Output) -> None:
     if outcome.fit is not None:
-        rows = [[row[name] for name in _SUMMARY] for row in outcome.fit.summary.iter_rows(named=True)]
-        heads = ["parameter", "meaning", "unit", "mean", "2.5%", "97.5%", "informed"]
-        output.table("Posterior", heads, rows)
+        # Imputed values are parameters too, and nobody's estimates: --json has them.
+        named = [row for row in outcome.fit.summary.iter_rows(named=True) if not row["parameter"].startswith("imputed:")]
+        heads = ["parameter", "unit", "mean", "2.5%", "97.5%", "informed"]
+        output.table("Posterior", heads, [[row[name] for name in _SUMMARY] for row in named])
 
 
 def _show_effects(outcome: "Outcome", output: Output) -> None:

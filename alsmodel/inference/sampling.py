@@ -139,9 +139,5 @@ class _Watch:
     def __init__(self, progress: Advance, total: int) -> None:
         self.progress, self.total = progress, total
 
-    def __call__(self, *reports: Any, **_: Any) -> None:
-        done = 0
-        for report in reports[-1] if reports and isinstance(reports[-1], list | tuple) else reports:
-            done += int(getattr(report, "finished_draws", 0))
-        if done:
-            self.progress(min(done, self.total), self.total)
+    def __call__(self, chains: Any) -> None:
+        self.progress(sum(int(chain.finished_draws) for chain in chains), self.total)

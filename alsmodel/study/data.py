@@ -31,9 +31,7 @@ def file_faults(source: Source, base: Path) -> dict[SettingPath, Fault]:
         name = ".".join(str(part) for part in setting)
         kind = "file" if is_file else "folder"
         if not path.exists():
-            faults[setting] = Fault(
-                "", f"{name}: there is no {kind} {relative.as_posix()}.", "Paths are relative to the study file."
-            )
+            faults[setting] = Fault("", f"{name}: there is no {kind} {relative.as_posix()}.", "Paths are relative to the study file.")
         elif path.is_file() != is_file:
             faults[setting] = Fault("", f"{name}: {relative.as_posix()} is not a {kind}.")
     return faults

@@ -131,16 +131,10 @@ def limits(study: Study) -> list[str]:
     """What a reader must not take from the report."""
     found = []
     if any(drug.source == "exposure" for drug in study.model.treatments):
-        found.append(
-            "Drugs that were taken, not assigned, differ between people for many reasons: their coefficients are associations."
-        )
+        found.append("Drugs that were taken, not assigned, differ between people for many reasons: their coefficients are associations.")
     if study.data.format == "proact":
-        found.append(
-            "PRO-ACT hides which trial a participant was in and pools active arms; no difference between its arms is an effect."
-        )
-    found.append(
-        "Scores after death do not exist; a mean score is that of people still alive or, where said so, of the true path."
-    )
+        found.append("PRO-ACT hides which trial a participant was in and pools active arms; no difference between its arms is an effect.")
+    found.append("Scores after death do not exist; a mean score is that of people still alive or, where said so, of the true path.")
     if study.trial is not None and study.trial.truth.kind == "posterior":
         found.append("The trial's power holds for people like those of the cohort, under the model that was fitted to it.")
     return found

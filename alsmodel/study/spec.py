@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import final
 
+from alsmodel.inference.sampling import Sampling
 from alsmodel.models.spec import JointModel
 from alsmodel.study.data import Source
-from alsmodel.study.sampling import Sampling
 from alsmodel.trials.settings import TrialSettings
 
 

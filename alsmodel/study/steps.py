@@ -107,12 +107,9 @@ def ingest(job: Job) -> "Cohort":
 def fit(job: Job, cohort: "Cohort") -> "Fit":
     """Fit the study's model to its cohort."""
     study = job.study
-    inputs = {
-        "cohort": cohort.digest,
-        "model": encode(study.model),
-        "sampling": encode(study.sampling),
-        "seed": study.seed,
-    }
+    sampling = encode(study.sampling)
+    del sampling["cores"]  # the draws do not depend on it
+    inputs = {"cohort": cohort.digest, "model": encode(study.model), "sampling": sampling, "seed": study.seed}
 
     def make() -> "Fit":
         with job.progress.stage("Fitting the joint model") as advance:

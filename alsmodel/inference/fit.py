@@ -1,0 +1,219 @@
+"""`fit`: from a model and a cohort to a posterior that has been checked."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from alsmodel.cohort import Cohort
+from alsmodel.cohort.arrays import JointData, joint_data
+from alsmodel.errors import FitFailed
+from alsmodel.inference.checks import Check, diagnostics, gate
+from alsmodel.inference.mode import find_mode
+from alsmodel.inference.sampling import Advance, Sampling, sample
+from alsmodel.inference.store import read_data, write_data
+from alsmodel.inference.summary import named_draws, prior_texts, summarise
+from alsmodel.models.program import Program, program
+from alsmodel.models.spec import JointModel
+from alsmodel.settings import code_digest, decode, encode
+
+Floats = NDArray[np.float64]
+PACKAGES = ("alsmodel", "numpy", "numba", "nutpie", "arviz-stats", "scipy", "polars")
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Fit:
+    """A posterior with everything needed to use and to judge it.
+
+    Attributes
+    ----------
+    spec : JointModel
+    data : JointData
+        The arrays that were fitted.
+    x : array, shape (chains, draws, P)
+        Unconstrained draws.
+    draws : dict of str to array, shape (chains, draws)
+        Draws by printed name; correlations and treatment effects are derived.
+    summary : polars.DataFrame
+        One row per parameter and derived value: mean, sd, quantiles, R-hat, ESS, prior.
+    checks : tuple of Check
+    provenance : dict
+        Settings, seed, versions and digests; no time stamps.
+    """
+
+    spec: JointModel
+    data: JointData
+    x: Floats
+    draws: dict[str, Floats]
+    summary: pl.DataFrame
+    checks: tuple[Check, ...]
+    provenance: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def time_unit(self) -> str:
+        """Unit of every slope and hazard."""
+        return self.spec.time_unit
+
+    @cached_property
+    def program(self) -> Program:
+        """The density that was sampled."""
+        return program(self.spec, self.data)
+
+    def flat(self, name: str) -> Floats:
+        """Draws of one parameter, chains one after the other."""
+        return self.draws[name].ravel()
+
+    def loglik(self, most: int | None = None) -> Floats:
+        """Log-likelihood of each participant at each draw, random effects integrated out; shape (chains, draws, N).
+
+        This is what model comparison takes: it judges the prediction of new participants.
+
+        Parameters
+        ----------
+        most : int, optional
+            Take at most this many draws of each chain, evenly spaced.
+        """
+        x = self.x if most is None else self.x[:, :: max(1, self.x.shape[1] // most)][:, :most]
+        return np.array([[self.program.loglik(point) for point in chain] for chain in x])
+
+    def population(self, n_draws: int, seed: int) -> dict[str, Floats]:
+        """Parameters of the population, for truth drawn from this posterior; see `alsmodel.inference.population`."""
+        from alsmodel.inference.population import population
+
+        return population(self, n_draws, seed)
+
+    def save(self, folder: Path | str) -> None:
+        """Write draws, data, summary and provenance to `folder`: to a temporary name first, then renamed."""
+        target = Path(folder)
+        part = target.with_name(target.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        chains, draws, _ = self.x.shape
+        index = {"chain": np.repeat(np.arange(chains), draws), "draw": np.tile(np.arange(draws), chains)}
+        columns = {f"x[{k}]": self.x[..., k].ravel() for k in range(self.x.shape[-1])}
+        pl.DataFrame(index | columns).write_parquet(part / "unconstrained.parquet")
+        pl.DataFrame(index | {name: value.ravel() for name, value in self.draws.items()}).write_parquet(part / "draws.parquet")
+        self.summary.write_parquet(part / "summary.parquet")
+        write_data(self.data, part)
+        facts = {"spec": encode(self.spec), "checks": [vars(check) for check in self.checks], "provenance": self.provenance}
+        (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Fit":
+        """Read what `save` wrote."""
+        source = Path(folder)
+        facts = json.loads((source / "fit.json").read_text(encoding="utf-8"))
+        spec = decode(JointModel, facts["spec"], where=f"{source.name}/fit.json")
+        flat = pl.read_parquet(source / "unconstrained.parquet")
+        named = pl.read_parquet(source / "draws.parquet")
+        chains = flat["chain"].n_unique()
+        shape = (chains, flat.height // chains)
+        x = flat.drop("chain", "draw").to_numpy().reshape(*shape, -1)
+        return cls(
+            spec=spec,
+            data=read_data(source),
+            x=np.ascontiguousarray(x),
+            draws={name: named[name].to_numpy().reshape(shape) for name in named.columns if name not in ("chain", "draw")},
+            summary=pl.read_parquet(source / "summary.parquet"),
+            checks=tuple(Check(**check) for check in facts["checks"]),
+            provenance=facts["provenance"],
+        )
+
+    def __repr__(self) -> str:
+        failed = [check.name for check in self.checks if not check.passed]
+        state = "all checks pass" if not failed else f"checks failed: {', '.join(failed)}"
+        head = f"Fit of {self.spec.outcome}: {self.data.people} participants, {int(self.data.event.sum())} events; {state}"
+        rows = self.summary.select("parameter", "mean", "sd", "q2_5", "q97_5").rows()
+        return "\n".join([head, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
+
+    def _repr_html_(self) -> str:
+        columns = ["parameter", "unit", "mean", "sd", "q2_5", "q97_5", "r_hat", "ess_bulk"]
+        head = "".join(f"<th>{name}</th>" for name in columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{v:.4g}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in row) + "</tr>"
+            for row in self.summary.select(columns).iter_rows()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def fit(
+    spec: JointModel,
+    cohort: Cohort,
+    sampling: Sampling | None = None,
+    *,
+    seed: int = 1,
+    progress: Advance | None = None,
+) -> Fit:
+    """Sample the posterior of a joint model and check it.
+
+    Parameters
+    ----------
+    spec : JointModel
+    cohort : Cohort
+    sampling : Sampling, optional
+    seed : int
+        Same seed, same draws, for any number of cores.
+    progress : callable, optional
+        Told (work done, work in all).
+
+    Returns
+    -------
+    Fit
+        Look at `Fit.passed` before using it.
+
+    Raises
+    ------
+    InvalidInput
+        When the cohort lacks what the model asks for.
+    FitFailed
+        When no mode is found or the sampler returns nothing finite.
+    """
+    data = joint_data(cohort, spec.selection)
+    return fit_data(spec, data, sampling or Sampling(), seed=seed, progress=progress, digest=cohort.digest)
+
+
+def fit_data(
+    spec: JointModel, data: JointData, sampling: Sampling, *, seed: int, progress: Advance | None = None, digest: str = ""
+) -> Fit:
+    """`fit` on arrays that were made before."""
+    made = program(spec, data)
+    mode = find_mode(made.density, made.start)
+    drawn = sample(made.density, mode, sampling, seed, progress)
+    if not np.isfinite(drawn.x).all():
+        raise FitFailed("The sampler returned draws that are not finite.")
+    draws = named_draws(spec, data, made, drawn.x)
+    names = list(draws)
+    measured = diagnostics(np.stack([draws[name] for name in names], axis=-1))
+    return Fit(
+        spec=spec,
+        data=data,
+        x=drawn.x,
+        draws=draws,
+        summary=summarise(spec, draws, names, measured, prior_texts(made)),
+        checks=gate(measured, drawn.energy, drawn.diverging),
+        provenance={
+            "seed": seed,
+            "sampling": encode(sampling),
+            "model": encode(spec),
+            "data": digest,
+            "code": code_digest(["alsmodel.kernels", "alsmodel.models", "alsmodel.inference"]),
+            "versions": {name: version(name) for name in PACKAGES},
+            "knots": made.knots.tolist(),
+            "leapfrog_steps": float(drawn.steps.mean()),
+        },
+    )

@@ -1,0 +1,60 @@
+"""Fitted arrays on disk: Parquet for columns, JSON for the rest; read back bit for bit."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from alsmodel.cohort.arrays import ExposureCount, JointData
+
+_PEOPLE = ("entry_time", "event_time", "event", "onset_shift")
+_VISITS = ("visit_person", "visit_time", "outcome")
+_INTERVALS = ("exposure_person", "exposure_drug", "exposure_start", "exposure_stop")
+
+
+def write_data(data: JointData, folder: Path) -> None:
+    """Write the arrays of `data` into an existing folder."""
+    people = {"participant_id": list(data.participant_ids)} | {name: getattr(data, name) for name in _PEOPLE}
+    people |= {f"column:{name}": column for name, column in data.columns.items()}
+    people |= {f"missing:{name}": column for name, column in data.missing.items()}
+    people |= {f"group:{name}": list(column) for name, column in data.groups.items()}
+    pl.DataFrame(people).write_parquet(folder / "people.parquet")
+    pl.DataFrame({name: getattr(data, name) for name in _VISITS}).write_parquet(folder / "visits.parquet")
+    pl.DataFrame({name: getattr(data, name) for name in _INTERVALS}).write_parquet(folder / "intervals.parquet")
+    data.steps.write_parquet(folder / "steps.parquet")
+    plain = {name: getattr(data, name) for name in ("time_unit", "outcome_name", "transform", "upper")}
+    facts = {**plain, "terms": {k: list(v) for k, v in data.terms.items()}, "exposures": [vars(e) for e in data.exposures]}
+    (folder / "data.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def read_data(folder: Path) -> JointData:
+    """Read what `write_data` wrote."""
+    facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    people, visits = pl.read_parquet(folder / "people.parquet"), pl.read_parquet(folder / "visits.parquet")
+    intervals = pl.read_parquet(folder / "intervals.parquet")
+
+    def array(frame: pl.DataFrame, name: str) -> np.ndarray:
+        return np.array(frame[name].to_numpy())
+
+    def part(prefix: str) -> dict[str, str]:
+        return {name.removeprefix(prefix): name for name in people.columns if name.startswith(prefix)}
+
+    known = {field.name for field in fields(ExposureCount)}
+    return JointData(
+        participant_ids=tuple(people["participant_id"].to_list()),
+        time_unit=facts["time_unit"],
+        outcome_name=facts["outcome_name"],
+        transform=facts["transform"],
+        upper=facts["upper"],
+        **{name: array(people, name) for name in _PEOPLE},
+        **{name: array(visits, name) for name in _VISITS},
+        **{name: array(intervals, name) for name in _INTERVALS},
+        columns={name: array(people, column) for name, column in part("column:").items()},
+        missing={name: array(people, column) for name, column in part("missing:").items()},
+        groups={name: tuple(people[column].to_list()) for name, column in part("group:").items()},
+        terms={name: tuple(columns) for name, columns in facts["terms"].items()},
+        exposures=tuple(ExposureCount(**{k: v for k, v in e.items() if k in known}) for e in facts["exposures"]),
+        steps=pl.read_parquet(folder / "steps.parquet"),
+    )

@@ -1,0 +1,152 @@
+"""Posterior draws by printed name, derived quantities, and the summary table."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from alsmodel.cohort.arrays import JointData
+from alsmodel.inference.checks import Diagnostics
+from alsmodel.models.program import Program
+from alsmodel.models.spec import JointModel
+
+Floats = NDArray[np.float64]
+INFORMED = 0.9  # posterior SD over prior SD above which the data are said not to inform a parameter
+
+
+def named_draws(spec: JointModel, data: JointData, made: Program, x: Floats) -> dict[str, Floats]:
+    """Draws of shape (chains, draws) by printed name: parameters, correlations, and what treatments amount to."""
+    values = made.constrained(x)
+    plain = {label: values[..., k] for k, label in enumerate(made.labels)}
+    draws = {label: value for label, value in plain.items() if not label.startswith("partial:")}
+    draws |= _correlations({label: 2 * value - 1 for label, value in plain.items() if label.startswith("partial:")})
+    return draws | _treatment_effects(spec, data, draws)
+
+
+def _correlations(partial: dict[str, Floats]) -> dict[str, Floats]:
+    """Correlations from canonical partial correlations."""
+    a = partial["partial:intercept,slope"]
+    out = {"corr:intercept,slope": a}
+    if len(partial) == 3:
+        b, c = partial["partial:intercept,quadratic"], partial["partial:slope,quadratic"]
+        out["corr:intercept,quadratic"] = b
+        out["corr:slope,quadratic"] = a * b + c * np.sqrt((1 - a**2) * (1 - b**2))
+    return out
+
+
+def mean_slope(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> Floats:
+    """Population mean slope at the mean of the covariates, without treatment."""
+    names, design = data.design(spec.slope)
+    return draws["slope"] + sum((draws[f"slope:{n}"] * m for n, m in zip(names, design.mean(axis=0), strict=True)), start=0.0)
+
+
+def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> dict[str, Floats]:
+    """Ratio of slopes, and the same in outcome units per time unit, of each drug on the disease clock; ratio for an additive one."""
+    out: dict[str, Floats] = {}
+    base = mean_slope(spec, data, draws)
+    for drug in spec.treatments:
+        if drug.score == "clock":
+            ratio = np.exp(draws[f"theta:{drug.name}"])
+            out[f"slope ratio:{drug.name}"] = ratio
+            out[f"slope difference:{drug.name}"] = base * (ratio - 1)
+        elif drug.score == "additive":
+            out[f"slope ratio:{drug.name}"] = 1 + draws[f"slope:{drug.name}"] / base
+    return out
+
+
+def summarise(
+    spec: JointModel, draws: dict[str, Floats], names: list[str], measured: Diagnostics, priors: dict[str, tuple[str, float]]
+) -> pl.DataFrame:
+    """One row per parameter and derived value."""
+    rows: list[dict[str, Any]] = []
+    for k, name in enumerate(names):
+        value = draws[name].ravel()
+        quantiles = np.quantile(value, [0.025, 0.5, 0.975])
+        text, prior_sd = priors.get(name, ("", float("nan")))
+        sd = float(value.std(ddof=1))
+        rows.append(
+            {
+                "parameter": name,
+                "label": label_of(name, spec),
+                "unit": unit_of(name, spec),
+                "mean": float(value.mean()),
+                "sd": sd,
+                "q2_5": float(quantiles[0]),
+                "median": float(quantiles[1]),
+                "q97_5": float(quantiles[2]),
+                "r_hat": float(measured.r_hat[k]),
+                "ess_bulk": float(measured.ess_bulk[k]),
+                "ess_tail": float(measured.ess_tail[k]),
+                "prior": text,
+                "prior_sd": prior_sd,
+                "informed": not sd > INFORMED * prior_sd,
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def prior_texts(made: Program) -> dict[str, tuple[str, float]]:
+    """Prior of each parameter as text, and its SD on the parameter's own scale."""
+    out = {}
+    for block in made.blocks:
+        for label, a, b in zip(block.labels, block.a, block.b, strict=True):
+            if block.kind == "normal":
+                out[label] = (f"N({a:g}, {b:g}^2)", float(b))
+            elif block.kind == "half-normal":
+                out[label] = (f"half-normal({b:g})", float(b * np.sqrt(1 - 2 / np.pi)))
+            else:
+                name = label.replace("partial:", "corr:")
+                out[name] = ("LKJ correlation, uniform at shape 1", float(1 / np.sqrt(2 * a + 1)))
+    return out
+
+
+_PARTS = {"intercept": "mean at time zero", "slope": "mean slope", "hazard": "log hazard"}
+
+
+def label_of(name: str, spec: JointModel) -> str:
+    """A parameter in words."""
+    part, _, rest = name.partition(":")
+    drugs = {drug.name: drug for drug in spec.treatments}
+    if name in ("intercept", "slope", "quadratic"):
+        return {"intercept": "Mean at time zero", "slope": "Mean slope", "quadratic": "Mean quadratic coefficient"}[name]
+    if part in _PARTS and rest in drugs:
+        return f"{rest}: direct log hazard ratio" if part == "hazard" else f"{rest}: added to the slope"
+    if part in _PARTS:
+        attenuated = " (attenuated: made of the baseline score)" if rest == "delta_frs" and spec.delta_frs == "attenuated" else ""
+        return f"{rest} on {_PARTS[part]}{attenuated}"
+    words = {
+        "theta": f"{rest}: log ratio of slopes",
+        "psi": f"{rest}: log ratio of the participant's own clock",
+        "slope ratio": f"{rest}: ratio of slopes",
+        "slope difference": f"{rest}: change in slope",
+        "sd": {"residual": "Residual SD"}.get(rest, f"SD between participants, {rest}"),
+        "corr": f"Correlation of {rest.replace(',', ' and ')}",
+        "association": "Log hazard per unit of the current " + rest,
+        "imputed": f"Imputed {rest}",
+    }
+    if part in words:
+        return words[part]
+    if name.startswith("log_hazard["):
+        return f"Log baseline hazard, piece {name[11:-1]}"
+    return {"log_scale": "Weibull log scale", "log_shape": "Weibull log shape"}.get(name, name)
+
+
+def unit_of(name: str, spec: JointModel) -> str:
+    """Unit of a parameter, time in the study's own unit."""
+    part, _, rest = name.partition(":")
+    t = spec.time_unit
+    y = {"identity": "points" if spec.outcome.startswith("alsfrs") else "outcome units", "log": "log units", "logit": "logits"}[spec.transform]
+    if name == "quadratic" or name == "sd:quadratic":
+        return f"{y}/{t}²"
+    if part in ("slope", "slope difference") or name == "sd:slope":
+        return f"{y}/{t}"
+    if part == "intercept" or name in ("sd:intercept", "sd:residual"):
+        return y
+    if part == "association":
+        return f"log hazard per {y}" if rest == "value" else f"log hazard per {y}/{t}"
+    if part in ("hazard", "theta", "psi"):
+        return "log ratio"
+    if name.startswith(("log_hazard", "log_scale")):
+        return f"log of events per {t}"
+    return "ratio" if part == "slope ratio" else ""
