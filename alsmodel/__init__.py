@@ -13,9 +13,10 @@ from alsmodel.settings.cache import use_code_cache
 
 if TYPE_CHECKING:
     from alsmodel.cohort import Cohort, read
+    from alsmodel.cohort.selection import Covariate
     from alsmodel.errors import AlsmodelError, Fault, FitFailed, InvalidInput
     from alsmodel.inference import Fit, fit
-    from alsmodel.models import JointModel
+    from alsmodel.models.spec import JointModel, Treatment
     from alsmodel.study import Study, run
     from alsmodel.trials import OperatingCharacteristics, Trial, simulate
 
@@ -29,7 +30,9 @@ _HOMES = {
     "InvalidInput": "errors",
     "Cohort": "cohort",
     "read": "cohort",
-    "JointModel": "models",
+    "Covariate": "cohort.selection",
+    "JointModel": "models.spec",
+    "Treatment": "models.spec",
     "Fit": "inference",
     "fit": "inference",
     "Trial": "trials",
@@ -42,6 +45,7 @@ _HOMES = {
 __all__ = [
     "AlsmodelError",
     "Cohort",
+    "Covariate",
     "Fault",
     "Fit",
     "FitFailed",
@@ -49,6 +53,7 @@ __all__ = [
     "JointModel",
     "OperatingCharacteristics",
     "Study",
+    "Treatment",
     "Trial",
     "fit",
     "read",

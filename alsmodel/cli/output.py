@@ -63,8 +63,10 @@ class Output:
         table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for place, column in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
-            # Numbers and names are useless when cut short: those columns keep their width, and the others fold.
-            table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric or place == 0, overflow="fold")
+            widest = max((len(_cell(row[place])) for row in rows), default=0)
+            # Numbers and names are useless when cut short: those columns keep their width, and long texts fold.
+            whole = numeric or place == 0 or widest <= 20
+            table.add_column(column, justify="right" if numeric else "left", no_wrap=whole, overflow="fold")
         for row in rows:
             table.add_row(*(Text(_cell(value)) for value in row))
         self._out.print(table, soft_wrap=False)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from alsmodel.study import Outcome
     from alsmodel.study.pipeline import Step
 
-_SUMMARY = ["parameter", "unit", "mean", "q2_5", "q97_5", "informed"]
 _POWER = ["analysis", "effect", "n_per_arm", "power", "mcse", "replicates", "failures"]
 
 
@@ -105,11 +104,22 @@ def _finish(outcome: "Outcome", output: Output) -> Exit:
 
 
 def _show_fit(outcome: "Outcome", output: Output) -> None:
-    if outcome.fit is not None:
-        # Imputed values are parameters too, and nobody's estimates: --json has them.
-        named = [row for row in outcome.fit.summary.iter_rows(named=True) if not row["parameter"].startswith("imputed:")]
-        heads = ["parameter", "unit", "mean", "2.5%", "97.5%", "informed"]
-        output.table("Posterior", heads, [[row[name] for name in _SUMMARY] for row in named])
+    if outcome.fit is None:
+        return
+    # Imputed values are parameters too, and nobody's estimates: --json has them.
+    named = [row for row in outcome.fit.summary.iter_rows(named=True) if not row["parameter"].startswith("imputed:")]
+    rows = [
+        [
+            row["parameter"],
+            row["mean"],
+            f"{row['q2_5']:.3g} to {row['q97_5']:.3g}",
+            row["unit"] if row["informed"] else f"{row['unit']} *",
+        ]
+        for row in named
+    ]
+    output.table("Posterior", ["parameter", "mean", "95% interval", "unit"], rows)
+    if not all(row["informed"] for row in named):
+        output.say("* the data say little beyond the prior")
 
 
 def _show_effects(outcome: "Outcome", output: Output) -> None:

@@ -187,9 +187,7 @@ def fit(
     return fit_data(spec, data, sampling or Sampling(), seed=seed, progress=progress, digest=cohort.digest)
 
 
-def fit_data(
-    spec: JointModel, data: JointData, sampling: Sampling, *, seed: int, progress: Advance | None = None, digest: str = ""
-) -> Fit:
+def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int, progress: Advance | None = None, digest: str = "") -> Fit:
     """`fit` on arrays that were made before."""
     made = program(spec, data)
     mode = find_mode(made.density, made.start)

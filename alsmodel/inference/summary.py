@@ -136,7 +136,9 @@ def unit_of(name: str, spec: JointModel) -> str:
     """Unit of a parameter, time in the study's own unit."""
     part, _, rest = name.partition(":")
     t = spec.time_unit
-    y = {"identity": "points" if spec.outcome.startswith("alsfrs") else "outcome units", "log": "log units", "logit": "logits"}[spec.transform]
+    y = {"identity": "points" if spec.outcome.startswith("alsfrs") else "outcome units", "log": "log units", "logit": "logits"}[
+        spec.transform
+    ]
     if name == "quadratic" or name == "sd:quadratic":
         return f"{y}/{t}²"
     if part in ("slope", "slope difference") or name == "sd:slope":

@@ -38,7 +38,7 @@ BLOCK = 32
 MAX_NEWTON = 40
 # Squared length of a Newton step, in posterior SDs, below which the next one would be negligible to the quadrature (the error
 # left is about the square of the step).
-SMALL_STEP = 0.02
+SMALL_STEP = 0.1
 
 
 class Path(NamedTuple):

@@ -21,7 +21,7 @@ ROOT3 = math.sqrt(3.0)
 LOG_SIDE, LOG_MIDDLE = math.log(1.0 / 6.0), math.log(2.0 / 3.0)  # Gauss-Hermite weights of the standard normal, three nodes
 BLOCK = 64
 MAX_NEWTON = 40
-SMALL_STEP = 0.02  # as in alsmodel.kernels.joint
+SMALL_STEP = 0.1  # as in alsmodel.kernels.joint
 
 # Columns of state.
 MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, LOGDET = range(19)

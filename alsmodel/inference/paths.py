@@ -1,0 +1,157 @@
+"""New participants drawn from a posterior: their true paths and cumulative hazards on a time grid.
+
+"New" means that the random effects come from the population, not from the participant's own scores: what a model predicts before it
+has seen somebody. Written apart from the kernels, so that the two check each other.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alsmodel.cohort.arrays import JointData
+from alsmodel.models.spec import JointModel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Grid:
+    """Cells on which exposure and hazard are held constant; edges start at time zero.
+
+    Attributes
+    ----------
+    edges : array, shape (G + 1,)
+    exposed : array, shape (drugs, N, G)
+        Share of each cell that is exposed.
+    """
+
+    edges: Floats
+    exposed: Floats
+
+    @property
+    def middle(self) -> Floats:
+        """Midpoints of the cells, shape (G,)."""
+        return (self.edges[1:] + self.edges[:-1]) / 2
+
+    @property
+    def width(self) -> Floats:
+        """Widths of the cells, shape (G,)."""
+        return np.diff(self.edges)
+
+
+def grid_of(spec: JointModel, data: JointData, people: Ints, end: float, cells: int) -> Grid:
+    """Cut time from zero to `end` and spread the exposure intervals of `people` over the cells."""
+    edges = np.linspace(0.0, end, cells + 1)
+    exposed = np.zeros((len(spec.treatments), people.size, cells))
+    place = {int(person): k for k, person in enumerate(people)}
+    rows = zip(data.exposure_person, data.exposure_drug, data.exposure_start, data.exposure_stop, strict=True)
+    for person, drug, start, stop in rows:
+        if int(person) in place:
+            overlap = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start), 0.0, None)
+            exposed[drug, place[int(person)]] += overlap / np.diff(edges)
+    return Grid(edges=edges, exposed=exposed)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draw:
+    """One posterior draw, by printed name."""
+
+    values: dict[str, float]
+
+    def get(self, name: str) -> float:
+        """Value of a parameter; zero when the model does not have it."""
+        return self.values.get(name, 0.0)
+
+    def linear(self, data: JointData, part: str, terms: tuple[str, ...], people: Ints) -> Floats:
+        """Linear predictor of one part over `people`."""
+        names, design = data.design(terms)
+        out = np.zeros(people.size)
+        for k, name in enumerate(names):
+            out += design[people, k] * self.get(f"{part}:{name}")
+        return out
+
+    def covariance(self, quadratic: bool) -> Floats:
+        """Covariance matrix of the random effects."""
+        names = ["intercept", "slope", "quadratic"][: 3 if quadratic else 2]
+        sd = np.array([self.get(f"sd:{name}") for name in names])
+        corr = np.eye(len(names))
+        for k, a in enumerate(names):
+            for m in range(k + 1, len(names)):
+                corr[k, m] = corr[m, k] = self.get(f"corr:{a},{names[m]}")
+        return corr * np.outer(sd, sd)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Paths:
+    """True paths of drawn participants.
+
+    Attributes
+    ----------
+    edges : array, shape (G + 1,)
+    value : array, shape (people, G + 1)
+        True transformed outcome at the edges.
+    cumulative : array, shape (people, G + 1)
+        Cumulative hazard from time zero.
+    """
+
+    edges: Floats
+    value: Floats
+    cumulative: Floats
+
+
+def draw_of(draws: dict[str, Floats], flat_index: int) -> Draw:
+    """One draw out of all chains."""
+    return Draw(values={name: float(value.reshape(-1)[flat_index]) for name, value in draws.items()})
+
+
+def _log_baseline(spec: JointModel, draw: Draw, knots: Floats, time: Floats) -> Floats:
+    if spec.baseline_hazard.kind == "weibull":
+        shape = np.exp(draw.get("log_shape"))
+        return np.asarray(draw.get("log_scale") + draw.get("log_shape") + (shape - 1) * np.log(time))
+    levels = np.array([draw.get(f"log_hazard[{k + 1}]") for k in range(knots.size + 1)])
+    return np.asarray(levels[np.searchsorted(knots, time, side="left")])
+
+
+def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people: Ints, knots: Floats, rng: np.random.Generator) -> Paths:
+    """Draw the random effects of new participants with the covariates and exposures of `people`, and follow their paths."""
+    quadratic = spec.random_effects == "quadratic"
+    covariance = draw.covariance(quadratic)
+    b = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=people.size, method="cholesky")
+    start = draw.get("intercept") + draw.linear(data, "intercept", spec.intercept, people) + b[:, 0]
+    slope = draw.get("slope") + draw.linear(data, "slope", spec.slope, people)
+    log_hazard = draw.linear(data, "hazard", spec.hazard, people)
+
+    log_rate = np.zeros((people.size, grid.width.size))
+    own, clock, added, ratio = log_rate.copy(), log_rate.copy(), log_rate.copy(), log_rate.copy()
+    for k, drug in enumerate(spec.treatments):
+        x = grid.exposed[k]
+        theta = draw.get(f"theta:{drug.name}")
+        log_rate += theta * x
+        own += (theta if drug.own_clock == "scaled" else draw.get(f"psi:{drug.name}")) * x
+        added += (draw.get(f"slope:{drug.name}") if drug.score == "additive" else 0.0) * x
+        ratio += (theta if drug.hazard == "DRR" else draw.get(f"hazard:{drug.name}") if drug.hazard == "ratio" else 0.0) * x
+        clock += (theta if drug.hazard == "clock" else 0.0) * x
+    speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
+    value = start[:, None] + _running(speed * grid.width)
+    tau = _running(np.exp(clock) * grid.width)
+    bend = draw.get("quadratic") + (b[:, 2] if quadratic else np.zeros(people.size))
+    value = value + bend[:, None] * grid.edges**2
+    middle = (value[:, 1:] + value[:, :-1]) / 2
+    steepness = speed + 2 * bend[:, None] * grid.middle
+    eta = (
+        log_hazard[:, None] + ratio + clock
+        + _log_baseline(spec, draw, knots, (tau[:, 1:] + tau[:, :-1]) / 2 + data.onset_shift[people][:, None])
+        + draw.get("association:value") * middle + draw.get("association:slope") * steepness
+    )  # fmt: skip
+    return Paths(edges=grid.edges, value=value, cumulative=_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
+
+
+def _running(steps: Floats) -> Floats:
+    """Running sums that start at zero; one column more than `steps`."""
+    return np.concatenate([np.zeros((steps.shape[0], 1)), np.cumsum(steps, axis=1)], axis=1)

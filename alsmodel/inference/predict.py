@@ -1,0 +1,256 @@
+"""What a posterior says about new participants: survival, trajectories, and predictive checks.
+
+Curves average over the covariates of the participants who were fitted, so they describe a population like theirs. Scores are given
+alive, with the probability of being alive beside them: a mean over people who would be dead describes nobody.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from alsmodel.cohort.arrays import JointData
+from alsmodel.inference.fit import Fit
+from alsmodel.inference.paths import Draw, draw_of, draw_paths, grid_of
+from alsmodel.inference.replicate import follow, planned_follow_up, visit_bins
+from alsmodel.models.parameters import parameters
+from alsmodel.models.priors import data_scales
+from alsmodel.models.spec import JointModel
+from alsmodel.models.structure import hazard_knots
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+DRAWS = 200  # posterior draws behind a curve
+MOST_PEOPLE = 400  # participants whose covariates are averaged over; more are thinned evenly
+LEAST_PEOPLE = 200  # a small group's covariates are repeated, so that the average over random effects is not itself noise
+CELLS = 96
+INTERVAL = (0.025, 0.975)
+
+
+def survival_curve(fit: Fit, times: Sequence[float] | Floats, by: str | None = None) -> pl.DataFrame:
+    """Probability of being free of the event, for everyone or for each level of a text covariate.
+
+    Parameters
+    ----------
+    fit : Fit
+    times : array
+        In the fit's time unit, from the time origin.
+    by : str, optional
+        A text covariate, or arm, phenotype, onset_site or sex where recorded.
+
+    Returns
+    -------
+    polars.DataFrame
+        group, time, mean, lower, upper: posterior mean and 95% interval of the population's curve.
+    """
+    frames = []
+    for group, people in _groups(fit, by):
+        curves = _curves(fit, people, np.asarray(times, float))[1]
+        frames.append(_bands(group, np.asarray(times, float), curves))
+    return pl.concat(frames)
+
+
+def trajectory(fit: Fit, times: Sequence[float] | Floats, by: str | None = None) -> pl.DataFrame:
+    """Mean true outcome of those alive, on the modelled scale, with the probability of being alive.
+
+    Parameters and columns as in `survival_curve`, with ``p_alive`` (posterior mean) added.
+    """
+    frames = []
+    for group, people in _groups(fit, by):
+        means, alive = _curves(fit, people, np.asarray(times, float))
+        band = _bands(group, np.asarray(times, float), means)
+        frames.append(band.with_columns(p_alive=pl.Series(alive.mean(axis=0))))
+    return pl.concat(frames)
+
+
+def _groups(fit: Fit, by: str | None) -> list[tuple[str, Ints]]:
+    everyone = np.arange(fit.data.people)
+    if by is None:
+        return [("all", everyone)]
+    if by not in fit.data.groups:
+        raise ValueError(f"{by!r} is not a text covariate of this fit; it has {', '.join(sorted(fit.data.groups)) or 'none'}.")
+    labels = np.array([label or "unknown" for label in fit.data.groups[by]])
+    sizes = {str(label): int((labels == label).sum()) for label in np.unique(labels)}
+    return [(label, everyone[labels == label]) for label in sorted(sizes, key=lambda label: (-sizes[label], label))]
+
+
+def _sized(people: Ints) -> Ints:
+    """Thin a large group evenly; repeat a small one."""
+    if people.size > MOST_PEOPLE:
+        return people[np.linspace(0, people.size - 1, MOST_PEOPLE).astype(np.int64)]
+    return np.tile(people, -(-LEAST_PEOPLE // people.size))
+
+
+def _chosen(fit: Fit, most: int = DRAWS) -> list[Draw]:
+    total = next(iter(fit.draws.values())).size
+    return [draw_of(fit.draws, int(k)) for k in np.linspace(0, total - 1, min(most, total)).astype(np.int64)]
+
+
+def _curves(fit: Fit, people: Ints, times: Floats) -> tuple[Floats, Floats]:
+    """Mean outcome given alive, and survival, for each draw; both (draws, times)."""
+    people = _sized(people)
+    grid = grid_of(fit.spec, fit.data, people, max(float(times.max()), 1e-9), CELLS)
+    rng = np.random.default_rng(_seed(fit))
+    knots = np.array(fit.provenance["knots"])
+    means, alive = [], []
+    for draw in _chosen(fit):
+        paths = draw_paths(fit.spec, fit.data, draw, grid, people, knots, rng)
+        survival = np.exp(-paths.cumulative)
+        weight = survival.mean(axis=0)
+        mean = (paths.value * survival).mean(axis=0) / np.maximum(weight, 1e-300)
+        means.append(np.interp(times, grid.edges, mean))
+        alive.append(np.interp(times, grid.edges, weight))
+    return np.array(means), np.array(alive)
+
+
+def _seed(fit: Fit) -> list[int]:
+    return [int(fit.provenance["seed"]), 1]
+
+
+def _bands(group: str, times: Floats, curves: Floats) -> pl.DataFrame:
+    lower, upper = np.quantile(curves, INTERVAL, axis=0)
+    return pl.DataFrame({"group": [group] * times.size, "time": times, "mean": curves.mean(axis=0), "lower": lower, "upper": upper})
+
+
+def event_check(fit: Fit, points: int = 25) -> pl.DataFrame:
+    """Kaplan-Meier estimate beside the 95% range of Kaplan-Meier estimates of data sets replicated from the posterior.
+
+    Each replicate draws a new participant with the covariates, exposures and planned follow-up of everyone fitted.
+
+    Returns
+    -------
+    polars.DataFrame
+        time, kaplan_meier, mean, lower, upper, n_at_risk.
+    """
+    data = fit.data
+    times = np.linspace(0.0, float(np.quantile(data.event_time, 0.95)), points)
+    planned = planned_follow_up(data, _seed(fit))
+    curves = []
+    for draw, rng in _replicates(fit):
+        end, event, _ = follow(fit, draw, planned, rng)
+        curves.append(kaplan_meier(end, event, times))
+    lower, upper = np.quantile(np.array(curves), INTERVAL, axis=0)
+    return pl.DataFrame(
+        {
+            "time": times,
+            "kaplan_meier": kaplan_meier(data.event_time, data.event, times),
+            "mean": np.mean(curves, axis=0),
+            "lower": lower,
+            "upper": upper,
+            "n_at_risk": [int((data.event_time >= t).sum()) for t in times],
+        }
+    )
+
+
+def score_check(fit: Fit) -> pl.DataFrame:
+    """Mean and SD of the scores in bins of visit time, beside the 95% range over replicated data sets.
+
+    Visits of a replicate are those that were planned and lie before its own event, so that the observed and the replicated scores
+    have both lost the people who died.
+
+    Returns
+    -------
+    polars.DataFrame
+        time, n, observed_mean, predicted_mean, lower, upper, observed_sd, predicted_sd, sd_lower, sd_upper.
+    """
+    data = fit.data
+    planned = planned_follow_up(data, _seed(fit))
+    edges = visit_bins(data)
+    observed = _binned(data.visit_time, data.outcome, edges)
+    replicated = []
+    for draw, rng in _replicates(fit):
+        _, _, visits = follow(fit, draw, planned, rng)
+        replicated.append(_binned(visits[0], visits[1], edges))
+    means, sds = np.array([r[1] for r in replicated]), np.array([r[2] for r in replicated])
+    low, high = np.nanquantile(means, INTERVAL, axis=0)
+    sd_low, sd_high = np.nanquantile(sds, INTERVAL, axis=0)
+    return pl.DataFrame(
+        {
+            "time": (edges[1:] + edges[:-1]) / 2,
+            "n": observed[0].astype(np.int64),
+            "observed_mean": observed[1],
+            "predicted_mean": np.nanmean(means, axis=0),
+            "lower": low,
+            "upper": high,
+            "observed_sd": observed[2],
+            "predicted_sd": np.nanmean(sds, axis=0),
+            "sd_lower": sd_low,
+            "sd_upper": sd_high,
+        }
+    )
+
+
+def _replicates(fit: Fit) -> list[tuple[Draw, np.random.Generator]]:
+    return [(draw, np.random.default_rng([*_seed(fit), k])) for k, draw in enumerate(_chosen(fit, 100))]
+
+
+def _binned(time: Floats, value: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
+    """Count, mean and SD in each bin; NaN where fewer than two scores lie."""
+    where = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, edges.size - 2)
+    count = np.bincount(where, minlength=edges.size - 1).astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(where, value, minlength=edges.size - 1) / count
+        spread = np.bincount(where, (value - mean[where]) ** 2, minlength=edges.size - 1) / (count - 1)
+    few = count < 2
+    mean[few], spread[few] = np.nan, np.nan
+    return count, mean, np.sqrt(spread)
+
+
+def kaplan_meier(time: Floats, event: Floats, at: Floats) -> Floats:
+    """Kaplan-Meier estimate (Kaplan & Meier 1958, doi 10.1080/01621459.1958.10501452) at the times `at`, everyone from time zero."""
+    deaths = np.sort(time[event > 0])
+    unique, count = np.unique(deaths, return_counts=True)
+    risk = time.size - np.searchsorted(np.sort(time), unique, side="left")
+    steps = np.cumprod(1 - count / risk)
+    return np.concatenate([[1.0], steps])[np.searchsorted(unique, at, side="right")]
+
+
+def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int = 1) -> pl.DataFrame:
+    """What the priors alone expect, beside what was seen: a prior that excludes the data shows here before any fit.
+
+    Returns
+    -------
+    polars.DataFrame
+        quantity, unit, q2_5, median, q97_5 (prior), observed.
+    """
+    rng = np.random.default_rng(seed)
+    knots = hazard_knots(spec, data)
+    values: dict[str, Floats] = {}
+    for block in parameters(spec, data, data_scales(data), knots.size + 1):
+        for label, a, b in zip(block.labels, block.a, block.b, strict=True):
+            if block.kind == "beta":
+                values[label] = 2 * rng.beta(a, a, draws) - 1
+            else:
+                drawn = rng.normal(a, b, draws)
+                values[label] = np.abs(drawn) if block.kind == "half-normal" else drawn
+    first = data.visit_time <= np.quantile(data.visit_time, 0.2)
+    unit = spec.time_unit
+    rows = [
+        ("mean at time zero", "outcome units", values["intercept"], float(data.outcome[first].mean())),
+        ("mean slope", f"outcome units/{unit}", values["slope"], _crude_slope(data)),
+        ("SD between participants at time zero", "outcome units", values["sd:intercept"], float(data.outcome[first].std(ddof=1))),
+        ("residual SD", "outcome units", values["sd:residual"], float("nan")),
+    ]
+    for name in [name for name in values if name.startswith(("theta:", "association:"))]:
+        rows.append((name, "log ratio" if name.startswith("theta") else "log hazard per unit", values[name], float("nan")))
+    return pl.DataFrame(
+        [
+            {
+                "quantity": what,
+                "unit": unit,
+                **dict(zip(("q2_5", "median", "q97_5"), np.quantile(v, [0.025, 0.5, 0.975]), strict=True)),
+                "observed": seen,
+            }
+            for what, unit, v, seen in rows
+        ]
+    )
+
+
+def _crude_slope(data: JointData) -> float:
+    """Least-squares slope within participants, pooled."""
+    counts = np.maximum(np.bincount(data.visit_person, minlength=data.people), 1)
+    time = data.visit_time - (np.bincount(data.visit_person, data.visit_time, minlength=data.people) / counts)[data.visit_person]
+    score = data.outcome - (np.bincount(data.visit_person, data.outcome, minlength=data.people) / counts)[data.visit_person]
+    return float((time * score).sum() / max(float((time**2).sum()), 1e-300))
