@@ -31,7 +31,7 @@ class Sampling:
 
     chains: int = 4
     draws: int = 1000
-    tune: int = 300
+    tune: int = 200
     target_accept: float = 0.8
     cores: int = 2
 

@@ -272,9 +272,7 @@ def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_
         block.mode[row, k] = mu[k]
     sums = block.sums[row]
     sums[0], sums[1] = count, squares
-    sums[2] = (
-        log_hazard - 0.5 * count * math.log(2.0 * math.pi / inv_var) - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
-    )
+    sums[2] = log_hazard - 0.5 * count * math.log(2.0 * math.pi / inv_var) - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
     return True
 
 

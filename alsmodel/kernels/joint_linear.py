@@ -20,6 +20,7 @@ from alsmodel.kernels.vectors import exp_into
 ROOT3 = math.sqrt(3.0)
 LOG_SIDE, LOG_MIDDLE = math.log(1.0 / 6.0), math.log(2.0 / 3.0)  # Gauss-Hermite weights of the standard normal, three nodes
 BLOCK = 64
+ONE = np.uint64(1)  # unsigned positions spare the compiler the check for negative ones, which keeps loops from vectorising
 MAX_NEWTON = 40
 SMALL_STEP = 0.1  # as in alsmodel.kernels.joint
 
@@ -32,12 +33,14 @@ COLUMNS = 19
 def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logdet, state):
     """Gaussian posterior of b given the scores, shifted by the event; False when one does not exist."""
     ptr, cross, ref = cuts.seg_ptr, cuts.cross, cuts.seg_ref
+    event, event_seg, event_time, event_piece = cuts.event, cuts.event_seg, cuts.event_time, cuts.event_piece
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
+    base = shared.base
     a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
     inv_var = 1.0 / (shared.sigma * shared.sigma)
     log_two_pi_var = math.log(2.0 * math.pi / inv_var)
     q00, q01, q11 = prior[0, 0], prior[0, 1], prior[1, 1]
-    shape = math.exp(shared.base[1]) if weibull else 1.0
+    shape = math.exp(base[1]) if weibull else 1.0
     for row in range(last - first):
         i = first + row
         count, squares, z00, z01, z11, r0, r1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -59,17 +62,17 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
             r0 += res
             r1 += p * res + s * res_d
         f0, f1, ll = r0 * inv_var, r1 * inv_var, 0.0
-        if cuts.event[i] > 0.0:
-            e, t = cuts.event_seg[i], cuts.event_time[i]
+        if event[i] > 0.0:
+            e, t = event_seg[i], event_time[i]
             d = t - ref[e]
             f0 += a1
             f1 += a1 * (own_level[e] + own_rate[e] * d) + a2 * own_rate[e]
             ll = offset[e] + a1 * (level[e] + rate[e] * d + quad * t * t) + a2 * (rate[e] + 2.0 * quad * t)
             if weibull:
                 clock = path.clock_level[e] + path.clock_rate[e] * d
-                ll += shared.base[0] + shared.base[1] + (shape - 1.0) * math.log(clock)
+                ll += base[0] + base[1] + (shape - 1.0) * math.log(clock)
             else:
-                ll += shared.base[cuts.event_piece[i]]
+                ll += base[event_piece[i]]
         p00, p01, p11 = q00 + z00 * inv_var, q01 + z01 * inv_var, q11 + z11 * inv_var
         det = p00 * p11 - p01 * p01
         if not det > 0.0:
@@ -93,26 +96,42 @@ def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slop
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
     a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
     base, piece, logw = shared.base, cuts.node_piece, cuts.node_logw
-    origin = node_ptr[first]
+    origin = np.uint64(node_ptr[first])
     scale, shape = 0.0, 1.0
     if weibull:
         scale, shape = base[0] + base[1], math.exp(base[1])
     for row in range(last - first):
         m0, m1 = state[row, MU0], state[row, MU1]
-        for k in range(node_ptr[first + row], node_ptr[first + row + 1]):
-            e, t = seg[k], time[k]
-            d = t - ref[e]
-            value = level[e] + rate[e] * d + quad * t * t
-            z1 = a1 * (own_level[e] + own_rate[e] * d) + a2 * own_rate[e]
-            c = logw[k] + offset[e] + a1 * value + a2 * (rate[e] + 2.0 * quad * t)
+        k, end = np.uint64(node_ptr[first + row]), np.uint64(node_ptr[first + row + 1])
+        while k < end:
+            e = seg[k]
+            stop = k
+            while stop < end and seg[stop] == e:
+                stop += ONE
+            # Everything is linear in time on a segment, but for the quadratic mean.
+            reference, own = ref[e], own_rate[e]
+            c0 = offset[e] + a1 * level[e] + a2 * rate[e]
+            c1 = a1 * rate[e]
+            z0 = a1 * own_level[e] + a2 * own
+            z1 = a1 * own
+            for n in range(k, stop):
+                t = time[n]
+                d = t - reference
+                c = logw[n] + c0 + c1 * d + quad * t * (a1 * t + 2.0 * a2)
+                z = z0 + z1 * d
+                constant[n - origin], slope_zeta[n - origin] = c, z
+                eta[n - origin] = c + a1 * m0 + z * m1
             if weibull:
-                lc = math.log(path.clock_level[e] + path.clock_rate[e] * d)
-                log_clock[k - origin] = lc
-                c += scale + (shape - 1.0) * lc
-            else:
-                c += base[piece[k]]
-            n = k - origin
-            constant[n], slope_zeta[n], eta[n] = c, z1, c + a1 * m0 + z1 * m1
+                for n in range(k, stop):
+                    lc = math.log(path.clock_level[e] + path.clock_rate[e] * (time[n] - reference))
+                    log_clock[n - origin] = lc
+                    constant[n - origin] += scale + (shape - 1.0) * lc
+                    eta[n - origin] += scale + (shape - 1.0) * lc
+            k = stop
+    if not weibull:
+        for n in range(origin, np.uint64(node_ptr[last])):
+            constant[n - origin] += base[piece[n]]
+            eta[n - origin] += base[piece[n]]
 
 
 @njit(cache=True, fastmath=False, nogil=True)
@@ -123,7 +142,7 @@ def _recentre(first, last, node_ptr, a1, state, constant, slope_zeta, hazard, et
     """
     origin = node_ptr[first]
     for row in range(last - first):
-        left, right = node_ptr[first + row] - origin, node_ptr[first + row + 1] - origin
+        left, right = np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)
         mu0, mu1, p00, p01, p11 = state[row, MU0], state[row, MU1], state[row, P00], state[row, P01], state[row, P11]
         m0, m1 = mu0, mu1
         h00, h01, h11 = p00, p01, p11
@@ -163,31 +182,41 @@ def _powers(first, last, node_ptr, a1, state, slope_zeta, eta):
     origin = node_ptr[first]
     for row in range(last - first):
         fixed, moving = ROOT3 * state[row, S01] * a1, ROOT3 * state[row, S11]
-        for n in range(node_ptr[first + row] - origin, node_ptr[first + row + 1] - origin):
+        for n in range(np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)):
             eta[n] = fixed + moving * slope_zeta[n]
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def _integrate(first, last, path, shared, cuts, weibull, state, hazard, power, log_clock, loglik, out, sum_bb):
-    """Quadrature and, by Fisher's identity, everything it adds to the gradient; False when an integral is not finite."""
-    node_ptr, seg, time, ref = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref
+def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, expected, log_clock, loglik, out, sum_bb):
+    """Quadrature and, by Fisher's identity, everything it adds to the gradient; False when an integral is not finite.
+
+    `hazard`, `up` and `down` hold h, h v and h / v at every node; `expected` receives the posterior mean of h.
+    """
+    # Arrays are taken out of their tuples once: doing so counts references, which costs more than the arithmetic.
+    node_ptr, seg, time, ref, node_piece = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref, cuts.node_piece
+    seg_ptr, cross = cuts.seg_ptr, cuts.cross
+    event_seg, event_time, event_piece, event = cuts.event_seg, cuts.event_time, cuts.event_piece, cuts.event
+    level, rate, own_level, own_rate = path.level, path.rate, path.own_level, path.own_rate
+    clock_level, clock_rate = path.clock_level, path.clock_rate
+    g_level, g_rate, g_own_level, g_own_rate = out.level, out.rate, out.own_level, out.own_rate
+    g_clock_level, g_clock_rate, g_offset, g_base = out.clock_level, out.clock_rate, out.offset, out.base
     a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
     inv_var = 1.0 / (shared.sigma * shared.sigma)
     origin = node_ptr[first]
+    start_node = np.uint64(origin)
     g_sigma, g_quad, g_a1, g_a2, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     shape = math.exp(shared.base[1]) if weibull else 1.0
     w = np.empty((3, 3))
     for row in range(last - first):
         i = first + row
-        left, right = node_ptr[i] - origin, node_ptr[i + 1] - origin
+        left, right = np.uint64(node_ptr[i] - origin), np.uint64(node_ptr[i + 1] - origin)
         m0, m1, s00, s01, s11 = state[row, M0], state[row, M1], state[row, S00], state[row, S01], state[row, S11]
         u = math.exp(ROOT3 * s00 * a1)
         low, middle, high = 0.0, 0.0, 0.0
         for n in range(left, right):
-            h, v = hazard[n], power[n]
-            low += h / v
-            middle += h
-            high += h * v
+            low += down[n]
+            middle += hazard[n]
+            high += up[n]
 
         # Posterior weights of the grid, relative to the Gaussian of the scores.
         p00, p01, p11 = state[row, P00], state[row, P01], state[row, P11]
@@ -237,95 +266,92 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, power, l
         g_sigma += (-state[row, COUNT] + ssr * inv_var) / shared.sigma
 
         # Visits.
-        for e in range(cuts.seg_ptr[i], cuts.seg_ptr[i + 1]):
-            n = cuts.cross[e, 0]
+        for e in range(seg_ptr[i], seg_ptr[i + 1]):
+            n = cross[e, 0]
             if n == 0.0:
                 continue
-            sd, su, sdd, sdu, suu = cuts.cross[e, 1], cuts.cross[e, 2], cuts.cross[e, 3], cuts.cross[e, 4], cuts.cross[e, 5]
-            a, r, p, s = path.level[e], path.rate[e], path.own_level[e], path.own_rate[e]
-            res = cuts.cross[e, 6] - a * n - r * sd - quad * su
-            res_d = cuts.cross[e, 7] - a * sd - r * sdd - quad * sdu
-            res_u = cuts.cross[e, 8] - a * su - r * sdu - quad * suu
+            sd, su, sdd, sdu, suu = cross[e, 1], cross[e, 2], cross[e, 3], cross[e, 4], cross[e, 5]
+            a, r, p, s = level[e], rate[e], own_level[e], own_rate[e]
+            res = cross[e, 6] - a * n - r * sd - quad * su
+            res_d = cross[e, 7] - a * sd - r * sdd - quad * sdu
+            res_u = cross[e, 8] - a * su - r * sdu - quad * suu
             own, own_d, own_u = p * n + s * sd, p * sd + s * sdd, p * su + s * sdu
-            out.level[e] += inv_var * (res - n * b0 - own * b1)
-            out.rate[e] += inv_var * (res_d - sd * b0 - own_d * b1)
-            out.own_level[e] += inv_var * (b1 * res - n * b01 - own * b11)
-            out.own_rate[e] += inv_var * (b1 * res_d - sd * b01 - own_d * b11)
+            g_level[e] += inv_var * (res - n * b0 - own * b1)
+            g_rate[e] += inv_var * (res_d - sd * b0 - own_d * b1)
+            g_own_level[e] += inv_var * (b1 * res - n * b01 - own * b11)
+            g_own_rate[e] += inv_var * (b1 * res_d - sd * b01 - own_d * b11)
             g_quad += inv_var * (res_u - su * b0 - own_u * b1)
 
         # The event.
-        if cuts.event[i] > 0.0:
-            e, t = cuts.event_seg[i], cuts.event_time[i]
+        if event[i] > 0.0:
+            e, t = event_seg[i], event_time[i]
             d = t - ref[e]
             lever = a1 * d + a2
-            out.offset[e] += 1.0
-            out.level[e] += a1
-            out.rate[e] += lever
-            out.own_level[e] += a1 * b1
-            out.own_rate[e] += lever * b1
+            g_offset[e] += 1.0
+            g_level[e] += a1
+            g_rate[e] += lever
+            g_own_level[e] += a1 * b1
+            g_own_rate[e] += lever * b1
             g_quad += a1 * t * t + 2.0 * a2 * t
-            g_a1 += path.level[e] + path.rate[e] * d + quad * t * t + b0 + (path.own_level[e] + path.own_rate[e] * d) * b1
-            g_a2 += path.rate[e] + 2.0 * quad * t + path.own_rate[e] * b1
+            g_a1 += level[e] + rate[e] * d + quad * t * t + b0 + (own_level[e] + own_rate[e] * d) * b1
+            g_a2 += rate[e] + 2.0 * quad * t + own_rate[e] * b1
             if weibull:
-                clock = path.clock_level[e] + path.clock_rate[e] * d
-                out.base[0] += 1.0
-                out.base[1] += 1.0 + shape * math.log(clock)
-                out.clock_level[e] += (shape - 1.0) / clock
-                out.clock_rate[e] += (shape - 1.0) / clock * d
+                clock = clock_level[e] + clock_rate[e] * d
+                g_base[0] += 1.0
+                g_base[1] += 1.0 + shape * math.log(clock)
+                g_clock_level[e] += (shape - 1.0) / clock
+                g_clock_rate[e] += (shape - 1.0) / clock * d
             else:
-                out.base[cuts.event_piece[i]] += 1.0
+                g_base[event_piece[i]] += 1.0
 
         # The cumulative hazard: E[h z0^a z1^b] at a node is h times a polynomial in v and 1/v.
         wl, wm, wh = w[0, 0] / u + w[1, 0] + w[2, 0] * u, w[0, 1] / u + w[1, 1] + w[2, 1] * u, w[0, 2] / u + w[1, 2] + w[2, 2] * u
         xl, xm, xh = ROOT3 * (w[2, 0] * u - w[0, 0] / u), ROOT3 * (w[2, 1] * u - w[0, 1] / u), ROOT3 * (w[2, 2] * u - w[0, 2] / u)
         n = left
         while n < right:
-            e = seg[origin + n]
+            e = seg[start_node + n]
+            stop = n
+            while stop < right and seg[start_node + stop] == e:
+                stop += ONE
             h_sum, h_d, h_t, h_tt, hz0, hz1, hz1_d = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             reference = ref[e]
-            while n < right and seg[origin + n] == e:
-                t = time[origin + n]
+            for k in range(n, stop):
+                t = time[start_node + k]
                 d = t - reference
-                h, v = hazard[n], power[n]
-                down, up = h / v, h * v
-                hbar = wl * down + wm * h + wh * up
-                along = ROOT3 * (wh * up - wl * down)
+                hd, h, hu = down[k], hazard[k], up[k]
+                hbar = wl * hd + wm * h + wh * hu
+                along = wh * hu - wl * hd
+                expected[k] = hbar
                 h_sum += hbar
                 h_d += d * hbar
                 h_t += t * hbar
                 h_tt += t * t * hbar
-                hz0 += xl * down + xm * h + xh * up
+                hz0 += xl * hd + xm * h + xh * hu
                 hz1 += along
                 hz1_d += d * along
-                if weibull:
-                    lc = log_clock[n]
-                    pull = hbar * (shape - 1.0) * math.exp(-lc)
-                    out.base[0] -= hbar
-                    out.base[1] -= hbar * (1.0 + shape * lc)
-                    out.clock_level[e] -= pull
-                    out.clock_rate[e] -= pull * d
-                else:
-                    out.base[cuts.node_piece[origin + n]] -= hbar
-                n += 1
+            hz1 *= ROOT3
+            hz1_d *= ROOT3
+            if weibull:
+                for k in range(n, stop):
+                    lc = log_clock[k]
+                    pull = expected[k] * (shape - 1.0) * math.exp(-lc)
+                    g_base[1] -= expected[k] * (1.0 + shape * lc)
+                    g_clock_level[e] -= pull
+                    g_clock_rate[e] -= pull * (time[start_node + k] - reference)
+            n = stop
             hb1, hb1_d = m1 * h_sum + s11 * hz1, m1 * h_d + s11 * hz1_d
-            p, s = path.own_level[e], path.own_rate[e]
-            out.offset[e] -= h_sum
-            out.level[e] -= a1 * h_sum
-            out.rate[e] -= a1 * h_d + a2 * h_sum
-            out.own_level[e] -= a1 * hb1
-            out.own_rate[e] -= a1 * hb1_d + a2 * hb1
+            p, s = own_level[e], own_rate[e]
+            g_offset[e] -= h_sum
+            g_level[e] -= a1 * h_sum
+            g_rate[e] -= a1 * h_d + a2 * h_sum
+            g_own_level[e] -= a1 * hb1
+            g_own_rate[e] -= a1 * hb1_d + a2 * hb1
             g_quad -= a1 * h_tt + 2.0 * a2 * h_t
-            g_a1 -= (
-                path.level[e] * h_sum
-                + path.rate[e] * h_d
-                + quad * h_tt
-                + m0 * h_sum
-                + s00 * hz0
-                + s01 * hz1
-                + p * hb1
-                + s * hb1_d
-            )
-            g_a2 -= path.rate[e] * h_sum + 2.0 * quad * h_t + s * hb1
+            g_a1 -= level[e] * h_sum + rate[e] * h_d + quad * h_tt + m0 * h_sum + s00 * hz0 + s01 * hz1 + p * hb1 + s * hb1_d
+            g_a2 -= rate[e] * h_sum + 2.0 * quad * h_t + s * hb1
+    # the Weibull's nodes are all of piece 0, its log scale
+    for n in range(np.uint64(node_ptr[last] - origin)):
+        g_base[node_piece[start_node + n]] -= expected[n]
     out.scalars[0] += g_quad
     out.scalars[1] += g_sigma
     out.alpha[0] += g_a1
@@ -354,7 +380,7 @@ def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, 
         most = max(most, node_ptr[min(first + BLOCK, people)] - node_ptr[first])
     state = np.empty((BLOCK, COLUMNS))
     constant, slope_zeta, log_clock, eta = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
-    hazard, power, buffer = np.empty(most), np.empty(most), np.empty(most)
+    hazard, up, down, buffer = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
     bits = buffer.view(np.int64)
     a1 = shared.alpha[0]
     for first in range(0, people, BLOCK):
@@ -368,7 +394,11 @@ def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, 
             return False
         exp_into(eta, count, hazard, buffer, bits)
         _powers(first, last, node_ptr, a1, state, slope_zeta, eta)
-        exp_into(eta, count, power, buffer, bits)
-        if not _integrate(first, last, path, shared, cuts, weibull, state, hazard, power, log_clock, loglik, out, sum_bb):
+        exp_into(eta, count, up, buffer, bits)
+        for n in range(count):
+            down[n] = hazard[n] / up[n]
+        for n in range(count):
+            up[n] *= hazard[n]
+        if not _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, eta, log_clock, loglik, out, sum_bb):
             return False
     return True

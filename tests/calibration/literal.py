@@ -1,0 +1,292 @@
+"""Participants drawn literally from the assumptions of the joint model, one after the other, with numpy alone.
+
+Nothing of the package is imported: this is the second hand. A model is read as the plain mapping that stands in
+``docs/evidence/models.toml``. Months throughout.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Mapping = dict[str, Any]
+
+STEP = 0.01  # months; width of the cells on which the cumulative hazard is added up
+MOST_TRIES = 100_000
+
+
+@dataclass(kw_only=True)
+class Person:
+    """One participant: what is recorded, and the truth behind it."""
+
+    covariates: dict[str, float]
+    recorded: bool = True
+    shift: float = 0.0
+    intervals: list[tuple[float, float]] = field(default_factory=list)
+    effects: Floats = field(default_factory=lambda: np.zeros(3))
+    visits: Floats = field(default_factory=lambda: np.empty(0))
+    scores: Floats = field(default_factory=lambda: np.empty(0))
+    end: float = 0.0
+    event: bool = False
+
+
+# The truth -----------------------------------------------------------------------------------------------------------
+
+
+def names_of_effects(model: Mapping) -> list[str]:
+    """Names of the random effects."""
+    return ["intercept", "slope"] + (["quadratic"] if model["random_effects"] == "quadratic" else [])
+
+
+def columns_of(model: Mapping, part: str) -> list[str]:
+    """Design columns of one part: age is a number, onset site is bulbar or not."""
+    return [{"onset_site": "onset_site[bulbar]"}.get(name, name) for name in model.get(part, [])]
+
+
+def draw_truth(model: Mapping, rng: np.random.Generator) -> dict[str, float]:
+    """Population parameters from the priors, by printed name."""
+    prior = model["priors"]
+
+    def normal(name: str) -> float:
+        return float(rng.normal(prior[name]["mean"], prior[name]["sd"]))
+
+    truth = {"intercept": normal("intercept"), "slope": normal("slope")}
+    if model.get("fixed_quadratic"):
+        truth["quadratic"] = normal("quadratic")
+    for part in ("intercept", "slope", "hazard"):
+        truth |= {f"{part}:{column}": normal(f"{part}_covariates") for column in columns_of(model, part)}
+    truth |= {f"association:{kind}": normal(f"association_{kind}") for kind in model["association"]}
+    effects = names_of_effects(model)
+    truth |= {f"sd:{name}": abs(float(rng.normal(0.0, prior[f"sd_{name}"]))) for name in [*effects, "residual"]}
+    matrix = draw_correlation(len(effects), prior["correlation"], rng)
+    for j in range(len(effects)):
+        truth |= {f"corr:{effects[i]},{effects[j]}": float(matrix[i, j]) for i in range(j)}
+    if model["baseline_hazard"]["kind"] == "weibull":
+        truth |= {"log_scale": normal("log_hazard"), "log_shape": normal("log_shape")}
+    else:
+        pieces = len(model["baseline_hazard"]["knots"]) + 1
+        truth |= {f"log_hazard[{k + 1}]": normal("log_hazard") for k in range(pieces)}
+    return truth | _draw_drug(model, normal)
+
+
+def _draw_drug(model: Mapping, normal: Any) -> dict[str, float]:
+    truth = {}
+    for drug in model.get("treatments", []):
+        name, score = drug["name"], drug.get("score", "clock")
+        if score == "clock":
+            truth[f"theta:{name}"] = normal("theta")
+            if drug.get("own_clock", "free") == "free":
+                truth[f"psi:{name}"] = normal("psi")
+        if score == "additive":
+            truth[f"slope:{name}"] = normal("additive")
+        if drug.get("hazard", "ratio") == "ratio":
+            truth[f"hazard:{name}"] = normal("direct")
+    return truth
+
+
+def draw_correlation(size: int, shape: float, rng: np.random.Generator) -> Floats:
+    """A correlation matrix with density proportional to its determinant to the power shape - 1, by rejection."""
+    while True:
+        matrix = np.eye(size)
+        upper = np.triu_indices(size, 1)
+        matrix[upper] = rng.uniform(-1.0, 1.0, upper[0].size)
+        matrix = np.triu(matrix) + np.triu(matrix, 1).T
+        if np.linalg.eigvalsh(matrix)[0] > 0 and rng.uniform() < np.linalg.det(matrix) ** (shape - 1):
+            return matrix
+
+
+def covariance(model: Mapping, truth: dict[str, float]) -> Floats:
+    """Covariance matrix of the random effects."""
+    names = names_of_effects(model)
+    out = np.empty((len(names), len(names)))
+    for i, a in enumerate(names):
+        for j, b in enumerate(names):
+            r = 1.0 if i == j else truth[f"corr:{names[min(i, j)]},{names[max(i, j)]}"]
+            out[i, j] = r * truth[f"sd:{a}"] * truth[f"sd:{b}"]
+    return out
+
+
+# One participant's path and hazard -----------------------------------------------------------------------------------
+
+
+class Course:
+    """Path and hazard of one participant under given parameters; every method takes an array of times."""
+
+    def __init__(self, model: Mapping, truth: dict[str, float], person: Person) -> None:
+        self.model, self.truth, self.person = model, truth, person
+        drugs = model.get("treatments", [])
+        self.drug: Mapping = drugs[0] if drugs else {}
+        self.theta = self._effect("theta")
+        self.psi = self.theta if self.drug.get("own_clock") == "scaled" else self._effect("psi")
+
+    def _effect(self, kind: str) -> float:
+        return self.truth.get(f"{kind}:{self.drug['name']}", 0.0) if self.drug else 0.0
+
+    def _linear(self, part: str) -> float:
+        return sum(self.truth[f"{part}:{c}"] * self.person.covariates[c] for c in columns_of(self.model, part))
+
+    def exposed(self, t: Floats) -> Floats:
+        """1 while exposed to the drug."""
+        return np.array(sum((start <= t) & (t < stop) for start, stop in self.person.intervals), float) * np.ones(t.size)
+
+    def time_exposed(self, t: Floats) -> Floats:
+        """Exposed time from time zero to t; negative before it."""
+        total = np.zeros(t.size)
+        for start, stop in self.person.intervals:
+            total += np.clip(np.minimum(stop, t) - max(start, 0.0), 0.0, None)
+            total -= np.clip(min(stop, 0.0) - np.maximum(start, t), 0.0, None)
+        return total
+
+    def clock(self, effect: float, t: Floats) -> Floats:
+        """Time from zero to t, running exp(effect) as fast while exposed."""
+        return t + (np.exp(effect) - 1.0) * self.time_exposed(t)
+
+    def value(self, t: Floats, effects: Floats) -> Floats:
+        """True score."""
+        level = self.truth["intercept"] + self._linear("intercept") + effects[0]
+        slope = self.truth["slope"] + self._linear("slope")
+        out = level + slope * self.clock(self.theta, t) + effects[1] * self.clock(self.psi, t)
+        out = out + self._effect("slope") * self.time_exposed(t)
+        return out + (self.truth.get("quadratic", 0.0) + (effects[2] if effects.size > 2 else 0.0)) * t**2
+
+    def speed(self, t: Floats, effects: Floats) -> Floats:
+        """Slope of the true score."""
+        x = self.exposed(t)
+        slope = self.truth["slope"] + self._linear("slope")
+        out = slope * np.exp(self.theta * x) + effects[1] * np.exp(self.psi * x) + self._effect("slope") * x
+        return out + 2.0 * (self.truth.get("quadratic", 0.0) + (effects[2] if effects.size > 2 else 0.0)) * t
+
+    def log_ratio(self, t: Floats, effects: Floats) -> Floats:
+        """Log of the hazard over the baseline hazard."""
+        direct = self._effect("theta") if self.drug.get("hazard") == "DRR" else self._effect("hazard")
+        out = self._linear("hazard") + direct * self.exposed(t)
+        out = out + self.truth.get("association:value", 0.0) * self.value(t, effects)
+        return out + self.truth.get("association:slope", 0.0) * self.speed(t, effects)
+
+    def hazard_clock(self, t: Floats) -> Floats:
+        """Time on the clock of the baseline hazard."""
+        return self.person.shift + (self.clock(self.theta, t) if self.drug.get("hazard") == "clock" else t)
+
+    def baseline(self, edges: Floats) -> Floats:
+        """Baseline hazard added up over the cells between `edges`."""
+        u = self.hazard_clock(edges)
+        if self.model["baseline_hazard"]["kind"] == "weibull":
+            power = np.maximum(u, 0.0) ** np.exp(self.truth["log_shape"])
+            return np.exp(self.truth["log_scale"]) * np.diff(power)
+        return np.exp(self._piece((u[1:] + u[:-1]) / 2)) * np.diff(u)
+
+    def _piece(self, u: Floats) -> Floats:
+        knots = self.model["baseline_hazard"]["knots"]
+        heights = np.array([self.truth[f"log_hazard[{k + 1}]"] for k in range(len(knots) + 1)])
+        return heights[np.searchsorted(knots, u, side="left")]
+
+    def log_baseline(self, t: float) -> float:
+        """Log baseline hazard per month at t."""
+        u = self.hazard_clock(np.array([t]))
+        if self.model["baseline_hazard"]["kind"] == "weibull":
+            shape = np.exp(self.truth["log_shape"])
+            rate = self.theta * self.exposed(np.array([t]))[0] if self.drug.get("hazard") == "clock" else 0.0
+            return float(self.truth["log_scale"] + self.truth["log_shape"] + (shape - 1.0) * np.log(u[0]) + rate)
+        return float(self._piece(u)[0])
+
+    def cumulative(self, edges: Floats, effects: Floats) -> Floats:
+        """Cumulative hazard at each edge, zero at the first."""
+        middle = (edges[1:] + edges[:-1]) / 2
+        pieces = self.baseline(edges) * np.exp(np.clip(self.log_ratio(middle, effects), -700.0, 60.0))
+        return np.concatenate([[0.0], np.cumsum(pieces)])
+
+
+# A data set ----------------------------------------------------------------------------------------------------------
+
+
+def draw_people(model: Mapping, design: Mapping, truth: dict[str, float], rng: np.random.Generator) -> Iterator[Person]:
+    """Participants of one data set; covariates, exposure and entry are drawn afresh."""
+    ages = rng.normal(0.0, 1.0, design["participants"])
+    lost = design["missing"]
+    if lost:  # the model takes a missing number as normal with the mean and SD of those recorded
+        seen = ages[lost:]
+        ages[:lost] = rng.normal(seen.mean(), seen.std(ddof=1), lost)
+    root = np.linalg.cholesky(covariance(model, truth) + 1e-300 * np.eye(len(names_of_effects(model))))
+    for i, age in enumerate(ages):
+        person = Person(covariates={"age": float(age), "onset_site[bulbar]": float(rng.uniform() < 0.3)}, recorded=i >= lost)
+        person.intervals = _intervals(design, i, rng)
+        if model.get("population") == "incident":
+            person.shift = float(rng.uniform(*design["onset"]))
+        _live(model, design, truth, person, root, rng)
+        yield person
+
+
+def _intervals(design: Mapping, i: int, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """Exposure to the drug: half by lot; or never, from before time zero, or from some time after it until stopped or not."""
+    if design["drug"] == "arm":
+        return [(0.0, np.inf)] if i % 2 else []
+    if design["drug"] == "starts":
+        kind = rng.integers(4)
+        start, length = float(rng.uniform(1.0, 8.0)), float(rng.uniform(2.0, 6.0))
+        return [[], [(-5.0, np.inf)], [(start, np.inf)], [(start, start + length)]][kind]
+    return []
+
+
+def _live(model: Mapping, design: Mapping, truth: dict[str, float], person: Person, root: Floats, rng: np.random.Generator) -> None:
+    """Random effects, event and scores. Those who would die before time zero were never enrolled, and are drawn again."""
+    censoring = float(rng.uniform(design["shortest"], design["longest"]))
+    course = Course(model, truth, person)
+    begin = -person.shift
+    edges = np.linspace(begin, design["longest"], round((design["longest"] - begin) / STEP) + 1)
+    for _ in range(MOST_TRIES):
+        person.effects = root @ rng.normal(size=root.shape[0])
+        total = course.cumulative(edges, person.effects)
+        target = rng.exponential()
+        happens = float(np.interp(target, total, edges)) if target < total[-1] else np.inf
+        if happens > 0:
+            break
+    else:
+        raise RuntimeError("Nobody with these parameters lives to be enrolled.")
+    person.end, person.event = min(happens, censoring), happens <= censoring
+    planned = np.array([design["screening"], *np.arange(0.0, design["longest"] + 1e-9, design["every"])])
+    person.visits = planned[planned <= person.end]
+    noise = truth["sd:residual"] * rng.normal(size=planned.size)
+    person.scores = course.value(person.visits, person.effects) + noise[: person.visits.size]
+
+
+# The density, by brute force -----------------------------------------------------------------------------------------
+
+
+def loglik(model: Mapping, truth: dict[str, float], person: Person, nodes: int = 25) -> float:
+    """Log-likelihood of one participant, random effects integrated out on a dense grid around the line through the scores."""
+    course, prior = Course(model, truth, person), covariance(model, truth)
+    edges = np.linspace(-person.shift, person.end, max(round((person.end + person.shift) / STEP), 10) + 1)
+    total = _integral(course, prior, truth["sd:residual"], person, edges, nodes)
+    if model.get("population") == "incident":
+        early = Person(covariates=person.covariates, shift=person.shift, intervals=person.intervals)
+        before = np.linspace(-person.shift, 0.0, round(person.shift / STEP) + 1)
+        total -= _integral(Course(model, truth, early), prior, 1.0, early, before, nodes)
+    return total
+
+
+def _integral(course: Course, prior: Floats, sigma: float, person: Person, edges: Floats, nodes: int) -> float:
+    size = prior.shape[0]
+    zero = np.zeros(size)
+    basis = np.column_stack([course.value(person.visits, unit) - course.value(person.visits, zero) for unit in np.eye(size)])
+    residual = person.scores - course.value(person.visits, zero)
+    precision = np.linalg.inv(prior) + basis.T @ basis / sigma**2
+    middle, spread = np.linalg.solve(precision, basis.T @ residual / sigma**2), np.linalg.inv(precision)
+    root = np.linalg.cholesky(spread)
+    x, w = np.polynomial.hermite_e.hermegauss(nodes)
+    grid = np.stack([g.ravel() for g in np.meshgrid(*[x] * size, indexing="ij")], axis=1)
+    log_weight = sum(np.log(g.ravel()) for g in np.meshgrid(*[w / w.sum()] * size, indexing="ij"))
+    # Normal density of scores and effects over the Gaussian that the nodes come from: constant in the effects.
+    constant = -0.5 * person.visits.size * np.log(2 * np.pi * sigma**2) - 0.5 * residual @ residual / sigma**2
+    constant += 0.5 * middle @ precision @ middle + 0.5 * (np.linalg.slogdet(spread)[1] - np.linalg.slogdet(prior)[1])
+    terms = np.empty(len(grid))
+    end = np.array([person.end])
+    for g, z in enumerate(grid):
+        effects = middle + root @ z
+        terms[g] = log_weight[g] - course.cumulative(edges, effects)[-1]
+        if person.event:
+            terms[g] += course.log_baseline(person.end) + course.log_ratio(end, effects)[0]
+    top = terms.max()
+    return float(constant + top + np.log(np.exp(terms - top).sum()))

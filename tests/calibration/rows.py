@@ -1,0 +1,184 @@
+"""The rows of ``docs/evidence/models.toml``, and the step from a literal data set to the arrays that `fit_data` takes."""
+
+import copy
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from alsmodel.cohort.arrays import JointData
+from alsmodel.inference import Sampling
+from alsmodel.models.program import Program
+from alsmodel.models.spec import JointModel
+from alsmodel.settings import code_digest, decode, digest_of
+from tests.calibration import literal
+from tests.calibration.literal import Mapping, Person
+
+Floats = NDArray[np.float64]
+
+ROOT = Path(__file__).parents[2]
+EVIDENCE = ROOT / "docs" / "evidence"
+MODELS = EVIDENCE / "models.toml"
+RANKS = EVIDENCE / "ranks"
+
+#: What every row runs between the arrays and the draws.
+ROUTE = (
+    "alsmodel.kernels.joint", "alsmodel.kernels.layout", "alsmodel.kernels.posterior", "alsmodel.kernels.smallmat",
+    "alsmodel.kernels.vectors", "alsmodel.models.parameters", "alsmodel.models.priors", "alsmodel.models.program",
+    "alsmodel.models.spec", "alsmodel.models.structure", "alsmodel.inference.mode", "alsmodel.inference.sampling",
+)  # fmt: skip
+#: Run by rows with a random intercept and slope and three nodes each.
+FAST = "alsmodel.kernels.joint_linear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One model of the family.
+
+    Attributes
+    ----------
+    name, part : str
+    sbc : {"proven", "not run", "rejected"}
+        What the evidence page may claim.
+    model, design : mapping
+        As read, the row's changes merged into the base.
+    spec : JointModel
+    """
+
+    name: str
+    part: str
+    sbc: str
+    model: Mapping
+    design: Mapping
+    spec: JointModel
+
+    @property
+    def modules(self) -> list[str]:
+        """Modules whose source this row runs."""
+        fast = self.spec.random_effects == "linear" and self.spec.hermite == 3
+        return [*ROUTE, FAST] if fast else list(ROUTE)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What the ranks of this row depend on: code (with numba and numpy), specification and settings, generator."""
+        own = {"model": self.model, "design": self.design, "rule": read_models()["rule"]}
+        return {
+            "code": code_digest(self.modules),
+            "spec": digest_of(own),
+            "generator": digest_of(Path(literal.__file__).read_text(encoding="utf-8")),
+        }
+
+
+def read_models() -> Mapping:
+    """The whole file, as plain values."""
+    return tomllib.loads(MODELS.read_text(encoding="utf-8"))
+
+
+def read_rows() -> dict[str, Row]:
+    """Rows by name, in the order of the file."""
+    whole = read_models()
+    rows = {}
+    for entry in whole["row"]:
+        model, design = merged(whole["model"], entry.get("model", {})), merged(whole["design"], entry.get("design", {}))
+        spec = decode(JointModel, model, where=f"models.toml:{entry['name']}")
+        rows[entry["name"]] = Row(name=entry["name"], part=entry["part"], sbc=entry["sbc"], model=model, design=design, spec=spec)
+    return rows
+
+
+def merged(base: Mapping, changes: Mapping) -> Mapping:
+    """`base` with `changes` put in, table by table; a table of another kind replaces the old one."""
+    out = copy.deepcopy(base)
+    for key, value in changes.items():
+        old = out.get(key)
+        same_kind = isinstance(old, dict) and isinstance(value, dict) and old.get("kind") == value.get("kind", old.get("kind"))
+        out[key] = merged(old, value) if same_kind else copy.deepcopy(value)
+    return out
+
+
+def sampling() -> Sampling:
+    """Settings of the sampler, from the file."""
+    return decode(Sampling, read_models()["rule"]["sampling"], where="models.toml:rule.sampling")
+
+
+def arrays(row: Row, people: list[Person]) -> JointData:
+    """A literal data set as arrays."""
+    names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard))
+    terms = {name: tuple(literal.columns_of({"x": [name]}, "x")) for name in names}
+    absent = np.array([not person.recorded for person in people])
+    columns: dict[str, Floats] = {}
+    for column in (column for group in terms.values() for column in group):
+        values = np.array([person.covariates[column] for person in people])
+        columns[column] = np.where(absent, values[~absent].mean(), values)
+    intervals = [(i, start, stop) for i, person in enumerate(people) for start, stop in sorted(person.intervals)]
+    visits = [(i, t, y) for i, person in enumerate(people) for t, y in zip(person.visits, person.scores, strict=True)]
+    return JointData(
+        participant_ids=tuple(f"L{i:04d}" for i in range(len(people))),
+        time_unit="month",
+        outcome_name=row.spec.outcome,
+        transform="identity",
+        upper=None,
+        visit_person=np.array([v[0] for v in visits], np.int64),
+        visit_time=np.array([v[1] for v in visits], float),
+        outcome=np.array([v[2] for v in visits], float),
+        entry_time=np.zeros(len(people)),
+        event_time=np.array([person.end for person in people]),
+        event=np.array([float(person.event) for person in people]),
+        onset_shift=np.array([person.shift for person in people]),
+        columns=columns,
+        missing={column: absent for column in columns} if absent.any() else {},
+        terms=terms,
+        groups={},
+        exposure_person=np.array([i for i, _, _ in intervals], np.int64),
+        exposure_drug=np.zeros(len(intervals), np.int64),
+        exposure_start=np.array([start for _, start, _ in intervals], float),
+        exposure_stop=np.array([stop for _, _, stop in intervals], float),
+        exposures=(),
+        steps=pl.DataFrame(),
+    )
+
+
+def with_imputed(truth: dict[str, float], row: Row, people: list[Person]) -> dict[str, float]:
+    """Truth with the covariates that were hidden from the fit."""
+    hidden = [person for person in people if not person.recorded]
+    columns = [c for name in (*row.spec.slope, *row.spec.hazard) for c in literal.columns_of({"x": [name]}, "x")] if hidden else []
+    return truth | {f"imputed:{c}[{k + 1}]": person.covariates[c] for c in dict.fromkeys(columns) for k, person in enumerate(hidden)}
+
+
+def unconstrained(made: Program, truth: dict[str, float]) -> Floats:
+    """The vector at which the program's density stands for `truth`."""
+    values = dict(truth)
+    for label in made.labels:
+        if label.startswith("partial:"):
+            values[label] = _partial(label.removeprefix("partial:"), truth)
+    x = np.array([values[label] for label in made.labels])
+    for k, block in enumerate(b for b in made.blocks for _ in range(b.size)):
+        if block.kind == "half-normal":
+            x[k] = np.log(x[k])
+        elif block.kind == "beta":
+            x[k] = np.log((1.0 + x[k]) / (1.0 - x[k]))
+    return x
+
+
+def _partial(pair: str, truth: dict[str, float]) -> float:
+    """Partial correlation: of slope and quadratic, given the intercept; else the plain one."""
+    if pair != "slope,quadratic":
+        return truth[f"corr:{pair}"]
+    a, b, c = (truth[f"corr:{p}"] for p in ("intercept,slope", "intercept,quadratic", "slope,quadratic"))
+    return float((c - a * b) / np.sqrt((1 - a**2) * (1 - b**2)))
+
+
+def stream(seed: int, row: str, simulation: int) -> np.random.SeedSequence:
+    """Seed of one simulation: the same alone, resumed, or among others."""
+    return np.random.SeedSequence(seed, spawn_key=(*row.encode(), simulation))
+
+
+def simulate(row: Row, seed: np.random.SeedSequence, **design: Any) -> tuple[dict[str, float], list[Person]]:
+    """Truth from the priors and a data set from the truth."""
+    rng = np.random.default_rng(seed)
+    truth = literal.draw_truth(row.model, rng)
+    people = list(literal.draw_people(row.model, {**row.design, **design}, truth, rng))
+    return with_imputed(truth, row, people), people

@@ -1,0 +1,330 @@
+"""The joint model written out literally, apart from `alsmodel.kernels`: a few invented participants, and their likelihood by brute force.
+
+Every path is evaluated visit by visit, exposure by looking at the intervals, cumulative hazards on dense Gauss-Legendre nodes split at
+every kink, and the integral over random effects by a dense Gauss-Hermite product grid placed at the mode of the integrand.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.optimize import minimize
+
+from alsmodel.cohort import Cohort
+from alsmodel.cohort.selection import Covariate
+from alsmodel.models.spec import JointModel, PiecewiseHazard, Treatment, WeibullHazard
+
+MONTH = 365.25 / 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """One participant; times in months from the origin, `onset` months before it."""
+
+    name: str
+    visits: tuple[tuple[float, float], ...]
+    end: float
+    died: bool
+    entry: float = 0.0
+    onset: float = 10.0
+    arm: str = "placebo"
+    age: float | None = 60.0
+    drugs: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+
+
+NEVER = -np.inf
+FOREVER = np.inf
+#: Starts and stops inside follow-up, before it, across the origin, overlapping, never; visits before the origin; late entry.
+PEOPLE = (
+    Person(name="a", visits=((-2, 41), (0, 40), (3, 38.5), (6, 34), (9, 31.2)), end=11.5, died=True, drugs={"x": ((4.2, 8.1),)}),
+    Person(
+        name="b", visits=((0, 36), (2, 35), (5, 30)), end=6.3, died=True, entry=0.8, onset=14, arm="active", age=71,
+        drugs={"x": ((-3, 2.5),), "y": ((1.5, 5.0),)},
+    ),
+    Person(name="c", visits=((0, 44), (4, 44.5), (8, 43), (12, 42), (16, 39)), end=17.0, died=False, onset=25, age=None),
+    Person(
+        name="d", visits=((-1, 30), (1, 28), (3, 22)), end=4.0, died=False, arm="active", onset=7,
+        drugs={"x": ((NEVER, FOREVER),), "y": ((-4, -2), (2, 3))},
+    ),
+    Person(name="e", visits=((0, 33),), end=2.2, died=True, onset=8, age=48, drugs={"y": ((0, FOREVER),)}),
+    Person(name="f", visits=((0.5, 39), (5, 37), (9.5, 36.5)), end=15.0, died=True, entry=0.4, onset=18, age=None, arm="active"),
+)  # fmt: skip
+
+
+def cohort(people: tuple[Person, ...] = PEOPLE) -> Cohort:
+    """The same participants as canonical tables."""
+    exposures = [
+        (p.name, drug, bool(rows), None if start == NEVER else start * MONTH, None if stop == FOREVER else stop * MONTH)
+        for p in people
+        for drug in ("x", "y")
+        for rows in [p.drugs.get(drug, ())]
+        for start, stop in (rows or ((NEVER, FOREVER),))
+    ]
+    schema = {"participant_id": pl.String, "drug": pl.String, "taken": pl.Boolean, "start_day": pl.Float64, "stop_day": pl.Float64}
+    return Cohort.of(
+        participants=pl.DataFrame(
+            {
+                "participant_id": [p.name for p in people],
+                "entry_day": [p.entry * MONTH for p in people],
+                "onset_day": [-p.onset * MONTH for p in people],
+                "arm": [p.arm for p in people],
+                "age": [p.age for p in people],
+                "last_contact_day": [p.end * MONTH for p in people],
+            }
+        ),
+        measurements=pl.DataFrame(
+            [{"participant_id": p.name, "day": t * MONTH, "name": "score", "value": float(y)} for p in people for t, y in p.visits]
+        ),
+        events=pl.DataFrame(
+            [{"participant_id": p.name, "kind": "death", "day": p.end * MONTH, "definition": "invented"} for p in people if p.died]
+        ),
+        exposures=pl.DataFrame(exposures, schema=schema, orient="row"),
+    )
+
+
+KNOTS = (4.0, 9.0)
+BASE = JointModel(outcome="score", baseline_hazard=PiecewiseHazard(knots=KNOTS, nodes=20), hermite=15)
+WEIBULL = WeibullHazard(nodes=60)
+AGE = Covariate(centre=60, scale=10)
+
+
+def drug(name: str = "x", **choices: Any) -> Treatment:
+    """A treatment whose missing rows mean not taken (they are all recorded)."""
+    return Treatment(name=name, **choices)
+
+
+#: One part of the model swapped in at a time.
+SPECS: dict[str, JointModel] = {
+    "piecewise, value": BASE,
+    "piecewise, slope": replace(BASE, association=("slope",)),
+    "piecewise, value and slope": replace(BASE, association=("value", "slope")),
+    "no association": replace(BASE, association=()),
+    "weibull": replace(BASE, baseline_hazard=WEIBULL),
+    "weibull, value and slope": replace(BASE, baseline_hazard=WEIBULL, association=("value", "slope")),
+    "fixed quadratic": replace(BASE, fixed_quadratic=True, association=("value", "slope")),
+    "random quadratic": replace(BASE, random_effects="quadratic", association=("value", "slope")),
+    "random and fixed quadratic, weibull": replace(
+        BASE, random_effects="quadratic", fixed_quadratic=True, baseline_hazard=WEIBULL, association=("value", "slope")
+    ),
+    "clock, own clock free": replace(BASE, treatments=(drug(),), association=("value", "slope")),
+    "clock, own clock scaled": replace(BASE, treatments=(drug(own_clock="scaled"),), association=("value", "slope")),
+    "clock, own clock none": replace(BASE, treatments=(drug(own_clock="none", hazard="none"),)),
+    "additive": replace(BASE, treatments=(drug(score="additive"),), association=("value", "slope")),
+    "hazard only": replace(BASE, treatments=(drug(score="none"),)),
+    "hazard on the clock": replace(BASE, treatments=(drug(hazard="clock"),), baseline_hazard=WEIBULL),
+    "DRR": replace(BASE, treatments=(drug(hazard="DRR"),), association=()),
+    "two drugs, quadratic, weibull": replace(
+        BASE,
+        treatments=(drug(hazard="clock"), drug("y", score="additive")),
+        baseline_hazard=WEIBULL,
+        random_effects="quadratic",
+        fixed_quadratic=True,
+        association=("value", "slope"),
+    ),
+    "arm on the clock": replace(BASE, treatments=(Treatment(name="active", source="arm", level="active"),)),
+    "incident": replace(BASE, population="incident"),
+    "incident, weibull, clock": replace(BASE, population="incident", baseline_hazard=WEIBULL, treatments=(drug(),)),
+    "covariates everywhere, imputed": replace(
+        BASE,
+        intercept=("age",),
+        slope=("age", "arm"),
+        hazard=("arm", "age"),
+        covariates={"age": AGE, "arm": Covariate(reference="placebo")},
+    ),
+}
+
+#: Values of every parameter that any of the models has.
+VALUES: dict[str, float] = {
+    "intercept": 37.0, "slope": -0.9, "quadratic": -0.012, "intercept:age": 0.7, "slope:age": -0.1, "slope:arm[active]": 0.15,
+    "hazard:age": 0.4, "hazard:arm[active]": -0.3, "association:value": -0.09, "association:slope": -0.5, "sd:intercept": 5.0,
+    "sd:slope": 0.6, "sd:quadratic": 0.03, "sd:residual": 1.9, "partial:intercept,slope": 0.62, "partial:intercept,quadratic": 0.45,
+    "partial:slope,quadratic": 0.35, "log_hazard[1]": 0.3, "log_hazard[2]": 0.5, "log_hazard[3]": 0.1, "log_scale": -0.6,
+    "log_shape": 0.26, "theta:x": -0.3, "psi:x": 0.2, "slope:x": 0.25, "hazard:x": -0.4, "theta:y": 0.2, "slope:y": -0.2,
+    "hazard:y": 0.3, "theta:active": -0.25, "psi:active": 0.15, "hazard:active": -0.2, "imputed:age[1]": 0.3, "imputed:age[2]": -0.6,
+}  # fmt: skip
+
+
+def unconstrained(made: Any, values: dict[str, float] = VALUES) -> np.ndarray:
+    """The vector at which `made` has these values."""
+    out = []
+    for block in made.blocks:
+        for label in block.labels:
+            v = values[label]
+            out.append(np.log(v) if block.kind == "half-normal" else np.log(v / (1 - v)) if block.kind == "beta" else v)
+    return np.array(out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Literal:
+    """One participant under one model and one set of values."""
+
+    spec: JointModel
+    person: Person
+    v: dict[str, float]
+    age: float
+
+    def exposed(self, t: Treatment, s: float) -> bool:
+        if t.source == "arm":
+            return self.person.arm == t.level and s >= 0
+        return any(start <= s < stop for start, stop in self.person.drugs.get(t.name, ()))
+
+    def kinks(self) -> list[float]:
+        edges = {0.0}
+        for t in self.spec.treatments:
+            edges |= {e for row in self.person.drugs.get(t.name, ()) for e in row if np.isfinite(e)}
+        return sorted(edges)
+
+    def rate(self, role: str, s: float) -> float:
+        total = 0.0
+        for t in self.spec.treatments:
+            theta = self.v[f"theta:{t.name}"] if t.score == "clock" else 0.0
+            effect = {
+                "mean": theta,
+                "own": 0.0
+                if t.score != "clock" or t.own_clock == "none"
+                else (theta if t.own_clock == "scaled" else self.v[f"psi:{t.name}"]),
+                "hazard": theta if t.hazard == "clock" else 0.0,
+            }[role]
+            total += effect * self.exposed(t, s)
+        return float(np.exp(total))
+
+    def added(self, s: float) -> float:
+        return sum(self.v[f"slope:{t.name}"] * self.exposed(t, s) for t in self.spec.treatments if t.score == "additive")
+
+    def integral(self, rate: Any, start: float, stop: float) -> float:
+        """Signed integral of a function that is constant between kinks."""
+        low, high = min(start, stop), max(start, stop)
+        edges = [low, *(k for k in self.kinks() if low < k < high), high]
+        total = sum(rate((a + b) / 2) * (b - a) for a, b in zip(edges, edges[1:]))
+        return total if stop >= start else -total
+
+    def age_effect(self, part: str) -> float:
+        linear = self.v[f"{part}:age"] * self.age if "age" in getattr(self.spec, part) else 0.0
+        if "arm" in getattr(self.spec, part):
+            linear += self.v[f"{part}:arm[active]"] * (self.person.arm == "active")
+        return linear
+
+    def design(self, s: float) -> np.ndarray:
+        return np.array([1.0, self.integral(lambda r: self.rate("own", r), 0.0, s), s * s])[: self.size]
+
+    def speed_design(self, s: float) -> np.ndarray:
+        return np.array([0.0, self.rate("own", s), 2 * s])[: self.size]
+
+    @property
+    def size(self) -> int:
+        return 3 if self.spec.random_effects == "quadratic" else 2
+
+    def mean(self, s: float) -> float:
+        quad = self.v["quadratic"] if self.spec.fixed_quadratic else 0.0
+        slope = self.v["slope"] + self.age_effect("slope")
+        tau = self.integral(lambda r: self.rate("mean", r), 0.0, s)
+        start = self.v["intercept"] + self.age_effect("intercept")
+        return start + slope * tau + self.integral(self.added, 0.0, s) + quad * s * s
+
+    def mean_speed(self, s: float) -> float:
+        quad = self.v["quadratic"] if self.spec.fixed_quadratic else 0.0
+        return (self.v["slope"] + self.age_effect("slope")) * self.rate("mean", s) + self.added(s) + 2 * quad * s
+
+    def origin(self) -> float:
+        return -self.person.onset if self.spec.population == "incident" else 0.0
+
+    def log_hazard(self, s: float, b: np.ndarray) -> np.ndarray:
+        """At time s (not on a kink), for each row of b."""
+        a1 = self.v["association:value"] if "value" in self.spec.association else 0.0
+        a2 = self.v["association:slope"] if "slope" in self.spec.association else 0.0
+        eta = self.age_effect("hazard") + a1 * self.mean(s) + a2 * self.mean_speed(s)
+        for t in self.spec.treatments:
+            ratio = self.v[f"hazard:{t.name}"] if t.hazard == "ratio" else self.v[f"theta:{t.name}"] if t.hazard == "DRR" else 0.0
+            eta += ratio * self.exposed(t, s)
+        clock = self.integral(lambda r: self.rate("hazard", r), self.origin(), s)
+        eta += np.log(self.rate("hazard", s))
+        if self.spec.baseline_hazard.kind == "weibull":
+            shape = np.exp(self.v["log_shape"])
+            eta += self.v["log_scale"] + self.v["log_shape"] + (shape - 1) * np.log(clock)
+        else:
+            knots = self.spec.baseline_hazard.knots or ()
+            eta += self.v[f"log_hazard[{1 + sum(clock > k for k in knots)}]"]
+        return eta + b @ (a1 * self.design(s) + a2 * self.speed_design(s))
+
+    def cumulative(self, start: float, stop: float, b: np.ndarray, nodes: int = 40) -> np.ndarray:
+        knots = [k + self.origin() for k in getattr(self.spec.baseline_hazard, "knots", None) or ()]
+        edges = sorted({start, stop, *(k for k in (*self.kinks(), *knots) if start < k < stop)})
+        x, w = np.polynomial.legendre.leggauss(nodes)
+        total = np.zeros(len(b))
+        for left, right in zip(edges, edges[1:]):
+            u = (x + 1) / 2
+            for node, weight in zip(left + (right - left) * u**4, w / 2 * 4 * u**3 * (right - left)):  # u**4 smooths a power at `left`
+                total += weight * np.exp(self.log_hazard(node, b))
+        return total
+
+    def covariance(self) -> np.ndarray:
+        r = 2 * self.v["partial:intercept,slope"] - 1
+        sd = np.array([self.v["sd:intercept"], self.v["sd:slope"], self.v["sd:quadratic"]])[: self.size]
+        corr = np.eye(self.size)
+        corr[0, 1] = corr[1, 0] = r
+        if self.size == 3:
+            s, p = 2 * self.v["partial:intercept,quadratic"] - 1, 2 * self.v["partial:slope,quadratic"] - 1
+            corr[0, 2] = corr[2, 0] = s
+            corr[1, 2] = corr[2, 1] = r * s + p * np.sqrt((1 - r * r) * (1 - s * s))  # definition of a partial correlation
+        return corr * np.outer(sd, sd)
+
+    def log_integrand(self, b: np.ndarray) -> np.ndarray:
+        """log p(scores | b) + log p(end of follow-up | b) + log p(b) for each row of b."""
+        p, sigma = self.person, self.v["sd:residual"]
+        out = _log_normal(b, self.covariance())
+        for t, y in p.visits:
+            z = (y - self.mean(t) - b @ self.design(t)) / sigma
+            out = out - 0.5 * z * z - np.log(sigma) - 0.5 * np.log(2 * np.pi)
+        begin = self.origin() if self.spec.population == "incident" else p.entry
+        out = out - self.cumulative(begin, p.end, b)
+        if p.died:
+            out = out + self.log_hazard(np.nextafter(p.end, -np.inf), b)
+        return out
+
+    def log_survivor(self, b: np.ndarray) -> np.ndarray:
+        """log p(alive at entry | b) + log p(b)."""
+        return _log_normal(b, self.covariance()) - self.cumulative(self.origin(), self.person.entry, b)
+
+    def loglik(self, nodes: int = 30) -> float:
+        if self.size == 3:
+            nodes = 18
+        total = integrate(self.log_integrand, self.covariance(), nodes)
+        return total - integrate(self.log_survivor, self.covariance(), nodes) if self.spec.population == "incident" else total
+
+
+def _log_normal(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    z = np.linalg.solve(np.linalg.cholesky(covariance), b.T)
+    return -0.5 * (z * z).sum(axis=0) - 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
+
+
+def integrate(log_f: Any, covariance: np.ndarray, nodes: int) -> float:
+    """Log of the integral of exp(log_f) by a product Gauss-Hermite grid at the mode, with the scale of its curvature."""
+    size = len(covariance)
+    lower = np.linalg.cholesky(covariance)
+    peak = minimize(lambda z: -log_f((lower @ z)[None])[0], np.zeros(size), method="BFGS", options={"gtol": 1e-4})
+    h = 1e-3
+    steps = np.eye(size) * h
+    f = lambda z: log_f((lower @ z)[None])[0]  # noqa: E731
+    hessian = np.array(
+        [
+            [-(f(peak.x + i + j) - f(peak.x + i - j) - f(peak.x - i + j) + f(peak.x - i - j)) / (4 * h * h) for j in steps]
+            for i in steps
+        ]
+    )
+    scale = lower @ np.linalg.cholesky(np.linalg.inv((hessian + hessian.T) / 2))
+    x, w = np.polynomial.hermite_e.hermegauss(nodes)
+    grid = np.stack([g.ravel() for g in np.meshgrid(*[x] * size, indexing="ij")], axis=1)
+    logw = np.log(np.stack([g.ravel() for g in np.meshgrid(*[w] * size, indexing="ij")], axis=1)).sum(axis=1)
+    values = log_f(lower @ peak.x + grid @ scale.T) + logw + 0.5 * (grid**2).sum(axis=1)
+    return float(np.logaddexp.reduce(values) + np.linalg.slogdet(scale)[1])
+
+
+def literal_loglik(spec: JointModel, people: tuple[Person, ...] = PEOPLE, values: dict[str, float] = VALUES) -> np.ndarray:
+    """Log-likelihood of each participant, by brute force."""
+    missing = [p.name for p in people if p.age is None]
+    out = []
+    for p in people:
+        age = values[f"imputed:age[{missing.index(p.name) + 1}]"] if p.age is None else (p.age - AGE.centre) / AGE.scale
+        out.append(Literal(spec=spec, person=p, v=values, age=age).loglik())
+    return np.array(out)
