@@ -182,16 +182,12 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         if drug.unknown == "exclude" and (keep & unknown).any():
             lost = keep & unknown
             keep &= ~unknown
-            steps.note(
-                f"with {drug.name} recorded", int(keep.sum()), 0, f"exposure to {drug.name} unknown: {int(lost.sum())} left out"
-            )
+            steps.note(f"with {drug.name} recorded", int(keep.sum()), 0, f"exposure to {drug.name} unknown: {int(lost.sum())} left out")
     people = people.filter(pl.Series(keep))
     values = {name: series.filter(pl.Series(keep)) for name, series in values.items()}
     if selection.delta_frs == "conditioned" and "delta_frs" in selection.covariates:
         visits = visits.filter(pl.col("day") > 0)
-        steps.note(
-            "after conditioning", people.height, visits.height, "the baseline score is a covariate and no longer an outcome"
-        )
+        steps.note("after conditioning", people.height, visits.height, "the baseline score is a covariate and no longer an outcome")
     visits = visits.join(people.select("participant_id", "row"), on="participant_id", how="inner")
     people = people.with_row_index("person")
     visits = visits.drop("row").join(people.select("participant_id", "person"), on="participant_id").sort("person", "day")
@@ -240,9 +236,7 @@ def _visits(cohort: Cohort, selection: Selection, faults: list[Fault], where: st
     rows = cohort.measurements.filter(pl.col("name") == selection.outcome).select("participant_id", "day", "value")
     if rows.is_empty():
         known = sorted(cohort.measurements["name"].unique().to_list())[:12]
-        faults.append(
-            Fault(f"{where}.outcome", f"No measurement is called {selection.outcome!r}.", f"The cohort has {', '.join(known)}.")
-        )
+        faults.append(Fault(f"{where}.outcome", f"No measurement is called {selection.outcome!r}.", f"The cohort has {', '.join(known)}."))
         return rows
     if selection.transform == "log" and (bad := rows.filter(pl.col("value") <= 0).height):
         faults.append(Fault(f"{where}.transform", f'"log" needs values above 0; {bad} rows of {selection.outcome} are not.'))
@@ -293,29 +287,21 @@ def _follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame, fault
     if selection.population == "incident":
         lost = people["onset_day"].null_count()
         if lost:
-            faults.append(
-                Fault(f"{where}.population", f'"incident" counts the hazard from onset; {lost} participants have no onset day.')
-            )
+            faults.append(Fault(f"{where}.population", f'"incident" counts the hazard from onset; {lost} participants have no onset day.'))
         people = people.with_columns(shift=-pl.col("onset_day").fill_null(0.0))
         if late := people.filter(pl.col("shift") + pl.col("entry") < 0).height:
-            faults.append(
-                Fault(f"{where}.population", f'"incident" needs onset before entry; {late} participants have it after.')
-            )
+            faults.append(Fault(f"{where}.population", f'"incident" needs onset before entry; {late} participants have it after.'))
     return people
 
 
-def _drop_impossible(
-    people: pl.DataFrame, visits: pl.DataFrame, steps: _Steps, selection: Selection
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _drop_impossible(people: pl.DataFrame, visits: pl.DataFrame, steps: _Steps, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out visits after the event and participants without follow-up after entry; count both."""
     ends = people.select("participant_id", "end", "event")
     after = visits.join(ends, on="participant_id", how="left", maintain_order="left")
     late = (after["event"] & (after["day"] > after["end"])).fill_null(False)
     if late.any():
         visits = visits.filter(~late)
-        steps.note(
-            "scores up to the event", people.height, visits.height, f"{int(late.sum())} scores dated after the event left out"
-        )
+        steps.note("scores up to the event", people.height, visits.height, f"{int(late.sum())} scores dated after the event left out")
     undated = int(people["undated"].sum() - (people["undated"] & people["event"]).sum())
     if undated:
         steps.note(
@@ -327,9 +313,7 @@ def _drop_impossible(
         lost = people.height - int(usable.sum())
         people = people.filter(usable)
         visits = visits.filter(pl.col("participant_id").is_in(people["participant_id"].implode()))
-        steps.note(
-            "followed after entry", people.height, visits.height, f"{lost} participants without follow-up after entry left out"
-        )
+        steps.note("followed after entry", people.height, visits.height, f"{lost} participants without follow-up after entry left out")
     return people, visits
 
 
@@ -350,10 +334,9 @@ def _covariate_values(
             values[name] = joined["number"] if joined["number"].null_count() < joined.height else joined["text"]
         else:
             known = sorted(extra | {"age", "sex", "onset_site", "phenotype", "arm", "delta_frs"})
-            faults.append(
-                Fault(f"{where}.covariates.{name}", f"No covariate is called {name!r}.", f"The cohort has {', '.join(known)}.")
-            )
+            faults.append(Fault(f"{where}.covariates.{name}", f"No covariate is called {name!r}.", f"The cohort has {', '.join(known)}."))
             continue
+        values[name] = values[name].alias(name)
         lost = values[name].null_count()
         if lost == people.height:
             faults.append(Fault(f"{where}.covariates.{name}", f"{name} is missing for everyone.", "Leave it out."))
@@ -399,20 +382,14 @@ def _design(
     for name, series in values.items():
         settings = selection.covariates[name]
         policy = _missing_policy(name, series, selection)
-        added = (
-            _numeric(name, series, settings)
-            if series.dtype.is_numeric()
-            else _dummies(name, series, settings, policy, faults, where)
-        )
+        added = _numeric(name, series, settings) if series.dtype.is_numeric() else _dummies(name, series, settings, policy, faults, where)
         absent = series.is_null().to_numpy()
         if absent.any() and policy == "indicator":
             added = {key: np.where(absent, column[~absent].mean(), column) for key, column in added.items()}
             added[f"{name} missing"] = absent.astype(float)
         elif absent.any() and policy == "impute":
             if not series.dtype.is_numeric():
-                faults.append(
-                    Fault(f"{where}.covariates.{name}.missing", f'"impute" is for numbers; {name} is text.', 'Use "own level".')
-                )
+                faults.append(Fault(f"{where}.covariates.{name}.missing", f'"impute" is for numbers; {name} is text.', 'Use "own level".'))
                 continue
             missing[name] = absent
             added = {key: np.where(absent, column[~absent].mean(), column) for key, column in added.items()}
@@ -422,12 +399,11 @@ def _design(
 
 
 def _numeric(name: str, series: pl.Series, settings: Covariate) -> dict[str, Floats]:
-    return {name: (series.cast(pl.Float64).to_numpy() - settings.centre) / settings.scale}
+    values: Floats = series.cast(pl.Float64).to_numpy()
+    return {name: (values - settings.centre) / settings.scale}
 
 
-def _dummies(
-    name: str, series: pl.Series, settings: Covariate, policy: str, faults: list[Fault], where: str
-) -> dict[str, Floats]:
+def _dummies(name: str, series: pl.Series, settings: Covariate, policy: str, faults: list[Fault], where: str) -> dict[str, Floats]:
     levels = series.drop_nulls().value_counts(sort=True).sort(["count", name], descending=[True, False])[name].to_list()
     if policy == "own level" and series.null_count():
         levels.append("unknown")
@@ -470,9 +446,7 @@ def _arm_rows(drug: Exposure, people: pl.DataFrame, faults: list[Fault], where: 
     place = f"{where}.treatments.{drug.name}"
     levels = sorted(arms.drop_nulls().unique().to_list())
     if str(drug.level).casefold() not in {level.casefold() for level in levels}:
-        faults.append(
-            Fault(f"{place}.level", f"No arm is called {drug.level!r}.", f"Arms: {', '.join(levels) or 'none recorded'}.")
-        )
+        faults.append(Fault(f"{place}.level", f"No arm is called {drug.level!r}.", f"Arms: {', '.join(levels) or 'none recorded'}."))
         return None
     if (lost := arms.null_count()) and drug.unknown == "refuse":
         faults.append(Fault(f"{place}.unknown", f"{lost} participants have no arm.", 'Leave them out by unknown = "exclude".'))

@@ -186,9 +186,7 @@ def _design(
         if given[1:] != wanted or given[0] not in (1, replicates):
             raise ValueError(f"{label} covers {given}; expected {people} participants in 1 or {replicates} replicates.")
     if not (np.isfinite(dose).all() and np.isfinite(extra).all()):
-        raise ValueError(
-            "arm or covariates hold missing values. Impute first (pooled mean and an indicator under randomisation)."
-        )
+        raise ValueError("arm or covariates hold missing values. Impute first (pooled mean and an indicator under randomisation).")
     labels = names or tuple(f"covariate_{j + 1}" for j in range(extra.shape[2]))
     if len(labels) != extra.shape[2]:
         raise ValueError(f"{len(labels)} covariate names for {extra.shape[2]} covariates. Give one name per column.")

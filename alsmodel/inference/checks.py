@@ -47,7 +47,7 @@ class Diagnostics:
 
 def diagnostics(draws: Floats) -> Diagnostics:
     """Rank-normalised split R-hat, bulk and tail ESS (Vehtari et al. 2021, doi 10.1214/20-BA1221) of draws (chains, draws, P)."""
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     columns = [draws[..., k] for k in range(draws.shape[-1])]
     return Diagnostics(

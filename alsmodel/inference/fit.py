@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import JointData, joint_data
 from alsmodel.errors import FitFailed
 from alsmodel.inference.checks import Check, diagnostics, gate
-from alsmodel.inference.mode import find_mode
+from alsmodel.inference.refine import prepare
 from alsmodel.inference.sampling import Advance, Sampling, sample
 from alsmodel.inference.store import read_data, write_data
 from alsmodel.inference.summary import named_draws, prior_texts, summarise
@@ -189,24 +189,27 @@ def fit(
 
 def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int, progress: Advance | None = None, digest: str = "") -> Fit:
     """`fit` on arrays that were made before."""
-    made = program(spec, data)
-    mode = find_mode(made.density, made.start)
-    drawn = sample(made.density, mode, sampling, seed, progress)
-    if not np.isfinite(drawn.x).all():
-        raise FitFailed("The sampler returned draws that are not finite.")
-    draws = named_draws(spec, data, made, drawn.x)
-    names = list(draws)
-    measured = diagnostics(np.stack([draws[name] for name in names], axis=-1))
+    prepared = prepare(spec, data)
+    spec, made = prepared.spec, prepared.program
+    for settings in (sampling, replace(sampling, draws=4 * sampling.draws, tune=2 * sampling.tune)):
+        drawn = sample(made.density, prepared.mode, settings, seed, progress)
+        if not np.isfinite(drawn.x).all():
+            raise FitFailed("The sampler returned draws that are not finite.")
+        draws = named_draws(spec, data, made, drawn.x)
+        measured = diagnostics(np.stack(list(draws.values()), axis=-1))
+        checks = (*gate(measured, drawn.energy, drawn.diverging), prepared.check)
+        if drawn.diverging.any() or all(check.passed for check in checks):
+            break  # otherwise the chains only mix slowly: they get four times the draws, once
     return Fit(
         spec=spec,
         data=data,
         x=drawn.x,
         draws=draws,
-        summary=summarise(spec, draws, names, measured, prior_texts(made)),
-        checks=gate(measured, drawn.energy, drawn.diverging),
+        summary=summarise(spec, draws, list(draws), measured, prior_texts(made)),
+        checks=checks,
         provenance={
             "seed": seed,
-            "sampling": encode(sampling),
+            "sampling": encode(settings),
             "model": encode(spec),
             "data": digest,
             "code": code_digest(["alsmodel.kernels", "alsmodel.models", "alsmodel.inference"]),

@@ -15,6 +15,7 @@ Density = Callable[[Floats], tuple[float, Floats]]
 
 MOST_STEPS = 60
 SETTLED = 1e-6  # squared length of a Newton step in posterior SDs
+NEAR = 1e-2  # the same, where rounding hides the last of the way
 
 
 @final
@@ -74,13 +75,16 @@ def find_mode(density: Density, start: Floats) -> Mode:
     for _ in range(MOST_STEPS):
         factor = curvature_factor(down, x)
         step = factor @ (factor.T @ -gradient)
-        if float(-gradient @ step) < SETTLED:
+        drop = float(-gradient @ step)
+        if drop < SETTLED:
             return Mode(at=x, scale=factor, evaluations=down.count)
         size = 1.0
         while size > 1e-6 and down(x + size * step)[0] > value + 1e-9 * abs(value):
             size /= 2
-        if size <= 1e-6:  # rounding: nothing lower lies on this line
+        if size <= 1e-6 and drop < NEAR:  # rounding: nothing lower lies on this line
             return Mode(at=x, scale=factor, evaluations=down.count)
+        if size <= 1e-6:
+            break
         x = x + size * step
         value, gradient = down(x)
     raise FitFailed("The search for the mode did not settle; the data may not identify the model.")

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: the integrated likelihood with its gradient, small matrices, quadrature."""

@@ -179,7 +179,7 @@ class _Block(NamedTuple):
     small: Floats  # (8, 3, 3)
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _scratch(cuts, random, points, half):
     people = cuts.seg_ptr.size - 1
     most = 1
@@ -196,7 +196,7 @@ def _scratch(cuts, random, points, half):
     )  # fmt: skip
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _visits(i, cuts, path, quad, random, zz, zr):
     """Cross-products of residuals with Z over the visits of participant i; returns (visits, residual sum of squares)."""
     zz[:] = 0.0
@@ -228,7 +228,7 @@ def _visits(i, cuts, path, quad, random, zz, zr):
     return count, squares
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _event(i, cuts, path, shared, weibull, random, zeta):
     """Log hazard at the end of follow-up with b = 0, and its association vector; zero and nothing when censored."""
     zeta[:] = 0.0
@@ -250,7 +250,7 @@ def _event(i, cuts, path, shared, weibull, random, zeta):
     return eta + shared.base[cuts.event_piece[i]]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_logdet, block):
     """Gaussian posterior of b given the scores, shifted by the event; False when it does not exist."""
     random = prior_precision.shape[0]
@@ -276,7 +276,7 @@ def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
     """Mean path, association vector and log hazard at b = 0 at every node of the block; returns the number of nodes."""
     origin, count = cuts.node_ptr[first], cuts.node_ptr[last] - cuts.node_ptr[first]
@@ -305,7 +305,7 @@ def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
     return count
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _newton_step(row, left, right, block, random):
     """One Newton step towards the mode of -(b - mu)' precision (b - mu) / 2 - H(b) from the hazards at the present point.
 
@@ -343,7 +343,7 @@ def _newton_step(row, left, right, block, random):
     return size
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _recentre(row, left, right, block, random):
     """Move to the mode and leave the Cholesky factor of the inverse curvature in `scale`; False when there is none."""
     size = _newton_step(row, left, right, block, random)
@@ -367,7 +367,7 @@ def _recentre(row, left, right, block, random):
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _grid_hazards(row, left, right, random, abscissae, block):
     """Weighted hazards at every node and grid point, and their sums over nodes.
 
@@ -401,7 +401,7 @@ def _grid_hazards(row, left, right, random, abscissae, block):
             cumulative[g] += out[g]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _weigh_grid(row, random, rule, block, mean_z, mean_zz):
     """Turn the grid into posterior weights and take the moments of z; returns the log of the integral, or -inf."""
     scale, precision = block.scale[row], block.precision[row]
@@ -454,7 +454,7 @@ def _weigh_grid(row, random, rule, block, mean_z, mean_zz):
     return top + math.log(total) - start + block.sums[row, 3]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _moments(row, random, block, mean_z, mean_zz, mean_b, mean_bb):
     """Posterior mean of b and of b b' from those of z, with b = mode + scale z."""
     mode, scale = block.mode[row], block.scale[row]
@@ -472,7 +472,7 @@ def _moments(row, random, block, mean_z, mean_zz, mean_b, mean_bb):
             mean_bb[m, k] = value
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _visit_gradient(row, i, cuts, path, shared, random, block, mean_b, mean_bb, out):
     """Expected score of the visits with respect to mean path, own clock and residual SD."""
     inv_var = 1.0 / (shared.sigma * shared.sigma)
@@ -502,7 +502,7 @@ def _visit_gradient(row, i, cuts, path, shared, random, block, mean_b, mean_bb, 
         out.own_rate[e] += inv_var * (b1 * res_d - x[SD] * b01 - own_d * b11 - x[SDU] * b12)
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _event_gradient(i, cuts, path, shared, weibull, random, mean_b, out):
     """Expected score of the log hazard at the event."""
     if cuts.event[i] == 0.0:
@@ -532,7 +532,7 @@ def _event_gradient(i, cuts, path, shared, weibull, random, mean_b, out):
         out.base[cuts.event_piece[i]] += 1.0
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _expected_hazards(row, left, right, random, rule, block):
     """Posterior expectations of h and of h b at each node, into eta (h) and the rows of zeta (h b_k), which are done with."""
     weight, grid, mode, scale = block.weight, rule.grid, block.mode[row], block.scale[row]
@@ -556,7 +556,7 @@ def _expected_hazards(row, left, right, random, rule, block):
             block.zeta[2, n] = mode[2] * total + scale[2, 2] * z2
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out):
     """Expected score of minus the cumulative hazard, over all nodes of the block."""
     a1, a2 = shared.alpha[0], shared.alpha[1]
@@ -586,7 +586,7 @@ def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, 
             out.base[cuts.node_piece[origin + n]] -= h
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _exponentiate(first, last, origin, count, cuts, random, abscissae, block):
     """Hazards at the mode, and the power of each positive abscissa in each dimension, for the whole block at once."""
     q = abscissae.size
@@ -615,7 +615,7 @@ def _exponentiate(first, last, origin, count, cuts, random, abscissae, block):
             exp_into(block.eta, count, block.up[k * half + j], block.buffer, block.bits)
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _any_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet, loglik, out, sum_bb):
     """`joint_loglik` for two or three random effects and any number of nodes; False when undefined anywhere."""
     people, random = cuts.seg_ptr.size - 1, shared.covariance.shape[0]
@@ -657,7 +657,7 @@ def _any_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet,
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def joint_loglik(path, shared, cuts, rule, weibull):
     r"""Log-likelihood of each participant, and the gradient of their sum.
 

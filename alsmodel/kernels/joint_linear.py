@@ -29,7 +29,7 @@ MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1,
 COLUMNS = 19
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logdet, state):
     """Gaussian posterior of b given the scores, shifted by the event; False when one does not exist."""
     ptr, cross, ref = cuts.seg_ptr, cuts.cross, cuts.seg_ref
@@ -89,7 +89,7 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slope_zeta, log_clock, eta):
     """Log hazard at b = 0, association with the random slope, and log hazard at the score posterior's mean, at every node."""
     node_ptr, seg, time, ref = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref
@@ -134,7 +134,7 @@ def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slop
             eta[n - origin] += base[piece[n]]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _recentre(first, last, node_ptr, a1, state, constant, slope_zeta, hazard, eta):
     """Newton steps to each participant's mode, and the Cholesky factor of the inverse curvature; leaves the exponents at the mode.
 
@@ -176,7 +176,7 @@ def _recentre(first, last, node_ptr, a1, state, constant, slope_zeta, hazard, et
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _powers(first, last, node_ptr, a1, state, slope_zeta, eta):
     """Exponent of v at each node, times the positive abscissa."""
     origin = node_ptr[first]
@@ -186,7 +186,7 @@ def _powers(first, last, node_ptr, a1, state, slope_zeta, eta):
             eta[n] = fixed + moving * slope_zeta[n]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, expected, log_clock, loglik, out, sum_bb):
     """Quadrature and, by Fisher's identity, everything it adds to the gradient; False when an integral is not finite.
 
@@ -363,7 +363,7 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, sum_bb):
     """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
 

@@ -77,7 +77,7 @@ def hermite_grid(per_dimension: int, dimensions: int) -> tuple[Floats, Floats, F
     return x, grid, logw[index].sum(axis=1) + 0.5 * (grid**2).sum(axis=1)
 
 
-@njit(cache=True, fastmath=False)
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _segments(people, first_time, last_time, person, drug, start, stop, drugs):
     """Segments of each participant, cut at exposure starts and stops strictly inside [first_time, last_time]."""
     order_ptr = np.zeros(people + 1, np.int64)
@@ -114,7 +114,7 @@ def _segments(people, first_time, last_time, person, drug, start, stop, drugs):
     return seg_ptr, seg_person[:total], seg_start[:total], seg_end[:total], exposed[:total]
 
 
-@njit(cache=True, fastmath=False)
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _locate(seg_ptr, seg_end, i, t):
     """Segment of participant i that holds time t (a boundary belongs to the earlier one)."""
     e = seg_ptr[i]
@@ -123,7 +123,7 @@ def _locate(seg_ptr, seg_end, i, t):
     return e
 
 
-@njit(cache=True, fastmath=False)
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome):
     cross = np.zeros((seg_end.size, 10))
     for j in range(visit_person.size):
@@ -144,7 +144,7 @@ def _cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome
     return cross
 
 
-@njit(cache=True, fastmath=False)
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _piece(knots, u):
     k = 0
     while k < knots.size and u > knots[k]:
@@ -152,7 +152,7 @@ def _piece(knots, u):
     return k
 
 
-@njit(cache=True, fastmath=False)
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull):
     """Gauss-Legendre nodes of each participant on [begin, end], split at segments and at knots (on the hazard's clock, t + shift)."""
     people = begin.size

@@ -97,7 +97,7 @@ class Segments(NamedTuple):
     before: Floats
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def constrain(x, priors, value, slope, gradient):
     """Parameters, their derivatives in x, and the log prior with log Jacobian (gradient in x added to `gradient`)."""
     total = 0.0
@@ -127,12 +127,12 @@ def constrain(x, priors, value, slope, gradient):
     return total
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _at(value, index):
     return value[index] if index >= 0 else 0.0
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def correlation_factor(value, partials, random):
     """Cholesky factor of the correlation matrix from canonical partial correlations (Lewandowski et al. 2009)."""
     factor = np.zeros((random, random))
@@ -146,7 +146,7 @@ def correlation_factor(value, partials, random):
     return factor
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _covariance_gradient(d_cov, value, wiring, factor, lower, out):
     """From the gradient in D to that in SDs and partial correlations; D = lower lower', lower = diag(SD) factor."""
     random = wiring.sds.size
@@ -168,7 +168,7 @@ def _covariance_gradient(d_cov, value, wiring, factor, lower, out):
         out[wiring.partials[2]] += 2.0 * left * (d_factor[2, 1] - d_factor[2, 2] * c / right)
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _linear(value, start, coefficients, design, imputed, column):
     """start + design @ coefficients for each participant, imputed numbers in place of the means that stand in for them."""
     people = design.shape[0]
@@ -185,7 +185,7 @@ def _linear(value, start, coefficients, design, imputed, column):
     return out
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _linear_gradient(person_gradient, value, start, coefficients, design, imputed, column, out):
     people = design.shape[0]
     if start >= 0:
@@ -203,7 +203,7 @@ def _linear_gradient(person_gradient, value, start, coefficients, design, impute
             out[imputed[r, 0]] += value[coefficients[k]] * person_gradient[i]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _clock(value, drugs, which, segments, seg_ptr, rate, reading):
     """Rate of a clock on each segment and its reading at the reference time; exposure to drug d multiplies the rate by exp(effect)."""
     for e in range(rate.size):
@@ -220,7 +220,7 @@ def _clock(value, drugs, which, segments, seg_ptr, rate, reading):
             now += rate[e] * segments.inside[e]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _clock_gradient(d_rate, d_reading, drugs, which, segments, seg_ptr, rate, out):
     """From gradients in a clock's rate and reading to those in the drugs' effects."""
     for i in range(seg_ptr.size - 1):
@@ -237,7 +237,7 @@ def _clock_gradient(d_rate, d_reading, drugs, which, segments, seg_ptr, rate, ou
                     out[drugs[k, which]] += d * segments.exposed[e, k]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, out):
     """Add sign times the log-likelihood to each participant's, and its gradient in the parameters to `out`."""
     drugs, seg_ptr, people, size = wiring.drugs, cuts.seg_ptr, wiring.shift.size, segments.person.size
@@ -318,7 +318,7 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, 
     out += sign * d
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _gain(rate, segments, seg_ptr, reading):
     """Integral of a rate that is constant on segments, from time zero to each reference time."""
     for i in range(seg_ptr.size - 1):
@@ -330,7 +330,7 @@ def _gain(rate, segments, seg_ptr, reading):
             now += rate[e] * segments.inside[e]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def log_posterior(x, priors, wiring, segments, cuts, rule, weibull, incident, early_segments, early_cuts, early_rule):
     """Log posterior density at the unconstrained vector `x` (up to a constant), its gradient, and each log-likelihood.
 

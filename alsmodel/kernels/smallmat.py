@@ -5,7 +5,7 @@ import math
 from numba import njit
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def cholesky(matrix, size, out):
     """Lower Cholesky factor of `matrix` into `out`; False when it is not positive definite. Reads the lower triangle."""
     for k in range(size):
@@ -24,7 +24,7 @@ def cholesky(matrix, size, out):
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def invert_transpose(chol, size, out):
     """Inverse of the transpose of a lower triangular `chol` into `out`, which is upper triangular: out out' = (chol chol')^-1."""
     for k in range(size):
@@ -40,7 +40,7 @@ def invert_transpose(chol, size, out):
             out[k, m] = value / chol[m, m]
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def inverse_from_cholesky(chol, size, out, work):
     """Inverse of chol chol' into `out`."""
     invert_transpose(chol, size, work)
@@ -52,7 +52,7 @@ def inverse_from_cholesky(chol, size, out, work):
             out[k, m] = value
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def solve_cholesky(chol, size, right, out):
     """Solve chol chol' out = right."""
     for k in range(size):

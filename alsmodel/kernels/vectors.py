@@ -10,7 +10,7 @@ _LN2_LOW = 1.90821492927058770002e-10
 _LIMIT = 600.0
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def exp_into(x, n, out, buffer, bits):
     r"""Exponential of the first `n` elements of `x` into `out`; arguments are held within 600 of zero.
 

@@ -137,11 +137,11 @@ def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, pr
     offset = offset + pt.log(clock_rate)
     shift = part.data.onset_shift[person]
     random = 2 if spec.random_effects == "linear" else 3
-    x, grid, logw = hermite_grid(hermite, random)
-    arrays = {**vars(layout), "abscissae": x, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
+    abscissae, grid, logw = hermite_grid(hermite, random)
+    arrays = {**vars(layout), "abscissae": abscissae, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
     shared = [pm.Data(f"{prefix}{name}", arrays[name]) for name in DATA]
     op = JointLogLikelihood(spec.baseline_hazard.kind == "weibull")
-    outputs = op(
+    outputs: Any = op(
         level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base, part.alpha,
         pt.stack([part.quadratic, part.sigma]), part.covariance, *shared,
     )  # fmt: skip

@@ -25,7 +25,7 @@ DATA = (
 _FORMS = {"covariance": dmatrix}
 
 
-@njit(cache=True, fastmath=False, nogil=True)
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _total(
     weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
     seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
@@ -34,9 +34,7 @@ def _total(
     """Sum of the log-likelihoods and its gradient; `scalars` is (quadratic mean, residual SD)."""
     path = Path(mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset)
     shared = Shared(base, alpha, scalars[0], scalars[1], covariance)
-    cuts = Cuts(
-        seg_ptr, node_ptr, seg_ref, cross, node_seg, node_time, node_logw, node_piece, event_seg, event_time, event_piece, event
-    )
+    cuts = Cuts(seg_ptr, node_ptr, seg_ref, cross, node_seg, node_time, node_logw, node_piece, event_seg, event_time, event_piece, event)
     loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull)
     total = np.zeros(())
     total[()] = loglik.sum()
@@ -64,7 +62,7 @@ class JointLogLikelihood(Op):
         outputs = [dscalar(), *(_FORMS.get(name, dvector)() for name in PARAMETERS)]
         return Apply(self, tensors, outputs)
 
-    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         """Run the kernel."""
         arrays = [np.ascontiguousarray(x) for x in inputs]
         for place, value in zip(outputs, _total(self.weibull, *arrays), strict=True):
@@ -84,7 +82,7 @@ class JointLogLikelihood(Op):
 def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
     weibull = op.weibull
 
-    @njit(fastmath=False, nogil=True)
+    @njit(fastmath=False, nogil=True, error_model="numpy")
     def joint(
         mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
         seg_ptr, seg_ref, cross, node_ptr, node_seg, node_time, node_logw, node_piece,

@@ -140,7 +140,5 @@ def _imputed(data: JointData) -> list[Block]:
     for column, absent in data.missing.items():
         seen = data.columns[column][~absent]
         labels = [f"imputed:{column}[{k + 1}]" for k in range(int(absent.sum()))]
-        blocks.append(
-            _vector(f"imputed:{column}", labels, np.full(len(labels), seen.mean()), np.full(len(labels), seen.std(ddof=1)))
-        )
+        blocks.append(_vector(f"imputed:{column}", labels, np.full(len(labels), seen.mean()), np.full(len(labels), seen.std(ddof=1))))
     return blocks

@@ -11,7 +11,7 @@ from alsmodel.kernels.joint import Cuts, Rule
 from alsmodel.kernels.layout import Layout, hermite_grid
 from alsmodel.kernels.posterior import BETA, HALF_NORMAL, IDENTITY, LOG, LOGODDS, NORMAL, Priors, Segments, Wiring, log_posterior
 from alsmodel.models.parameters import Block, parameters
-from alsmodel.models.priors import data_scales
+from alsmodel.models.priors import Scales, data_scales
 from alsmodel.models.spec import JointModel, Treatment
 from alsmodel.models.structure import PRIOR_HERMITE, hazard_knots, layout_of, segment_lengths
 
@@ -35,6 +35,8 @@ class Program:
     weibull, incident : bool
     early : tuple
         Segments, cuts and rule of the stretch before entry.
+    start : array, shape (P,)
+        A point to climb from, in the data's own units whatever the priors.
     """
 
     blocks: tuple[Block, ...]
@@ -47,6 +49,7 @@ class Program:
     weibull: bool
     incident: bool
     early: tuple[Segments, Cuts, Rule]
+    start: Floats
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -57,13 +60,6 @@ class Program:
     def size(self) -> int:
         """Number of parameters, P."""
         return self.priors.a.size
-
-    @property
-    def start(self) -> Floats:
-        """A point to climb from: prior means, SDs at a fifth of their prior scale."""
-        return np.where(
-            self.priors.kind == NORMAL, self.priors.a, np.where(self.priors.kind == HALF_NORMAL, np.log(0.2 * self.priors.b), 0.0)
-        )
 
     def density(self, x: Floats) -> tuple[float, Floats]:
         """Log posterior density (up to a constant) and gradient at an unconstrained vector of shape (P,)."""
@@ -100,7 +96,8 @@ def program(spec: JointModel, data: JointData) -> Program:
     """
     knots = hazard_knots(spec, data)
     layout = layout_of(spec, data, knots)
-    blocks = parameters(spec, data, data_scales(data), layout.pieces)
+    scales = data_scales(data)
+    blocks = parameters(spec, data, scales, layout.pieces)
     incident = spec.population == "incident"
     early_layout = layout_of(spec, data, knots, before_entry=True) if incident else layout
     random = 2 if spec.random_effects == "linear" else 3
@@ -116,7 +113,24 @@ def program(spec: JointModel, data: JointData) -> Program:
         weibull=spec.baseline_hazard.kind == "weibull",
         incident=incident,
         early=(_segments(early_layout), _cuts(early_layout), _rule(early_hermite, random)),
+        start=np.concatenate([_start(block, scales) for block in blocks]),
     )
+
+
+def _start(block: Block, scales: Scales) -> Floats:
+    """Where a block starts, unconstrained: crude values for what has a unit, prior means for the rest."""
+    crude = {
+        "intercept": scales.centre,
+        "log_hazard": scales.log_rate,
+        "log_scale": scales.log_rate,
+        "sd:intercept": np.log(0.8 * scales.spread),
+        "sd:slope": np.log(scales.spread / scales.length),
+        "sd:quadratic": np.log(0.5 * scales.spread / scales.length**2),
+        "sd:residual": np.log(0.4 * scales.spread),
+    }
+    if block.name in crude:
+        return np.full(block.size, crude[block.name])
+    return np.zeros(block.size) if block.kind == "beta" else block.a.copy()
 
 
 def _rule(hermite: int, random: int) -> Rule:
@@ -152,20 +166,25 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...]) -> Wir
         return np.array([where.get(label, -1) for label in labels], np.int64)
 
     designs = {part: data.design(getattr(spec, part)) for part in ("intercept", "slope", "hazard")}
+    coefficients = {part: find(*(f"{part}:{column}" for column in names)) for part, (names, _) in designs.items()}
     random = ("intercept", "slope") if spec.random_effects == "linear" else ("intercept", "slope", "quadratic")
     pairs = [("intercept", "slope"), ("intercept", "quadratic"), ("slope", "quadratic")][: 1 if len(random) == 2 else 3]
     base = [label for label in where if label.startswith("log_hazard[")] or ["log_scale", "log_shape"]
     return Wiring(
-        find("intercept", "slope", "quadratic", "sd:residual"),
-        find("association:value", "association:slope"),
-        find(*(f"sd:{name}" for name in random)),
-        find(*(f"partial:{a},{b}" for a, b in pairs)),
-        find(*base),
-        np.array([_drug(t, where) for t in spec.treatments], np.int64).reshape(-1, 5),
-        *(find(*(f"{part}:{column}" for column in names)) for part, (names, _) in designs.items()),
-        *(np.ascontiguousarray(design) for _, design in designs.values()),
-        _imputed(data, where, [names for names, _ in designs.values()]),
-        data.onset_shift,
+        one=find("intercept", "slope", "quadratic", "sd:residual"),
+        alpha=find("association:value", "association:slope"),
+        sds=find(*(f"sd:{name}" for name in random)),
+        partials=find(*(f"partial:{a},{b}" for a, b in pairs)),
+        base=find(*base),
+        drugs=np.array([_drug(t, where) for t in spec.treatments], np.int64).reshape(-1, 5),
+        intercept=coefficients["intercept"],
+        slope=coefficients["slope"],
+        hazard=coefficients["hazard"],
+        x_intercept=np.ascontiguousarray(designs["intercept"][1]),
+        x_slope=np.ascontiguousarray(designs["slope"][1]),
+        x_hazard=np.ascontiguousarray(designs["hazard"][1]),
+        imputed=_imputed(data, where, [names for names, _ in designs.values()]),
+        shift=data.onset_shift,
     )
 
 

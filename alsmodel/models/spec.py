@@ -280,9 +280,7 @@ def _drug_faults(spec: JointModel) -> list[str]:
                 'hazard twice. Set association = [] or choose hazard = "ratio".'
             )
         if treatment.hazard == "clock" and spec.baseline_hazard.kind != "weibull":
-            faults.append(
-                f'treatment {treatment.name!r}: hazard = "clock" needs a smooth baseline; set baseline_hazard.kind = "weibull".'
-            )
+            faults.append(f'treatment {treatment.name!r}: hazard = "clock" needs a smooth baseline; set baseline_hazard.kind = "weibull".')
     return faults
 
 

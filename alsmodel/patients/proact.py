@@ -122,9 +122,7 @@ def subject_ids(n: int, key: np.uint64) -> np.ndarray[tuple[int], np.dtype[np.ob
     return np.array([str(100_000 + 7 * i + (i * gaps) % 7) for i in range(n)], dtype=object)
 
 
-def _write_truth(
-    people: VirtualParticipants, layout: ProactLayout, planted: dict[str, int], rows: dict[str, int], folder: Path
-) -> None:
+def _write_truth(people: VirtualParticipants, layout: ProactLayout, planted: dict[str, int], rows: dict[str, int], folder: Path) -> None:
     """Write truth.json: parameters, realised counts, planted quirks."""
     reasons, counts = np.unique(people.end_reason, return_counts=True)
     truth = people.truth | {

@@ -55,10 +55,7 @@ def laboratory(source: Source) -> Table:
     table["Test_Name"] = np.array([name for name, *_ in _TESTS], dtype=object)[test]
     table["Test_Unit"] = np.array([unit for _, unit, *_ in _TESTS], dtype=object)[test]
     grid = np.array(
-        [
-            [f"{middle + width * (k / (_GRID - 1) - 0.5):.{digits}f}" for k in range(_GRID)]
-            for _, _, middle, width, digits in _TESTS
-        ],
+        [[f"{middle + width * (k / (_GRID - 1) - 0.5):.{digits}f}" for k in range(_GRID)] for _, _, middle, width, digits in _TESTS],
         dtype=object,
     )
     table["Test_Result"] = grid[test, value]

@@ -191,7 +191,5 @@ def family(source: Source) -> Table:
     table["Neurological_Disease"] = np.where(affected, "ALS", "")
     gene = people.gene[person].astype(object)
     table["Family_Hx_of_ALS_Mutation"] = np.where(gene != "", gene, np.where(affected, "", "No"))
-    table["Family_Hx_of_Neuro_Disease"] = np.where(
-        affected, "Yes", np.where(u[:, 2][person] < 0.2, quoted("No, none known"), "No")
-    )
+    table["Family_Hx_of_Neuro_Disease"] = np.where(affected, "Yes", np.where(u[:, 2][person] < 0.2, quoted("No, none known"), "No"))
     return table

@@ -7,9 +7,7 @@ from matplotlib.ticker import PercentFormatter
 from alsmodel.plots.canvas import INK, SOFT, blank, drawing, month_ticks, series_colour, to_svg, wrapped
 
 
-def score_check(
-    check: pl.DataFrame, *, outcome: str, time_unit: str = "month", origin: str = "baseline", name: str = "score-check"
-) -> str:
+def score_check(check: pl.DataFrame, *, outcome: str, time_unit: str = "month", origin: str = "baseline", name: str = "score-check") -> str:
     """Observed mean and SD per time, over the 95% band of data replicated from the posterior.
 
     Parameters

@@ -6,9 +6,7 @@ from matplotlib.ticker import PercentFormatter
 from alsmodel.plots.canvas import DASHES, SOFT, drawing, ordered_groups, panels, series_colour, to_svg
 
 
-def power(
-    table: pl.DataFrame, *, effect_label: str = "Effect", analysis_labels: dict[str, str] | None = None, name: str = "power"
-) -> str:
+def power(table: pl.DataFrame, *, effect_label: str = "Effect", analysis_labels: dict[str, str] | None = None, name: str = "power") -> str:
     """Power curves over participants per arm: a panel per analysis, a line per effect, bars of 1.96 MCSE.
 
     Parameters

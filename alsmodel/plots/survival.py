@@ -61,9 +61,7 @@ def survival(
         return to_svg(figure, name, f"Survival without {event}", _description(posterior, time_unit))
 
 
-def _curves(
-    ax: Axes, posterior: pl.DataFrame, kaplan_meier: pl.DataFrame, group: str, colour: str, dash: object, *, named: bool
-) -> None:
+def _curves(ax: Axes, posterior: pl.DataFrame, kaplan_meier: pl.DataFrame, group: str, colour: str, dash: object, *, named: bool) -> None:
     part = posterior.filter(pl.col("group") == group)
     ax.fill_between(part["time"], part["lower"], part["upper"], color=colour, alpha=0.2, linewidth=0)
     ax.plot(part["time"], part["mean"], color=colour, linestyle=dash, label=group if named and group != "all" else "Model")

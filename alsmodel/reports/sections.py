@@ -172,8 +172,7 @@ def computation(content: StudyReport) -> Section:
     if content.passed is None:
         return Section("computation", title, [_not_run("Nothing was sampled, so there is nothing to check.")], shown=False)
     rows = [
-        (check.passed, check.name, f"{compared(check.value)} (limit {compared(check.limit)}): {check.meaning}")
-        for check in content.checks
+        (check.passed, check.name, f"{compared(check.value)} (limit {compared(check.limit)}): {check.meaning}") for check in content.checks
     ]
     blocks: list[Block] = [Badges(rows)]
     if content.summary is not None:
@@ -186,19 +185,12 @@ def _trace_figure(content: StudyReport, summary: pl.DataFrame) -> list[Block]:
     if not content.draws:
         return []
     ranked = summary.filter(pl.col("parameter").is_in(list(content.draws)))
-    worst = (
-        ranked.with_columns(pl.col("r_hat").fill_nan(None))
-        .sort("r_hat", descending=True, nulls_last=True, maintain_order=True)
-        .head(4)
-    )
+    worst = ranked.with_columns(pl.col("r_hat").fill_nan(None)).sort("r_hat", descending=True, nulls_last=True, maintain_order=True).head(4)
     if worst.is_empty():
         return []
     rows = worst.to_dicts()
     svg = plots.traces({row["parameter"]: content.draws[row["parameter"]] for row in rows}, _labels(rows))
-    legend = (
-        "The four parameters with the highest R-hat. Left: draws in order, by chain. Right: rank densities, 1 when the "
-        "chains agree."
-    )
+    legend = "The four parameters with the highest R-hat. Left: draws in order, by chain. Right: rank densities, 1 when the chains agree."
     return [Figure(svg, "Traces and ranks.", legend, tables.parameters(worst))]
 
 

@@ -130,11 +130,7 @@ def _rows(people: pl.DataFrame, cohort: Any, by: str | None, outcome: str | None
     for name in sorted(set(cohort.covariates["name"].to_list())):
         if name not in cohort.participants.columns:
             numeric = people[name].dtype.is_numeric()
-            rows += (
-                _mean(people, "Covariates", name, name, small)
-                if numeric
-                else _levels(people, "Covariates", name, name, by, small)
-            )
+            rows += _mean(people, "Covariates", name, name, small) if numeric else _levels(people, "Covariates", name, name, by, small)
     rows += _median(people, follow_up, "Months of follow-up", "_follow_up", small)
     for column in (c for c in people.columns if c.startswith("_event:")):
         name = _titled(column.removeprefix("_event:"))

@@ -88,9 +88,7 @@ def _few_times(frame: pl.DataFrame, by: Sequence[str], most: int = 7) -> pl.Data
     parts = []
     for _, part in frame.group_by(by, maintain_order=True):
         step = max(-(-(part.height - 1) // (most - 1)), 1)
-        parts.append(
-            part.gather_every(step) if (part.height - 1) % step == 0 else pl.concat([part.gather_every(step), part.tail(1)])
-        )
+        parts.append(part.gather_every(step) if (part.height - 1) % step == 0 else pl.concat([part.gather_every(step), part.tail(1)]))
     return pl.concat(parts)
 
 
@@ -181,10 +179,7 @@ def parameters(summary: pl.DataFrame) -> Table:
         for row in summary.iter_rows(named=True)
     ]
     head = ["Parameter", "Unit", "Mean", "SD", "95% CrI", "R-hat", "Bulk ESS", "Tail ESS"]
-    note = (
-        "Each should have R-hat at most 1.01 and both ESS at least 400. CrI: credible interval; ESS: effective sample size, "
-        "draws."
-    )
+    note = "Each should have R-hat at most 1.01 and both ESS at least 400. CrI: credible interval; ESS: effective sample size, draws."
     return Table(head, rows, "Every parameter.", note, text_columns=2)
 
 

@@ -103,8 +103,7 @@ def headline(content: StudyReport) -> tuple[str, str]:
     if not effect.informed:
         return (
             f"These data do not tell whether {effect.drug} {effect.verb}.",
-            f" The posterior is hardly narrower than the prior: {span(effect.lower, effect.upper, effect.unit)} "
-            "(95% credible interval).",
+            f" The posterior is hardly narrower than the prior: {span(effect.lower, effect.upper, effect.unit)} (95% credible interval).",
         )
     if effect.label == "association":
         return (

@@ -18,6 +18,9 @@ Row = dict[str, Any]
 #: Groups below this size are driven by the prior, so that sentences leave them out.
 SMALL_GROUP = 10
 
+#: Below this probability a difference has no direction that a sentence should name.
+CLEAR = 0.9
+
 _PANELS = {
     "intercept": "Mean at time zero",
     "slope": "Mean slope",
@@ -102,6 +105,11 @@ def _answer(study: Study, fit: "Fit", row: Row) -> str:
         return f"{row['label']}: {row['mean']:.3g} {row['unit']} ({interval})."
     how = "steeper" if row["mean"] < 0 else "less steep"
     name = covariate.replace("_", " ")
+    if sure < CLEAR:
+        return (
+            f"These data do not tell whether mean decline differs between {name} {level.removesuffix(']')} and {name} "
+            f"{reference}: the slopes differ by {row['mean']:.3g} {row['unit']} ({interval})."
+        )
     return (
         f"Mean decline is {how} with {name} {level.removesuffix(']')} than with {name} {reference}: "
         f"the slopes differ by {row['mean']:.3g} {row['unit']} ({interval})."

@@ -108,8 +108,7 @@ def build(settings: TrialSettings, population: Mapping[str, npt.NDArray[np.float
         truth: NamedTruth | PosteriorTruth = settings.truth
     elif population is None:
         raise ValueError(
-            'trial.truth.kind is "posterior" and there is no fitted model. Fit first, or give numbers with '
-            'trial.truth.kind = "named".'
+            'trial.truth.kind is "posterior" and there is no fitted model. Fit first, or give numbers with trial.truth.kind = "named".'
         )
     else:
         truth = PosteriorTruth.of(population)

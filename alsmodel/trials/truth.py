@@ -98,9 +98,7 @@ class NamedTruth:
 
     def __post_init__(self) -> None:
         faults = [
-            f"{name} must be above 0; got {getattr(self, name)}."
-            for name in ("intercept_sd", "residual_sd")
-            if not getattr(self, name) > 0
+            f"{name} must be above 0; got {getattr(self, name)}." for name in ("intercept_sd", "residual_sd") if not getattr(self, name) > 0
         ]
         if not self.slope_sd >= 0 or not self.slope_skew >= 0:
             faults.append(f"slope_sd and slope_skew must not be negative; got {self.slope_sd} and {self.slope_skew}.")

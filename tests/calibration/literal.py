@@ -255,38 +255,57 @@ def _live(model: Mapping, design: Mapping, truth: dict[str, float], person: Pers
 # The density, by brute force -----------------------------------------------------------------------------------------
 
 
-def loglik(model: Mapping, truth: dict[str, float], person: Person, nodes: int = 25) -> float:
-    """Log-likelihood of one participant, random effects integrated out on a dense grid around the line through the scores."""
+def loglik(model: Mapping, truth: dict[str, float], person: Person, nodes: int = 15) -> float:
+    """Log-likelihood of one participant, random effects integrated out by brute force."""
     course, prior = Course(model, truth, person), covariance(model, truth)
-    edges = np.linspace(-person.shift, person.end, max(round((person.end + person.shift) / STEP), 10) + 1)
+    edges = _cells(model, person, person.end)
     total = _integral(course, prior, truth["sd:residual"], person, edges, nodes)
     if model.get("population") == "incident":
         early = Person(covariates=person.covariates, shift=person.shift, intervals=person.intervals)
-        before = np.linspace(-person.shift, 0.0, round(person.shift / STEP) + 1)
-        total -= _integral(Course(model, truth, early), prior, 1.0, early, before, nodes)
+        total -= _integral(Course(model, truth, early), prior, 1.0, early, _cells(model, person, 0.0), nodes)
     return total
 
 
+def _cells(model: Mapping, person: Person, end: float) -> Floats:
+    """Edges of cells from the hazard's origin to `end`, none of which holds a jump of the hazard."""
+    edges = np.linspace(-person.shift, end, max(round((end + person.shift) / STEP), 10) + 1)
+    knots = np.array(model["baseline_hazard"].get("knots", [])) - person.shift
+    jumps = np.concatenate([knots, np.array(person.intervals).ravel()])
+    return np.union1d(edges, jumps[(jumps > edges[0]) & (jumps < end)])
+
+
 def _integral(course: Course, prior: Floats, sigma: float, person: Person, edges: Floats, nodes: int) -> float:
+    """Integrate on a grid from the prior's own scale, then on grids placed by the moments that the one before found."""
     size = prior.shape[0]
-    zero = np.zeros(size)
-    basis = np.column_stack([course.value(person.visits, unit) - course.value(person.visits, zero) for unit in np.eye(size)])
-    residual = person.scores - course.value(person.visits, zero)
-    precision = np.linalg.inv(prior) + basis.T @ basis / sigma**2
-    middle, spread = np.linalg.solve(precision, basis.T @ residual / sigma**2), np.linalg.inv(precision)
-    root = np.linalg.cholesky(spread)
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
     grid = np.stack([g.ravel() for g in np.meshgrid(*[x] * size, indexing="ij")], axis=1)
     log_weight = sum(np.log(g.ravel()) for g in np.meshgrid(*[w / w.sum()] * size, indexing="ij"))
-    # Normal density of scores and effects over the Gaussian that the nodes come from: constant in the effects.
-    constant = -0.5 * person.visits.size * np.log(2 * np.pi * sigma**2) - 0.5 * residual @ residual / sigma**2
-    constant += 0.5 * middle @ precision @ middle + 0.5 * (np.linalg.slogdet(spread)[1] - np.linalg.slogdet(prior)[1])
-    terms = np.empty(len(grid))
-    end = np.array([person.end])
-    for g, z in enumerate(grid):
-        effects = middle + root @ z
-        terms[g] = log_weight[g] - course.cumulative(edges, effects)[-1]
-        if person.event:
-            terms[g] += course.log_baseline(person.end) + course.log_ratio(end, effects)[0]
-    top = terms.max()
-    return float(constant + top + np.log(np.exp(terms - top).sum()))
+    middle, spread = _from_scores(course, prior, sigma, person)
+    for _ in range(3):
+        root = np.linalg.cholesky(spread)
+        points = middle + grid @ root.T
+        terms = np.array([_log_joint(course, prior, sigma, person, edges, effects) for effects in points])
+        terms += log_weight + 0.5 * (grid**2).sum(axis=1) + 0.5 * size * np.log(2 * np.pi) + np.log(np.diag(root)).sum()
+        share = np.exp(terms - terms.max())
+        middle = share @ points / share.sum()
+        spread = (points - middle).T @ ((points - middle) * share[:, None]) / share.sum()
+    return float(terms.max() + np.log(share.sum()))
+
+
+def _from_scores(course: Course, prior: Floats, sigma: float, person: Person) -> tuple[Floats, Floats]:
+    """Mean and covariance of the random effects given the scores alone."""
+    units, zero = np.eye(prior.shape[0]), np.zeros(prior.shape[0])
+    basis = np.column_stack([course.value(person.visits, unit) - course.value(person.visits, zero) for unit in units])
+    spread = np.linalg.inv(np.linalg.inv(prior) + basis.T @ basis / sigma**2)
+    return spread @ basis.T @ (person.scores - course.value(person.visits, zero)) / sigma**2, spread
+
+
+def _log_joint(course: Course, prior: Floats, sigma: float, person: Person, edges: Floats, effects: Floats) -> float:
+    """Log density of effects, scores and event together."""
+    residual = person.scores - course.value(person.visits, effects)
+    total = -0.5 * residual @ residual / sigma**2 - residual.size * np.log(np.sqrt(2 * np.pi) * sigma)
+    total -= 0.5 * (effects @ np.linalg.solve(prior, effects) + np.linalg.slogdet(2 * np.pi * prior)[1])
+    total -= course.cumulative(edges, effects)[-1]
+    if person.event:
+        total += course.log_baseline(person.end) + course.log_ratio(np.array([person.end]), effects)[0]
+    return float(total)

@@ -5,6 +5,7 @@ every kink, and the integral over random effects by a dense Gauss-Hermite produc
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,7 @@ def unconstrained(made: Any, values: dict[str, float] = VALUES) -> np.ndarray:
     return np.array(out)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Literal:
     """One participant under one model and one set of values."""
 
@@ -229,10 +230,13 @@ class Literal:
     def origin(self) -> float:
         return -self.person.onset if self.spec.population == "incident" else 0.0
 
-    def log_hazard(self, s: float, b: np.ndarray) -> np.ndarray:
-        """At time s (not on a kink), for each row of b."""
+    def alpha(self) -> tuple[float, float]:
         a1 = self.v["association:value"] if "value" in self.spec.association else 0.0
-        a2 = self.v["association:slope"] if "slope" in self.spec.association else 0.0
+        return a1, self.v["association:slope"] if "slope" in self.spec.association else 0.0
+
+    def log_hazard_fixed(self, s: float) -> float:
+        """Log hazard at time s (not on a kink) with random effects of zero."""
+        a1, a2 = self.alpha()
         eta = self.age_effect("hazard") + a1 * self.mean(s) + a2 * self.mean_speed(s)
         for t in self.spec.treatments:
             ratio = self.v[f"hazard:{t.name}"] if t.hazard == "ratio" else self.v[f"theta:{t.name}"] if t.hazard == "DRR" else 0.0
@@ -241,22 +245,42 @@ class Literal:
         eta += np.log(self.rate("hazard", s))
         if self.spec.baseline_hazard.kind == "weibull":
             shape = np.exp(self.v["log_shape"])
-            eta += self.v["log_scale"] + self.v["log_shape"] + (shape - 1) * np.log(clock)
-        else:
-            knots = self.spec.baseline_hazard.knots or ()
-            eta += self.v[f"log_hazard[{1 + sum(clock > k for k in knots)}]"]
-        return eta + b @ (a1 * self.design(s) + a2 * self.speed_design(s))
+            return eta + self.v["log_scale"] + self.v["log_shape"] + (shape - 1) * np.log(clock)
+        knots = self.spec.baseline_hazard.knots or ()
+        return eta + self.v[f"log_hazard[{1 + sum(clock > k for k in knots)}]"]
 
-    def cumulative(self, start: float, stop: float, b: np.ndarray, nodes: int = 40) -> np.ndarray:
+    def association_design(self, s: float) -> np.ndarray:
+        a1, a2 = self.alpha()
+        return a1 * self.design(s) + a2 * self.speed_design(s)
+
+    def log_hazard(self, s: float, b: np.ndarray) -> np.ndarray:
+        """For each row of b."""
+        return self.log_hazard_fixed(s) + b @ self.association_design(s)
+
+    def cumulative(self, start: float, stop: float, b: np.ndarray) -> np.ndarray:
+        logs, designs = self.nodes(start, stop)
+        return np.exp(logs + b @ designs.T).sum(axis=1)
+
+    @cache
+    def nodes(self, start: float, stop: float, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
+        """Log of weight times hazard at b = 0, and association design, on nodes split at every kink."""
         knots = [k + self.origin() for k in getattr(self.spec.baseline_hazard, "knots", None) or ()]
         edges = sorted({start, stop, *(k for k in (*self.kinks(), *knots) if start < k < stop)})
-        x, w = np.polynomial.legendre.leggauss(nodes)
-        total = np.zeros(len(b))
-        for left, right in zip(edges, edges[1:]):
-            u = (x + 1) / 2
-            for node, weight in zip(left + (right - left) * u**4, w / 2 * 4 * u**3 * (right - left)):  # u**4 smooths a power at `left`
-                total += weight * np.exp(self.log_hazard(node, b))
-        return total
+        x, w = np.polynomial.legendre.leggauss(count)
+        u = (x + 1) / 2  # u**4 below smooths a power of time at the left end
+        points = [
+            (left + (right - left) * a**4, weight * 2 * a**3 * (right - left))
+            for left, right in zip(edges, edges[1:])
+            for a, weight in zip(u, w)
+        ]
+        logs = np.array([np.log(weight) + self.log_hazard_fixed(node) for node, weight in points])
+        return logs, np.array([self.association_design(node) for node, _ in points])
+
+    @cached_property
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals from the mean path, and design, of every visit."""
+        residual = np.array([y - self.mean(t) for t, y in self.person.visits])
+        return residual, np.array([self.design(t) for t, _ in self.person.visits])
 
     def covariance(self) -> np.ndarray:
         r = 2 * self.v["partial:intercept,slope"] - 1
@@ -273,9 +297,9 @@ class Literal:
         """log p(scores | b) + log p(end of follow-up | b) + log p(b) for each row of b."""
         p, sigma = self.person, self.v["sd:residual"]
         out = _log_normal(b, self.covariance())
-        for t, y in p.visits:
-            z = (y - self.mean(t) - b @ self.design(t)) / sigma
-            out = out - 0.5 * z * z - np.log(sigma) - 0.5 * np.log(2 * np.pi)
+        residual, designs = self.seen
+        for r, z in zip(residual, designs):
+            out = out - 0.5 * ((r - b @ z) / sigma) ** 2 - np.log(sigma) - 0.5 * np.log(2 * np.pi)
         begin = self.origin() if self.spec.population == "incident" else p.entry
         out = out - self.cumulative(begin, p.end, b)
         if p.died:
@@ -307,10 +331,7 @@ def integrate(log_f: Any, covariance: np.ndarray, nodes: int) -> float:
     steps = np.eye(size) * h
     f = lambda z: log_f((lower @ z)[None])[0]  # noqa: E731
     hessian = np.array(
-        [
-            [-(f(peak.x + i + j) - f(peak.x + i - j) - f(peak.x - i + j) + f(peak.x - i - j)) / (4 * h * h) for j in steps]
-            for i in steps
-        ]
+        [[-(f(peak.x + i + j) - f(peak.x + i - j) - f(peak.x - i + j) + f(peak.x - i - j)) / (4 * h * h) for j in steps] for i in steps]
     )
     scale = lower @ np.linalg.cholesky(np.linalg.inv((hessian + hessian.T) / 2))
     x, w = np.polynomial.hermite_e.hermegauss(nodes)

@@ -62,9 +62,7 @@ def test_every_command_speaks_json_and_can_be_quiet(command: str) -> None:
     assert "--quiet" in told.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["check"], ["ingest", "x", "--no-such"], ["synthesize", "--participants", "0"]]
-)
+@pytest.mark.parametrize("arguments", [["nonsense"], ["check"], ["ingest", "x", "--no-such"], ["synthesize", "--participants", "0"]])
 def test_a_wrong_call_is_usage(arguments: list[str]) -> None:
     assert call(*arguments).exit_code == 2
 

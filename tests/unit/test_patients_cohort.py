@@ -128,9 +128,7 @@ def test_a_drug_bends_the_line_where_it_starts(treatment: str) -> None:
     start = np.array([[5.0], [np.nan], [-3.0]])
     additive = np.array([0.4]) if treatment == "additive" else None
     ones = np.ones(3)
-    paths = bend(
-        40 * ones, -1.2 * ones, 0 * ones, start, np.array([[9.0], [np.inf], [np.inf]]), np.log([0.5]), np.zeros(1), additive, 20.0
-    )
+    paths = bend(40 * ones, -1.2 * ones, 0 * ones, start, np.array([[9.0], [np.inf], [np.inf]]), np.log([0.5]), np.zeros(1), additive, 20.0)
     slope = -0.8 if treatment == "additive" else -0.6
     got = paths.value(np.tile([-1.0, 4.0, 7.0, 12.0], (3, 1)))
     bent = [41.2, 40 - 4.8, 40 - 6 + 2 * slope, 40 - 6 + 4 * slope - 3.6]

@@ -107,9 +107,7 @@ def test_numbers_at_risk_are_those_of_the_next_step() -> None:
 
 def test_few_at_risk_are_not_counted_out() -> None:
     curve = pl.DataFrame({"group": ["all"] * 2, "time": [0.0, 10.0], "survival": [1.0, 1.0], "at_risk": [30, 3]})
-    posterior = pl.DataFrame(
-        {"group": ["all"] * 2, "time": [0.0, 10.0], "mean": [1.0, 0.5], "lower": [1.0, 0.4], "upper": [1.0, 0.6]}
-    )
+    posterior = pl.DataFrame({"group": ["all"] * 2, "time": [0.0, 10.0], "mean": [1.0, 0.5], "lower": [1.0, 0.4], "upper": [1.0, 0.6]})
     assert "&lt;5</text>" in plots.survival(posterior, curve)
 
 
@@ -121,8 +119,6 @@ def test_prior_density_integrates_to_one(curve: plots.PriorCurve) -> None:
 
 
 def test_effects_named_by_words_keep_their_order() -> None:
-    table = fake.power_table().with_columns(
-        pl.col("effect").replace_strict({0.0: "null", 0.2: "slowing 20%", 0.3: "slowing 30%"})
-    )
+    table = fake.power_table().with_columns(pl.col("effect").replace_strict({0.0: "null", 0.2: "slowing 20%", 0.3: "slowing 30%"}))
     svg = plots.power(table)
     assert svg.index(">null<") < svg.index(">slowing 20%<") < svg.index(">slowing 30%<")

@@ -189,15 +189,11 @@ def test_write_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
 def test_kaplan_meier_is_that_of_the_same_grouping() -> None:
     from alsmodel.reports.sections import _same_groups
 
-    observed = pl.DataFrame(
-        {"by": ["all", "onset_site", "phenotype"], "group": ["all", "bulbar", "bulbar"], "at_risk": [3, 1, 2]}
-    )
+    observed = pl.DataFrame({"by": ["all", "onset_site", "phenotype"], "group": ["all", "bulbar", "bulbar"], "at_risk": [3, 1, 2]})
     posterior = pl.DataFrame({"group": ["bulbar", "limb"]})
     chosen = _same_groups(StudyReport(title="", question="", grouped_by="onset site"), posterior, observed)
     assert chosen["at_risk"].to_list() == [1]
-    everybody = _same_groups(
-        StudyReport(title="", question="", grouped_by="everybody"), pl.DataFrame({"group": ["everybody"]}), observed
-    )
+    everybody = _same_groups(StudyReport(title="", question="", grouped_by="everybody"), pl.DataFrame({"group": ["everybody"]}), observed)
     assert everybody.rows() == [("all", "everybody", 3)]
 
 

@@ -45,9 +45,7 @@ def test_an_edited_kernel_gives_its_new_result_through_the_cache(tmp_path: Path)
     results = []
     for value in ("1", "10"):
         (package / "inner.py").write_text(f"import numba\n\n@numba.njit(cache=True)\ndef inner():\n    return {value}\n")
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
-        )
+        done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120)
         results.append(done.stdout.strip())
     assert results == ["2", "11"]
 

@@ -107,9 +107,7 @@ def test_a_misspelt_name_gives_its_line_and_the_nearest_name() -> None:
 
 
 def test_a_name_of_another_section_is_sent_home() -> None:
-    assert faults(GOOD + "bend = 0.1\n") == [
-        "study.toml:22: error: named.first.bend is not a known setting. It belongs under [path]."
-    ]
+    assert faults(GOOD + "bend = 0.1\n") == ["study.toml:22: error: named.first.bend is not a known setting. It belongs under [path]."]
 
 
 def test_every_fault_is_reported_in_the_order_of_the_file() -> None:
@@ -131,9 +129,7 @@ def test_a_wrong_kind_lists_the_kinds() -> None:
 
 def test_only_the_chosen_kind_is_talked_about() -> None:
     assert faults(GOOD.replace("bend = 0.5", "bend = 2.0")) == ["study.toml:9: error: path: bend must be at most 1; got 2.0."]
-    assert faults(GOOD.replace("bend = 0.5", 'slope = "x"')) == [
-        'study.toml:11: error: path.slope: expected a number, got the text "x".'
-    ]
+    assert faults(GOOD.replace("bend = 0.5", 'slope = "x"')) == ['study.toml:11: error: path.slope: expected a number, got the text "x".']
 
 
 def test_an_absent_setting_is_named() -> None:
@@ -254,8 +250,7 @@ TOMLABLE = st.recursive(
     | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), inner, max_size=3)
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), inner, max_size=3)
     ),
     max_leaves=8,
 )

@@ -49,6 +49,12 @@ def test_the_first_sentence_answers_the_question(study: Study, fit: Any) -> None
     assert "probability of this direction 1.00" in first
 
 
+def test_an_unclear_difference_is_given_no_direction(study: Study, fit: Any) -> None:
+    fit.draws["slope:phenotype[bulbar]"] = fit.draws["slope:phenotype[bulbar]"] + 0.3
+    first, *_ = narrative.findings(study, fit, None)
+    assert first.startswith("These data do not tell whether mean decline differs between phenotype bulbar and phenotype limb")
+
+
 def test_an_association_does_not_open_the_report_and_is_not_called_an_effect(study: Study, fit: Any) -> None:
     assert narrative.headline_effects(study, fit) == []
     *_, last = narrative.findings(study, fit, None)

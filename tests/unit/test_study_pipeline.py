@@ -68,11 +68,7 @@ class StandIn:
 
 def curve(fit: StandIn, times: Any, by: str | None = None) -> pl.DataFrame:
     groups = sorted({level for level in fit.data.groups.get(by, ("all",)) if level}) if by else ["all"]
-    rows = [
-        {"group": group, "time": float(t), "mean": 0.9, "lower": 0.8, "upper": 0.95, "p_alive": 0.9}
-        for group in groups
-        for t in times
-    ]
+    rows = [{"group": group, "time": float(t), "mean": 0.9, "lower": 0.8, "upper": 0.95, "p_alive": 0.9} for group in groups for t in times]
     return pl.DataFrame(rows)
 
 
@@ -106,9 +102,7 @@ def sampler(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[str]]:
             fits.append(spec.outcome)
             return StandIn(spec, cohort, passed)
 
-        predict = SimpleNamespace(
-            survival_curve=curve, trajectory=curve, score_check=nothing, event_check=nothing, prior_check=nothing
-        )
+        predict = SimpleNamespace(survival_curve=curve, trajectory=curve, score_check=nothing, event_check=nothing, prior_check=nothing)
         for name, value in (("fit", fit), ("Fit", StandIn), ("predict", predict)):
             monkeypatch.setattr(alsmodel.inference, name, value, raising=False)
         return fits
@@ -145,9 +139,7 @@ def test_only_what_depends_on_a_change_is_run_again(study: Path, tmp_path: Path,
     assert run(study, tmp_path / "run").reused == ("cohort", "baselines")
 
 
-def test_a_failed_check_marks_the_report_and_ends_in_exit_4(
-    study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]]
-) -> None:
+def test_a_failed_check_marks_the_report_and_ends_in_exit_4(study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]]) -> None:
     sampler(False)
     told = CliRunner().invoke(app, ["run", str(study), "--out", str(tmp_path / "run"), "--workers", "1", "--json"])
     assert told.exit_code == 4, told.stderr
@@ -165,9 +157,7 @@ def test_the_merged_settings_run_as_a_study_and_give_the_same_steps(
     assert run(tmp_path / "run" / "settings.toml", tmp_path / "run").reused == ("cohort", "fit", "baselines", "trial")
 
 
-def test_the_report_is_written_again_without_the_source(
-    study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]]
-) -> None:
+def test_the_report_is_written_again_without_the_source(study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]]) -> None:
     fits = sampler(True)
     first = run(study, tmp_path / "run")
     study.unlink()

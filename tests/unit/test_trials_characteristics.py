@@ -14,9 +14,7 @@ from scipy.stats import nct, norm, t
 from alsmodel.trials import Analysed, Decision, Effect, LogRank, NamedTruth, ParallelDesign, RandomSlope, Trial, simulate
 from alsmodel.trials.analyses import AbstractAnalysis
 
-DESIGN = ParallelDesign(
-    visits=(0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0), duration=12.0, dropout_per_month=0.0, missing_visit_probability=0.0
-)
+DESIGN = ParallelDesign(visits=(0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0), duration=12.0, dropout_per_month=0.0, missing_visit_probability=0.0)
 ALIVE = NamedTruth(hazard=(1e-12,), association_value=0.0, slope_skew=0.0)
 BOUND = 3.3
 
@@ -54,9 +52,7 @@ def slope_standard_error(truth, design, n):
 
 def test_power_agrees_with_the_closed_form():
     effect = Effect(name="30% slowing", slowing=0.3)
-    trial = Trial(
-        truth=ALIVE, design=DESIGN, analyses=(RandomSlope(),), effects=(effect,), n_per_arm=(60,), seed=102, replicates=2000
-    )
+    trial = Trial(truth=ALIVE, design=DESIGN, analyses=(RandomSlope(),), effects=(effect,), n_per_arm=(60,), seed=102, replicates=2000)
     row = simulate(trial).table.row(0, named=True)
     se = slope_standard_error(ALIVE, DESIGN, 120)
     df = 120 - 2  # one slope per participant, two mean slopes
@@ -71,9 +67,7 @@ def test_power_agrees_with_the_closed_form():
 def test_log_rank_power_agrees_with_schoenfeld():
     truth = NamedTruth(hazard=(0.05,), association_value=0.0)
     effect = Effect(name="hazard ratio 0.6", hazard_ratio=0.6)
-    trial = Trial(
-        truth=truth, design=DESIGN, analyses=(LogRank(),), effects=(effect,), n_per_arm=(150,), seed=103, replicates=2000
-    )
+    trial = Trial(truth=truth, design=DESIGN, analyses=(LogRank(),), effects=(effect,), n_per_arm=(150,), seed=103, replicates=2000)
     row = simulate(trial).table.row(0, named=True)
     events = 150 * (2 - np.exp(-0.05 * 12) - np.exp(-0.05 * 0.6 * 12))
     wanted = norm.cdf(abs(np.log(0.6)) * np.sqrt(events) / 2 - norm.ppf(0.975))
@@ -113,11 +107,7 @@ def test_a_wrong_analysis_fails_the_type_one_error_check(mistake, n):
 
 def test_one_sided_alpha_of_half_has_the_same_benefit_bound():
     effect = (Effect(name="slower", slowing=0.25),)
-    trial = Trial(
-        truth=ALIVE, design=DESIGN, analyses=(RandomSlope(),), effects=effect, n_per_arm=(40,), seed=105, replicates=300
-    )
+    trial = Trial(truth=ALIVE, design=DESIGN, analyses=(RandomSlope(),), effects=effect, n_per_arm=(40,), seed=105, replicates=300)
     two = simulate(trial).table.row(0, named=True)
-    one = Trial(
-        **{f: getattr(trial, f) for f in trial.__dataclass_fields__} | {"decision": Decision(alpha=0.025, side="one-sided")}
-    )
+    one = Trial(**{f: getattr(trial, f) for f in trial.__dataclass_fields__} | {"decision": Decision(alpha=0.025, side="one-sided")})
     assert simulate(one).table.row(0, named=True)["power"] == two["benefit"]

@@ -1,0 +1,134 @@
+"""Every row's compiled density and gradient against the literal integral, on literal data."""
+
+import numpy as np
+import pytest
+
+from alsmodel.models.program import Program, program
+from tests.calibration import literal
+from tests.calibration.rows import Floats, Row, arrays, read_models, read_rows, simulate, stream, unconstrained
+
+ROWS = read_rows()
+SEED = read_models()["rule"]["seed"]
+PEOPLE = 4
+
+
+def small(row: Row, **changes: object) -> tuple[dict[str, float], list[literal.Person], Program]:
+    """Truth, a few participants and their program; `changes` to the specification."""
+    missing = min(row.design["missing"], 1)
+    truth, people = simulate(row, stream(SEED, row.name, 10_000), participants=PEOPLE, missing=missing)
+    model = {**row.model, **changes}
+    finer = type(row)(name=row.name, part="", sbc="", model=model, design=row.design, spec=_decoded(model))
+    return truth, people, program(finer.spec, arrays(finer, people))
+
+
+def _decoded(model: literal.Mapping) -> object:
+    from alsmodel.models.spec import JointModel
+    from alsmodel.settings import decode
+
+    return decode(JointModel, model)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_likelihood_is_the_literal_integral(name: str) -> None:
+    row = ROWS[name]
+    nodes = {**row.model["baseline_hazard"], "nodes": 30}
+    truth, people, made = small(row, hermite=15, baseline_hazard=nodes)
+    found = made.loglik(unconstrained(made, truth))
+    dense = 15 if row.spec.random_effects == "linear" else 9
+    expected = [literal.loglik(row.model, truth, person, dense) for person in people]
+    # The literal integral adds hazards up over cells of 0.01 month, which leaves errors of about 1e-5.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_prior_is_the_one_stated(name: str) -> None:
+    row = ROWS[name]
+    truth, _, made = small(row)
+    here = unconstrained(made, truth)
+    there = here + np.random.default_rng(1).normal(0.0, 0.2, here.size)
+    found = [made.density(x)[0] - made.loglik(x).sum() for x in (here, there)]
+    expected = [_log_prior(row, made, x) for x in (here, there)]
+    # A difference of two points: the literal prior leaves constants out. Its Jacobian is by differences.
+    assert found[1] - found[0] == pytest.approx(expected[1] - expected[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_gradient_is_the_differenced_density(name: str) -> None:
+    truth, _, made = small(ROWS[name], hermite=15)
+    x = unconstrained(made, truth)
+    np.testing.assert_allclose(made.density(x)[1], differenced(made, x), rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_gradient_under_the_default_rule_is_near_the_fine_one(name: str) -> None:
+    truth, _, coarse = small(ROWS[name])
+    _, _, fine = small(ROWS[name], hermite=15)
+    x = unconstrained(coarse, truth)
+    # Fisher's identity under three nodes: off by the error of the quadrature.
+    np.testing.assert_allclose(coarse.density(x)[1], fine.density(x)[1], rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(coarse.loglik(x), fine.loglik(x), atol=0.01)
+
+
+def differenced(made: Program, x: Floats) -> Floats:
+    """Gradient of the density by central differences."""
+    steps = 1e-4 * np.eye(x.size)
+    return np.array([(made.density(x + step)[0] - made.density(x - step)[0]) / 2e-4 for step in steps])
+
+
+def test_no_prior_depends_on_the_data() -> None:
+    for row in ROWS.values():
+        made = [program(row.spec, arrays(row, simulate(row, stream(SEED, row.name, k), missing=0)[1])) for k in (1, 2)]
+        np.testing.assert_array_equal(made[0].priors.a, made[1].priors.a)
+        np.testing.assert_array_equal(made[0].priors.b, made[1].priors.b)
+
+
+def _log_prior(row: Row, made: Program, x: Floats) -> float:
+    """Log prior on the printed scale plus the log Jacobian by central differences."""
+    names = _named(row, made, x)
+    pri = row.model["priors"]
+    total = np.linalg.slogdet(_jacobian(row, made, x))[1]
+    for label, value in names.items():
+        part, _, rest = label.partition(":")
+        if part == "sd":
+            total -= 0.5 * (value / pri[f"sd_{rest}"]) ** 2
+        elif part == "imputed":
+            block = next(b for b in made.blocks if label in b.labels)
+            total -= 0.5 * ((value - block.a[0]) / block.b[0]) ** 2
+        elif part != "corr":
+            prior = pri[_prior_name(part, rest)]
+            total -= 0.5 * ((value - prior["mean"]) / prior["sd"]) ** 2
+    unit = {f"sd:{effect}": 1.0 for effect in literal.names_of_effects(row.model)}
+    return float(total + (pri["correlation"] - 1.0) * np.linalg.slogdet(literal.covariance(row.model, names | unit))[1])
+
+
+def _prior_name(part: str, rest: str) -> str:
+    if rest == "drug":
+        return {"hazard": "direct", "slope": "additive"}.get(part, part)
+    if part.startswith(("log_hazard", "log_scale")):
+        return "log_hazard"
+    if part == "association":
+        return f"association_{rest}"
+    return f"{part}_covariates" if rest else part
+
+
+def _named(row: Row, made: Program, x: Floats) -> dict[str, float]:
+    values = made.constrained(x)
+    plain = dict(zip(made.labels, values, strict=True))
+    partial = {label: np.array(2 * v - 1) for label, v in plain.items() if label.startswith("partial:")}
+    from alsmodel.inference.summary import _correlations
+
+    return {k: float(v) for k, v in plain.items() if not k.startswith("partial:")} | {
+        k: float(v) for k, v in _correlations(partial).items()
+    }
+
+
+def _jacobian(row: Row, made: Program, x: Floats) -> Floats:
+    columns = []
+    for k in range(x.size):
+        step = np.zeros(x.size)
+        step[k] = 1e-5
+        up, low = _named(row, made, x + step), _named(row, made, x - step)
+        columns.append([(up[name] - low[name]) / 2e-5 for name in up])
+    return np.array(columns).T
+
+
