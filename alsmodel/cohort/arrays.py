@@ -302,7 +302,7 @@ def _drop_impossible(people: pl.DataFrame, visits: pl.DataFrame, steps: _Steps, 
     if late.any():
         visits = visits.filter(~late)
         steps.note("scores up to the event", people.height, visits.height, f"{int(late.sum())} scores dated after the event left out")
-    undated = int(people["undated"].sum() - (people["undated"] & people["event"]).sum())
+    undated = people.filter(pl.col("undated") & ~pl.col("event")).height
     if undated:
         steps.note(
             "events on an unknown day", people.height, visits.height,
