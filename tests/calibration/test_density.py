@@ -130,5 +130,3 @@ def _jacobian(row: Row, made: Program, x: Floats) -> Floats:
         up, low = _named(row, made, x + step), _named(row, made, x - step)
         columns.append([(up[name] - low[name]) / 2e-5 for name in up])
     return np.array(columns).T
-
-

@@ -1,0 +1,162 @@
+"""Run simulation-based calibration and write the ranks: ``python -m tests.calibration.run [--row NAME] [--simulations N] [--resume]``.
+
+Results are filed after every ten simulations, so that a run that was stopped goes on with ``--resume``; rows whose code,
+specification or generator has changed since begin again.
+"""
+
+import os
+
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_threads] = "1"  # ranks must not depend on how many threads a matrix product is split over
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alsmodel.errors import FitFailed
+from alsmodel.inference.fit import fit_data
+from tests.calibration.controls import CONTROLS, run_control
+from tests.calibration.rows import RANKS, Row, arrays, read_models, read_rows, sampling, simulate, stream
+from tests.calibration.sbc import Simulation, judge, run_simulation
+
+VERSIONS = ("numpy", "numba", "nutpie", "scipy")
+EVERY = 10
+
+
+def path_of(row: str) -> Path:
+    """Rank file of a row."""
+    return RANKS / f"{row}.json"
+
+
+def empty(row: Row, seed: int) -> dict[str, Any]:
+    """A rank file before its first simulation."""
+    return {
+        "row": row.name, "seed": seed, "simulations": 0, "failures": 0, "divergences": 0, "digests": row.digests,
+        "versions": {name: version(name) for name in VERSIONS}, "recovery": None, "ranks": {},
+    }  # fmt: skip
+
+
+def add(record: dict[str, Any], result: Simulation) -> None:
+    """File one simulation."""
+    record["simulations"] += 1
+    record["divergences"] += result.divergences
+    if result.ranks is None:
+        record["failures"] += 1
+        return
+    for name, value in result.ranks.items():
+        record["ranks"].setdefault(name, []).append(value)
+
+
+def save(record: dict[str, Any]) -> None:
+    """Write a rank file, one line per quantity: to a temporary name first, then renamed."""
+    head = {key: value for key, value in record.items() if key != "ranks"}
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(values, separators=(',', ':'))}" for name, values in record["ranks"].items())
+    text = json.dumps(head, indent=1)[:-2] + f',\n "ranks": {{\n{lines}\n }}\n}}\n'
+    RANKS.mkdir(parents=True, exist_ok=True)
+    part = path_of(record["row"]).with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.rename(path_of(record["row"]))
+
+
+def load(row: str) -> dict[str, Any]:
+    """Read a rank file."""
+    record: dict[str, Any] = json.loads(path_of(row).read_text(encoding="utf-8"))
+    return record
+
+
+def recover(row: Row, seed: int) -> dict[str, float]:
+    """One fit of many participants: largest distance of a posterior mean from the truth, in posterior SDs."""
+    rule = read_models()["rule"]
+    data_seed, fit_seed = stream(seed, row.name + " recovery", 0).spawn(2)
+    participants = rule["recovery"]["participants"]
+    truth, people = simulate(row, data_seed, participants=participants)
+    fit = fit_data(row.spec, arrays(row, people), sampling(), seed=int(fit_seed.generate_state(1)[0]))
+    away = {name: abs(fit.flat(name).mean() - value) / fit.flat(name).std(ddof=1) for name, value in truth.items()}
+    worst = max(away, key=lambda name: away[name])
+    return {"participants": participants, "largest": round(float(away[worst]), 2), "parameter": worst}  # type: ignore[dict-item]
+
+
+def run_row(row: Row, simulations: int, seed: int, *, resume: bool) -> dict[str, Any]:
+    """Run or continue one row."""
+    record = empty(row, seed)
+    if resume and path_of(row.name).is_file():
+        before = load(row.name)
+        if (before["digests"], before["seed"]) == (record["digests"], seed):
+            record = before
+    start = time.monotonic()
+    for number in range(record["simulations"], simulations):
+        add(record, run_simulation(row, number, seed))
+        if (number + 1) % EVERY == 0 or number + 1 == simulations:
+            save(record)
+            print(f"{row.name}: {number + 1} of {simulations}, {time.monotonic() - start:.0f} s", flush=True)
+    if record["recovery"] is None and record["simulations"] >= simulations:
+        try:
+            record["recovery"] = recover(row, seed)
+        except FitFailed as failure:
+            record["recovery"] = {"failed": str(failure)}
+        save(record)
+    return record
+
+
+def run_controls(simulations: int, seed: int) -> None:
+    """Break the model on purpose; the rule must reject every one."""
+    for name in CONTROLS:
+        record = run_control(name, simulations, seed)
+        save(record)
+        print(describe(record), flush=True)
+
+
+def describe(record: dict[str, Any]) -> str:
+    """Verdict in one line."""
+    verdict = judge(record["ranks"], read_models()["rule"])
+    outcome = "compatible with uniform" if verdict.passed else "rejected"
+    return (
+        f"{record['row']}: {outcome}; smallest p {verdict.smallest:.2g} ({verdict.quantity}, {verdict.test}), limit {verdict.limit:.2g}; "
+        f"{record['failures']} failures, {record['divergences']} divergences"
+    )
+
+
+def check(row: Row, numbers: list[int]) -> Iterator[str]:
+    """Simulate some numbers again; yields what differs from the committed ranks."""
+    record = load(row.name)
+    if record["failures"]:
+        raise SystemExit("Ranks of a row with failed fits are not filed by simulation.")
+    for number in numbers:
+        again = run_simulation(row, number, record["seed"]).ranks or {}
+        for name, values in record["ranks"].items():
+            if again.get(name) != values[number]:
+                yield f"{row.name}, simulation {number}, {name}: {again.get(name)} now, {values[number]} on file"
+
+
+def main() -> None:
+    """Command line."""
+    rule = read_models()["rule"]
+    parser = argparse.ArgumentParser(prog="python -m tests.calibration.run", description="Simulation-based calibration.")
+    parser.add_argument("--row", action="append", help="only this row; may be repeated; 'controls' for the negative controls")
+    parser.add_argument("--simulations", type=int, default=rule["simulations"])
+    parser.add_argument("--resume", action="store_true", help="keep simulations on file where nothing has changed")
+    parser.add_argument("--check", type=int, nargs="+", metavar="NUMBER", help="repeat these simulations and compare; writes nothing")
+    arguments = parser.parse_args()
+    rows = read_rows()
+    chosen = arguments.row or ["controls", *rows]
+    if unknown := set(chosen) - {*rows, "controls"}:
+        parser.error(f"no row is called {', '.join(sorted(unknown))}; there are {', '.join(rows)} and controls")
+    np.seterr(all="ignore")
+    if arguments.check:
+        differences = [line for name in chosen if name in rows for line in check(rows[name], arguments.check)]
+        raise SystemExit("\n".join(differences) if differences else 0)
+    for name in chosen:
+        if name == "controls":
+            run_controls(arguments.simulations, rule["seed"])
+        else:
+            print(describe(run_row(rows[name], arguments.simulations, rule["seed"], resume=arguments.resume)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
