@@ -158,7 +158,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
     people = _follow_up(cohort, selection, visits, faults, where)
     if faults:
         raise InvalidInput(faults)
-    steps.note("with a score and follow-up", people.height, visits.height)
+    steps.note("with a score and follow-up", people.height, visits.height, f"no {selection.outcome} score")
     people, visits = _drop_impossible(people, visits, steps, selection)
     values = _covariate_values(cohort, selection, people, visits, faults, where)
     exposures = _exposure_table(cohort, selection, people, faults, where)
@@ -182,7 +182,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         if drug.unknown == "exclude" and (keep & unknown).any():
             lost = keep & unknown
             keep &= ~unknown
-            steps.note(f"with {drug.name} recorded", int(keep.sum()), 0, f"exposure to {drug.name} unknown: {int(lost.sum())} left out")
+            steps.note(f"with {drug.name} recorded", int(keep.sum()), 0, f"exposure to {drug.name} unknown")
     people = people.filter(pl.Series(keep))
     values = {name: series.filter(pl.Series(keep)) for name, series in values.items()}
     if selection.delta_frs == "conditioned" and "delta_frs" in selection.covariates:
@@ -310,10 +310,9 @@ def _drop_impossible(people: pl.DataFrame, visits: pl.DataFrame, steps: _Steps, 
         )  # fmt: skip
     usable = (people["end"] > people["entry"]) & people["participant_id"].is_in(visits["participant_id"].unique().implode())
     if not usable.all():
-        lost = people.height - int(usable.sum())
         people = people.filter(usable)
         visits = visits.filter(pl.col("participant_id").is_in(people["participant_id"].implode()))
-        steps.note("followed after entry", people.height, visits.height, f"{lost} participants without follow-up after entry left out")
+        steps.note("followed after entry", people.height, visits.height, "no follow-up after entry")
     return people, visits
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from alsmodel.kernels.joint import Path, Shared, joint_loglik
+from alsmodel.kernels.joint import joint_loglik
+from alsmodel.kernels.records import Path, Shared
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -10,7 +10,8 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 from pytensor.tensor import as_tensor_variable, dmatrix, dscalar, dvector
 
-from alsmodel.kernels.joint import Cuts, Path, Rule, Shared, joint_loglik
+from alsmodel.kernels.joint import joint_loglik
+from alsmodel.kernels.records import Cuts, Path, Rule, Shared
 from alsmodel.settings.digest import code_digest
 
 #: Inputs that depend on parameters, in order; the rest of the inputs are data.

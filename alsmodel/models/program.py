@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.kernels.joint import Cuts, Rule
 from alsmodel.kernels.layout import Layout, hermite_grid
 from alsmodel.kernels.posterior import BETA, HALF_NORMAL, IDENTITY, LOG, LOGODDS, NORMAL, Priors, Segments, Wiring, log_posterior
+from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.parameters import Block, parameters
 from alsmodel.models.priors import Scales, data_scales
 from alsmodel.models.spec import JointModel, Treatment

@@ -26,13 +26,7 @@ MODELS = EVIDENCE / "models.toml"
 RANKS = EVIDENCE / "ranks"
 
 #: What every row runs between the arrays and the draws.
-ROUTE = (
-    "alsmodel.kernels.joint", "alsmodel.kernels.layout", "alsmodel.kernels.posterior", "alsmodel.kernels.smallmat",
-    "alsmodel.kernels.vectors", "alsmodel.models.parameters", "alsmodel.models.priors", "alsmodel.models.program",
-    "alsmodel.models.spec", "alsmodel.models.structure", "alsmodel.inference.mode", "alsmodel.inference.sampling",
-)  # fmt: skip
-#: Run by rows with a random intercept and slope and three nodes each.
-FAST = "alsmodel.kernels.joint_linear"
+ROUTE = ["alsmodel.kernels", "alsmodel.models", "alsmodel.inference.mode", "alsmodel.inference.refine", "alsmodel.inference.sampling"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +36,8 @@ class Row:
     Attributes
     ----------
     name, part : str
-    sbc : {"proven", "not run", "rejected"}
-        What the evidence page may claim.
+    recovery, sbc : {"proven", "rejected", "partial", "not run"}
+        What is claimed; the tests hold it to the files.
     model, design : mapping
         As read, the row's changes merged into the base.
     spec : JointModel
@@ -51,23 +45,18 @@ class Row:
 
     name: str
     part: str
+    recovery: str
     sbc: str
     model: Mapping
     design: Mapping
     spec: JointModel
 
     @property
-    def modules(self) -> list[str]:
-        """Modules whose source this row runs."""
-        fast = self.spec.random_effects == "linear" and self.spec.hermite == 3
-        return [*ROUTE, FAST] if fast else list(ROUTE)
-
-    @property
     def digests(self) -> dict[str, str]:
         """What the ranks of this row depend on: code (with numba and numpy), specification and settings, generator."""
         own = {"model": self.model, "design": self.design, "rule": read_models()["rule"]}
         return {
-            "code": code_digest(self.modules),
+            "code": code_digest(ROUTE),
             "spec": digest_of(own),
             "generator": digest_of(Path(literal.__file__).read_text(encoding="utf-8")),
         }
@@ -85,7 +74,8 @@ def read_rows() -> dict[str, Row]:
     for entry in whole["row"]:
         model, design = merged(whole["model"], entry.get("model", {})), merged(whole["design"], entry.get("design", {}))
         spec = decode(JointModel, model, where=f"models.toml:{entry['name']}")
-        rows[entry["name"]] = Row(name=entry["name"], part=entry["part"], sbc=entry["sbc"], model=model, design=design, spec=spec)
+        own = {key: entry[key] for key in ("name", "part", "recovery", "sbc")}
+        rows[entry["name"]] = Row(**own, model=model, design=design, spec=spec)
     return rows
 
 
@@ -129,7 +119,7 @@ def arrays(row: Row, people: list[Person]) -> JointData:
         event=np.array([float(person.event) for person in people]),
         onset_shift=np.array([person.shift for person in people]),
         columns=columns,
-        missing={column: absent for column in columns} if absent.any() else {},
+        missing=dict.fromkeys(columns, absent) if absent.any() else {},
         terms=terms,
         groups={},
         exposure_person=np.array([i for i, _, _ in intervals], np.int64),

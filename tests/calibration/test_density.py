@@ -1,9 +1,15 @@
 """Every row's compiled density and gradient against the literal integral, on literal data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from alsmodel.cohort.arrays import JointData
+from alsmodel.inference.summary import named_draws
 from alsmodel.models.program import Program, program
+from alsmodel.models.spec import JointModel
+from alsmodel.settings import decode
 from tests.calibration import literal
 from tests.calibration.rows import Floats, Row, arrays, read_models, read_rows, simulate, stream, unconstrained
 
@@ -17,15 +23,8 @@ def small(row: Row, **changes: object) -> tuple[dict[str, float], list[literal.P
     missing = min(row.design["missing"], 1)
     truth, people = simulate(row, stream(SEED, row.name, 10_000), participants=PEOPLE, missing=missing)
     model = {**row.model, **changes}
-    finer = type(row)(name=row.name, part="", sbc="", model=model, design=row.design, spec=_decoded(model))
-    return truth, people, program(finer.spec, arrays(finer, people))
-
-
-def _decoded(model: literal.Mapping) -> object:
-    from alsmodel.models.spec import JointModel
-    from alsmodel.settings import decode
-
-    return decode(JointModel, model)
+    changed = replace(row, spec=decode(JointModel, model))
+    return truth, people, program(changed.spec, arrays(changed, people))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -112,14 +111,13 @@ def _prior_name(part: str, rest: str) -> str:
 
 
 def _named(row: Row, made: Program, x: Floats) -> dict[str, float]:
-    values = made.constrained(x)
-    plain = dict(zip(made.labels, values, strict=True))
-    partial = {label: np.array(2 * v - 1) for label, v in plain.items() if label.startswith("partial:")}
-    from alsmodel.inference.summary import _correlations
+    values = named_draws(replace(row.spec, treatments=()), no_data(row), made, x[None, None])
+    return {name: float(value[0, 0]) for name, value in values.items()}
 
-    return {k: float(v) for k, v in plain.items() if not k.startswith("partial:")} | {
-        k: float(v) for k, v in _correlations(partial).items()
-    }
+
+def no_data(row: Row) -> JointData:
+    """Any data of this row: only the names of its columns are read."""
+    return arrays(row, simulate(row, stream(SEED, row.name, 10_000), participants=3, missing=0)[1])
 
 
 def _jacobian(row: Row, made: Program, x: Floats) -> Floats:

@@ -1,0 +1,120 @@
+"""What goes into the integrated likelihood and what comes out, as named tuples of arrays that compiled code can read."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Path(NamedTuple):
+    """What moves with the parameters on each segment.
+
+    Attributes
+    ----------
+    level, rate : array, shape (S,)
+        :math:`A_e, R_e`: mean path at the segment's reference time, and its slope.
+    own_level, own_rate : array, shape (S,)
+        :math:`P_e, Q_e`: the participant's own clock.
+    clock_level, clock_rate : array, shape (S,)
+        Time on the hazard's clock at the reference time, and its rate; read by the Weibull baseline only.
+    offset : array, shape (S,)
+        :math:`g_e`: covariates and treatment on the log hazard.
+    """
+
+    level: Floats
+    rate: Floats
+    own_level: Floats
+    own_rate: Floats
+    clock_level: Floats
+    clock_rate: Floats
+    offset: Floats
+
+
+class Shared(NamedTuple):
+    """Parameters common to all participants.
+
+    Attributes
+    ----------
+    base : array
+        Log hazard of each piece; or (log scale, log shape) of the Weibull.
+    alpha : array, shape (2,)
+        Association through the current value and the current slope.
+    quad, sigma : float
+        Mean quadratic coefficient; residual SD.
+    covariance : array, shape (q, q)
+        :math:`D`; q is 2 or 3.
+    """
+
+    base: Floats
+    alpha: Floats
+    quad: float
+    sigma: float
+    covariance: Floats
+
+
+class Cuts(NamedTuple):
+    """The data of one model structure as flat arrays; from `alsmodel.kernels.layout`.
+
+    Attributes
+    ----------
+    seg_ptr, node_ptr : int array, shape (N + 1,)
+        Where each participant's segments and nodes begin.
+    seg_ref : array, shape (S,)
+        Reference time of each segment.
+    cross : array, shape (S, 10)
+        Cross-products of (1, d, t^2, y) over the segment's visits.
+    node_seg, node_time, node_logw, node_piece : array, shape (M,)
+        Segment, time, log weight and piece of each node of the cumulative hazard.
+    event_seg, event_time, event_piece, event : array, shape (N,)
+        End of follow-up, and whether it was the event (1.0) or censoring (0.0).
+    """
+
+    seg_ptr: Ints
+    node_ptr: Ints
+    seg_ref: Floats
+    cross: Floats
+    node_seg: Ints
+    node_time: Floats
+    node_logw: Floats
+    node_piece: Ints
+    event_seg: Ints
+    event_time: Floats
+    event_piece: Ints
+    event: Floats
+
+
+class Rule(NamedTuple):
+    """Gauss-Hermite rule of the standard normal.
+
+    Attributes
+    ----------
+    abscissae : array, shape (Q,)
+        Symmetric about zero, increasing.
+    grid : array, shape (q, Q**q)
+        Product grid, last dimension running fastest.
+    log_weight : array, shape (Q**q,)
+        Log weights plus half the squared norm of the point.
+    """
+
+    abscissae: Floats
+    grid: Floats
+    log_weight: Floats
+
+
+class Gradient(NamedTuple):
+    """Gradient of the summed log-likelihood, in the shapes of `Path` and `Shared`; `scalars` is (quad, sigma)."""
+
+    level: Floats
+    rate: Floats
+    own_level: Floats
+    own_rate: Floats
+    clock_level: Floats
+    clock_rate: Floats
+    offset: Floats
+    base: Floats
+    alpha: Floats
+    scalars: Floats
+    covariance: Floats

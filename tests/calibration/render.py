@@ -1,0 +1,154 @@
+"""Write ``docs/evidence/README.md`` from ``models.toml`` and the rank files: ``python -m tests.calibration.render``."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.calibration.controls import CONTROLS
+from tests.calibration.literal import Mapping
+from tests.calibration.rows import EVIDENCE, Row, read_models, read_rows
+from tests.calibration.run import load, path_of
+from tests.calibration.sbc import LOGLIK, judge
+
+PAGE = EVIDENCE / "README.md"
+
+TEXT = """# Evidence
+
+What of the joint model has been shown to be right, and what has not. Written from [models.toml](models.toml) and [ranks/](ranks) by
+`python -m tests.calibration.render`; a test fails when this page and the files disagree. The model is described in
+[../methods/joint_model.md](../methods/joint_model.md).
+
+The family is a product of parts, so the table holds one base model and every part swapped in once.
+
+| column | what it says |
+|---|---|
+| density | the compiled likelihood equals a brute-force integral, written apart, and the prior is the one stated (in `make test`) |
+| gradient | it equals the differenced density (both in `tests/calibration/test_density.py`) |
+| recovery | one fit of {recovered:,} participants: largest (posterior mean - truth) / SD over the parameters, held to {most_deviation} |
+| SBC | simulation-based calibration, below |
+
+## The table
+
+{rows}
+
+"stale": the code, the specification or the generator has changed since; the figures are those of the code before.
+
+## Simulation-based calibration
+
+Parameters are drawn from the priors, data from the parameters, and the model is fitted to the data. If code, generator and sampler all
+mean the same model, the rank of the true value among {kept} thinned posterior draws is uniform, for every parameter and for the
+log-likelihood. The log-likelihood is there because a model that ignores its data passes on the parameters alone (second control).
+
+- Generator: `tests/calibration/literal.py`, numpy only, one participant after the other: own clocks, event times by inverting a
+  cumulative hazard added up over cells of 0.01 month, visits that end with the event, people who die before entry drawn again. Nothing
+  is shared with the package.
+- Fit: by the route of `alsmodel.inference.fit.fit_data`: mode, quadrature judged, whitened NUTS; {chains} chains of {draws} draws after
+  {tune}. Its second attempt, with more draws of the same density when chains are short of the gate, is left out.
+- Size: {simulations} simulations of {participants} participants per row. Priors, all stated in `models.toml`, do not look at the data.
+- Rule, fixed before the first run: three tests of each quantity (chi-square over {bins} bins, mean rank, spread of the ranks). A row is
+  rejected when any p-value falls below {level} / (3 x quantities), so a true row is rejected with chance {level}. More than
+  {failures:.0%} of simulations without a fit also bars "proven".
+
+With {simulations} simulations the rule finds a posterior that is shifted by 0.27 of its SD, or an SD wrong by a fifth, with even odds;
+smaller errors may pass.
+
+## Negative controls
+
+The base row broken on purpose; the same rule must reject the first three. A Jacobian matters only where data are few, so that control
+has 5 participants, and the right density with the same 5 stands below it.
+
+{controls}
+
+## Not shown here
+
+{missing}
+
+## Repeating it
+
+`make calibrate` runs everything. `python -m tests.calibration.run --row weibull --resume` goes on with one row.
+`make test` repeats two simulations of one row, another each day, and compares their ranks with the file.
+"""
+
+
+def standing(row: Row, rule: Mapping) -> tuple[str, str, str]:
+    """Recovery, SBC ("proven", "rejected", "partial", "not run") and freshness ("current", "stale", "-") as the files show them."""
+    if not path_of(row.name).is_file():
+        return "not run", "not run", "-"
+    record = load(row.name)
+    fresh = "current" if record["digests"] == row.digests else "stale"
+    recovery = record["recovery"]
+    if recovery is None:
+        recovered = "not run"
+    else:
+        recovered = "proven" if recovery.get("largest", float("inf")) <= rule["recovery"]["most_deviation"] else "rejected"
+    if record["simulations"] < rule["simulations"]:
+        return recovered, "partial", fresh
+    sound = judge(record["ranks"], rule).passed and record["failures"] <= rule["most_failures"] * record["simulations"]
+    return recovered, "proven" if sound else "rejected", fresh
+
+
+def _line(row: Row, rule: Mapping) -> str:
+    recovered, sbc, fresh = standing(row, rule)
+    cells = [f"`{row.name}`", row.part, "tested", "tested"]
+    if sbc == "not run":
+        return _cells([*cells, "not run", "not run", "", "", ""])
+    record = load(row.name)
+    recovery = record["recovery"]
+    shown = "not run" if recovery is None else f"{recovered} ({recovery.get('largest', 'no fit')}, {recovery.get('parameter', '')})"
+    return _cells([*cells, shown, f"{sbc}, {fresh}", str(record["simulations"]), _smallest(record, rule), str(record["failures"])])
+
+
+def _smallest(record: dict[str, Any], rule: Mapping) -> str:
+    verdict = judge(record["ranks"], rule)
+    return f"{verdict.smallest:.2g} against {verdict.limit:.2g} ({verdict.quantity}, {verdict.test})"
+
+
+def _cells(values: list[str]) -> str:
+    return "| " + " | ".join(values) + " |"
+
+
+def _table(head: list[str], lines: list[str]) -> str:
+    return "\n".join([_cells(head), "|" + "---|" * len(head), *lines])
+
+
+def _control(name: str, rule: Mapping) -> str:
+    title = name.removeprefix("control_").replace("_", " ")
+    if not path_of(name).is_file():
+        return _cells([title, "not run", "", "", ""])
+    record = load(name)
+    outcome = "accepted" if judge(record["ranks"], rule).passed else "rejected"
+    plain = {key: values for key, values in record["ranks"].items() if key != LOGLIK}
+    return _cells([title, outcome, str(record["simulations"]), _smallest(record, rule), _smallest(record | {"ranks": plain}, rule)])
+
+
+def render() -> str:
+    """The page."""
+    models, rows = read_models(), read_rows()
+    rule = models["rule"]
+    head = ["row", "model", "density", "gradient", "recovery", "SBC", "simulations", "smallest p", "failed fits"]
+    control_head = ["control", "verdict", "simulations", "smallest p", "smallest p without the log-likelihood"]
+    left = [f"`{name}`" for name, row in rows.items() if standing(row, rule)[1] != "proven"]
+    missing = [f"- SBC of {', '.join(left)}."] if left else []
+    missing += [f"- {item}" for item in models["not_shown"]]
+    return TEXT.format(
+        rows=_table(head, [_line(row, rule) for row in rows.values()]),
+        controls=_table(control_head, [_control(name, rule) for name in CONTROLS]),
+        missing="\n".join(missing),
+        recovered=rule["recovery"]["participants"],
+        most_deviation=rule["recovery"]["most_deviation"],
+        kept=rule["kept_draws"],
+        participants=models["design"]["participants"],
+        simulations=rule["simulations"],
+        bins=rule["bins"],
+        level=rule["level"],
+        failures=rule["most_failures"],
+        **rule["sampling"],
+    )
+
+
+def main(page: Path = PAGE) -> None:
+    """Write the page."""
+    page.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

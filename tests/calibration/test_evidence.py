@@ -1,0 +1,84 @@
+"""The evidence page claims what the committed ranks show, and the ranks can be had again."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.calibration import literal
+from tests.calibration.controls import CONTROLS
+from tests.calibration.render import PAGE, render, standing
+from tests.calibration.rows import ROOT, read_models, read_rows
+from tests.calibration.run import load, path_of
+from tests.calibration.sbc import judge, p_values
+
+RULE = read_models()["rule"]
+ROWS = read_rows()
+PROVEN = [name for name, row in ROWS.items() if row.sbc == "proven"]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_claims_are_what_the_ranks_show(name: str) -> None:
+    recovery, sbc, _ = standing(ROWS[name], RULE)
+    assert (ROWS[name].recovery, ROWS[name].sbc) == (recovery, sbc)
+
+
+@pytest.mark.parametrize("name", PROVEN)
+def test_what_is_called_proven_is_of_the_present_code(name: str) -> None:
+    assert load(name)["digests"] == ROWS[name].digests, f"run again: python -m tests.calibration.run --row {name}"
+
+
+def test_the_page_is_made_of_the_files() -> None:
+    def masked(page: str) -> str:
+        return re.sub(r"\b(current|stale) \|", "~ |", page)  # staleness has a test of its own
+
+    assert masked(PAGE.read_text(encoding="utf-8")) == masked(render())
+
+
+@pytest.mark.parametrize("name", [name for name in CONTROLS if path_of(name).is_file()])
+def test_the_rule_rejects_the_broken_models_and_only_those(name: str) -> None:
+    assert judge(load(name)["ranks"], RULE).passed == (name == "control_few_data")
+
+
+@pytest.mark.skipif(not PROVEN, reason="no row has been proven yet")
+def test_two_simulations_of_one_row_give_the_ranks_on_file() -> None:
+    today = date.today().toordinal()  # another row each day, so that some weeks of runs have been through all of them
+    row = PROVEN[today % len(PROVEN)]
+    numbers = [str((2 * today + k) % RULE["simulations"]) for k in range(2)]
+    command = [sys.executable, "-m", "tests.calibration.run", "--row", row, "--check", *numbers]
+    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_literal_generator_imports_nothing_of_the_package() -> None:
+    tree = ast.parse(Path(literal.__file__).read_text(encoding="utf-8"))
+    named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    named |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    assert named == {"collections.abc", "dataclasses", "typing", "numpy", "numpy.typing"}
+
+
+def test_uniform_ranks_pass_and_a_shift_or_a_wrong_spread_is_found() -> None:
+    rng = np.random.default_rng(1)
+    kept, bins = RULE["kept_draws"], RULE["bins"]
+    draws, z = rng.normal(size=(2000, kept)), rng.normal(size=2000)
+    p = {
+        name: min(p_values((draws < truth[:, None]).sum(axis=1), kept, bins).values())
+        for name, truth in {"right": z, "shifted": z + 0.3, "narrow": 0.8 * z}.items()
+    }
+    assert p["right"] > 0.001
+    assert p["shifted"] < 1e-12
+    assert p["narrow"] < 1e-6
+
+
+def test_correlations_are_drawn_from_the_stated_density() -> None:
+    rng = np.random.default_rng(2)
+    drawn = np.array([literal.draw_correlation(2, 2.0, rng)[0, 1] for _ in range(4000)])
+    # Density proportional to 1 - r^2: variance 1/5, fourth moment 3/35.
+    assert abs(drawn.mean()) < 4 * np.sqrt(0.2 / 4000)
+    assert drawn.var() == pytest.approx(0.2, abs=4 * np.sqrt((3 / 35 - 0.04) / 4000))
