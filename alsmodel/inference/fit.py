@@ -25,6 +25,7 @@ from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, encode
 
 Floats = NDArray[np.float64]
+CAREFUL = 0.97  # acceptance aimed at after divergences
 PACKAGES = ("alsmodel", "numpy", "numba", "nutpie", "arviz-stats", "scipy", "polars")
 
 
@@ -191,15 +192,18 @@ def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int
     """`fit` on arrays that were made before."""
     prepared = prepare(spec, data)
     spec, made = prepared.spec, prepared.program
-    for settings in (sampling, replace(sampling, draws=4 * sampling.draws, tune=2 * sampling.tune)):
+    settings = sampling
+    while True:
         drawn = sample(made.density, prepared.mode, settings, seed, progress)
         if not np.isfinite(drawn.x).all():
             raise FitFailed("The sampler returned draws that are not finite.")
         draws = named_draws(spec, data, made, drawn.x)
         measured = diagnostics(np.stack(list(draws.values()), axis=-1))
         checks = (*gate(measured, drawn.energy, drawn.diverging), prepared.check)
-        if drawn.diverging.any() or all(check.passed for check in checks):
-            break  # otherwise the chains only mix slowly: they get four times the draws, once
+        again = _second_try(sampling, checks, bool(drawn.diverging.any()))
+        if settings != sampling or again is None:
+            break
+        settings = again
     return Fit(
         spec=spec,
         data=data,
@@ -218,3 +222,12 @@ def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int
             "leapfrog_steps": float(drawn.steps.mean()),
         },
     )
+
+
+def _second_try(sampling: Sampling, checks: tuple[Check, ...], diverging: bool) -> Sampling | None:
+    """Settings for one more try: smaller steps after divergences, four times the draws where chains only mix slowly."""
+    if all(check.passed for check in checks):
+        return None
+    if diverging:
+        return replace(sampling, target_accept=max(sampling.target_accept, CAREFUL), tune=2 * sampling.tune)
+    return replace(sampling, draws=4 * sampling.draws, tune=2 * sampling.tune)

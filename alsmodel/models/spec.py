@@ -274,6 +274,16 @@ def _drug_faults(spec: JointModel) -> list[str]:
                 f"{treatment.name!r} enters the score both as a treatment and as a covariate; "
                 "a drug enters once, through the clock or the slope. Take it out of intercept and slope."
             )
+        if treatment.hazard != "none" and columns & set(spec.hazard):
+            faults.append(
+                f"{treatment.name!r} reaches the hazard both as a treatment and as a covariate; take it out of hazard, "
+                'or set the treatment\'s hazard = "none".'
+            )
+        if treatment.hazard == "clock" and spec.population == "incident":
+            faults.append(
+                f'treatment {treatment.name!r}: hazard = "clock" counts from enrolment and is not defined with population = "incident", '
+                'where hazards count from onset. Choose hazard = "ratio".'
+            )
         if treatment.hazard == "DRR" and spec.association:
             faults.append(
                 f'treatment {treatment.name!r}: hazard = "DRR" together with an association would let the treatment reach the '

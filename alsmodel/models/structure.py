@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.errors import Fault, InvalidInput
 from alsmodel.kernels.layout import Layout, lay_out
 from alsmodel.models.spec import JointModel
 
@@ -26,6 +27,10 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
 
 def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry: bool = False) -> Layout:
     """Cut the data for this model; `before_entry` gives the stretch from the hazard's origin to entry, without scores."""
+    early = int((data.entry_time + data.onset_shift < 0).sum())
+    if spec.baseline_hazard.kind == "weibull" and early:
+        fault = f"A Weibull hazard starts at time zero; {early} participants enter before it."
+        raise InvalidInput([Fault("model.baseline_hazard", fault, 'Choose kind = "piecewise".')])
     nothing = np.zeros(0)
     return lay_out(
         people=data.people,

@@ -41,7 +41,7 @@ def effects_forest(effects: pl.DataFrame, *, name: str = "effects") -> str:
     titles = ordered_groups(effects["panel"].to_list())
     longest = max(effects.group_by("panel").len()["len"])
     with drawing(name):
-        figure = blank(height=0.75 + 0.27 * int(longest))
+        figure = blank(height=1.1 + 0.27 * int(longest))
         axes = figure.subplots(1, len(titles), squeeze=False)[0]
         for ax, title in zip(axes, titles):
             _forest_panel(ax, effects.filter(pl.col("panel") == title), title)
@@ -71,7 +71,7 @@ def _forest_panel(ax: Axes, part: pl.DataFrame, title: str) -> None:
     ax.spines["left"].set_visible(False)
     if reference == 1:
         _ratio_ticks(ax, part)
-    ax.set_title(wrapped(title, 44))
+    ax.set_title(wrapped(title, 26))
 
 
 def _ratio_ticks(ax: Axes, part: pl.DataFrame) -> None:

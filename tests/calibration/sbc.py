@@ -3,7 +3,7 @@
 When truth comes from the prior and data from the truth, the rank of the truth among thinned posterior draws is uniform, for every
 parameter and for every function of parameters and data (Talts et al. 2018, arXiv 1804.06788). The log-likelihood is one of the
 functions tested, since ranks of parameters alone are uniform too for a model that ignores its data (Modrak et al. 2025,
-doi 10.1214/23-BA1404).
+Bayesian Analysis 20:461, doi 10.1214/23-BA1404).
 """
 
 from collections.abc import Callable
@@ -106,6 +106,10 @@ class Verdict:
     def passed(self) -> bool:
         """Whether the ranks are compatible with uniform ones."""
         return self.smallest >= self.limit
+
+    def __str__(self) -> str:
+        small = f"{self.smallest:.2g}" if self.smallest > 0 else "below 1e-300"
+        return f"{small} against {self.limit:.2g} ({self.quantity}, {self.test})"
 
 
 def p_values(ranks: Ints, kept: int, bins: int) -> dict[str, float]:

@@ -20,7 +20,7 @@ from alsmodel.patients.spec import DAYS_PER_MONTH, Phenotype
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nuts")]
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "unit" / "literal_generator.py")))
-SAMPLING = Sampling(draws=500, tune=200)
+SAMPLING = Sampling(draws=300, tune=200)
 
 #: One phenotype, no background drugs, no hidden rounding, clamping, dropout or skew: exactly the model's assumptions.
 PLAIN = VirtualCohort(
@@ -91,7 +91,7 @@ def z_scores(fit: Fit, truth: dict[str, float]) -> dict[str, float]:
 
 @pytest.fixture(scope="module", params=["additive", "multiplicative"])
 def generated(request: pytest.FixtureRequest) -> tuple[str, Cohort]:
-    return request.param, cohort_of(replace(PLAIN, treatment=request.param), n=800, seed=11)
+    return request.param, cohort_of(replace(PLAIN, treatment=request.param), n=500, seed=11)
 
 
 def test_every_parameter_of_the_generator_comes_back(generated: tuple[str, Cohort]) -> None:
@@ -129,15 +129,15 @@ def test_the_free_clock_gives_the_slope_ratio_under_both_generators(generated: t
 
 def test_a_null_drug_that_fast_decliners_stop_early_does_nothing_as_assigned() -> None:
     # Rule 1: by exposure taken the ratio came out at 0.89, as assigned at 1.01.
-    people = generator.draw(21, 600, association=-0.04, log_hazard=-3.0)
+    people = generator.draw(21, 400, association=-0.04, log_hazard=-3.0)
     arms = Treatment(name="active", source="arm", level="active")
     spec = JointModel(outcome="score", treatments=(arms,), baseline_hazard=PiecewiseHazard(intervals=2))
 
     def stopping(person: Any) -> tuple[tuple[float, float], ...]:
-        """The active arm takes it from time zero until the first six months show a loss of more than six points."""
-        seen = [(t, y) for t, y in person.visits if t <= 6]
-        fast = seen[0][1] - seen[-1][1] > 6
-        return ((0.0, 6.0 if fast else np.inf),) if person.arm == "active" else ()
+        """The active arm takes it from time zero; whoever falls faster than most stops after a month."""
+        t, y = np.array(person.visits).T
+        fast = t.size > 1 and np.polyfit(t, y, 1)[0] < -1.0
+        return ((0.0, 1.0 if fast else np.inf),) if person.arm == "active" else ()
 
     people = tuple(replace(p, drugs={"x": stopping(p)}) for p in people)
     cohort = generator.literal.cohort(people)
@@ -152,7 +152,7 @@ def test_a_null_drug_that_fast_decliners_stop_early_does_nothing_as_assigned() -
 
 def test_association_through_the_slope_comes_back() -> None:
     spec = replace(PLAIN, association_value=0.0, association_slope=-0.6, log_baseline_hazard=(-4.6, -4.4, -4.4))
-    cohort = cohort_of(replace(spec, treatment="additive", arm_log_slope_ratio=0.0), n=700, seed=5)
+    cohort = cohort_of(replace(spec, treatment="additive", arm_log_slope_ratio=0.0), n=500, seed=5)
     both = JointModel(outcome="score", association=("value", "slope"), baseline_hazard=PiecewiseHazard(knots=(6.0, 12.0)))
     fit = fit_of(both, cohort)
     z = z_scores(fit, {"association:value": 0.0, "association:slope": -0.6, "sd:slope": 0.76, "slope": -1.03})

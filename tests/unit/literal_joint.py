@@ -4,8 +4,9 @@ Every path is evaluated visit by visit, exposure by looking at the intervals, cu
 every kink, and the integral over random effects by a dense Gauss-Hermite product grid placed at the mode of the integrand.
 """
 
+import itertools
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,7 @@ class Literal:
     person: Person
     v: dict[str, float]
     age: float
+    known: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def exposed(self, t: Treatment, s: float) -> bool:
         if t.source == "arm":
@@ -197,7 +199,7 @@ class Literal:
         """Signed integral of a function that is constant between kinks."""
         low, high = min(start, stop), max(start, stop)
         edges = [low, *(k for k in self.kinks() if low < k < high), high]
-        total = sum(rate((a + b) / 2) * (b - a) for a, b in zip(edges, edges[1:]))
+        total = sum(rate((a + b) / 2) * (b - a) for a, b in itertools.pairwise(edges))
         return total if stop >= start else -total
 
     def age_effect(self, part: str) -> float:
@@ -258,10 +260,11 @@ class Literal:
         return self.log_hazard_fixed(s) + b @ self.association_design(s)
 
     def cumulative(self, start: float, stop: float, b: np.ndarray) -> np.ndarray:
-        logs, designs = self.nodes(start, stop)
+        if (start, stop) not in self.known:
+            self.known[start, stop] = self.nodes(start, stop)
+        logs, designs = self.known[start, stop]
         return np.exp(logs + b @ designs.T).sum(axis=1)
 
-    @cache
     def nodes(self, start: float, stop: float, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
         """Log of weight times hazard at b = 0, and association design, on nodes split at every kink."""
         knots = [k + self.origin() for k in getattr(self.spec.baseline_hazard, "knots", None) or ()]
@@ -270,7 +273,7 @@ class Literal:
         u = (x + 1) / 2  # u**4 below smooths a power of time at the left end
         points = [
             (left + (right - left) * a**4, weight * 2 * a**3 * (right - left))
-            for left, right in zip(edges, edges[1:])
+            for left, right in itertools.pairwise(edges)
             for a, weight in zip(u, w)
         ]
         logs = np.array([np.log(weight) + self.log_hazard_fixed(node) for node, weight in points])

@@ -14,7 +14,7 @@ from alsmodel.cohort.arrays import JointData, joint_data
 from alsmodel.cohort.selection import Covariate
 from alsmodel.errors import FitFailed, InvalidInput
 from alsmodel.inference import Fit, Sampling, fit_data
-from alsmodel.inference.checks import Diagnostics, diagnostics, energy_information, gate
+from alsmodel.inference.checks import Check, Diagnostics, diagnostics, energy_information, gate
 from alsmodel.inference.mode import find_mode
 from alsmodel.inference.predict import event_check, kaplan_meier, prior_check, score_check, survival_curve, trajectory
 from alsmodel.models.spec import JointModel, PiecewiseHazard, Treatment, WeibullHazard
@@ -165,8 +165,12 @@ def test_same_seed_same_draws_for_any_number_of_cores(data: JointData, fitted: F
     other = fit_data(SPEC, data, replace(short, cores=2), seed=12)
     assert np.array_equal(one.x, two.x)
     assert not np.array_equal(one.x, other.x)
-    assert not one.passed  # 200 draws cannot pass a gate of 400 effective ones
-    assert "checks failed" in repr(one)
+
+
+def test_a_failed_check_is_printed_first(fitted: Fit) -> None:
+    failed = replace(fitted, checks=(*fitted.checks, Check(name="divergences", passed=False, value=3, limit=0, meaning="")))
+    assert not failed.passed
+    assert "checks failed: divergences" in repr(failed).splitlines()[0]
 
 
 def test_a_fit_survives_the_disk_bit_for_bit(fitted: Fit, tmp_path: Path) -> None:
@@ -188,7 +192,11 @@ def test_data_with_everything_in_them_survive_the_disk(tmp_path: Path) -> None:
 
     literal = generator.literal
     spec = replace(
-        literal.SPECS["covariates everywhere, imputed"], treatments=(Treatment(name="x"),), transform="logit", upper=60.0, population="incident"
+        literal.SPECS["covariates everywhere, imputed"],
+        treatments=(Treatment(name="x"),),
+        transform="logit",
+        upper=60.0,
+        population="incident",
     )
     before = joint_data(literal.cohort(), spec.selection)
     write_data(before, tmp_path)
@@ -335,7 +343,10 @@ def test_population_says_the_same_in_months(fitted: Fit) -> None:
         fitted,
         spec=replace(SPEC, time_unit="year"),
         data=replace(
-            fitted.data, entry_time=fitted.data.entry_time / 12, event_time=fitted.data.event_time / 12, visit_time=fitted.data.visit_time / 12
+            fitted.data,
+            entry_time=fitted.data.entry_time / 12,
+            event_time=fitted.data.event_time / 12,
+            visit_time=fitted.data.visit_time / 12,
         ),
         draws={
             k: v * 12 if k.startswith("slope") or k == "sd:slope" else v + np.log(12) if k.startswith("log_hazard") else v

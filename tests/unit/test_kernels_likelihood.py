@@ -1,5 +1,6 @@
 """The compiled likelihood against the same model written out literally and integrated by brute force."""
 
+import itertools
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 
 from alsmodel.cohort.arrays import joint_data
+from alsmodel.errors import InvalidInput
+from alsmodel.kernels.posterior import constrain
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel, PiecewiseHazard, WeibullHazard
 
@@ -49,13 +52,36 @@ def test_a_clocked_hazard_starts_from_zero_at_onset_whatever_was_taken_before_en
 
 
 def test_three_hermite_nodes_are_close_to_the_truth_for_everyone() -> None:
-    # Three nodes integrate exp of a quintic exactly only when the hazard's curvature is mild; the worst of these participants, whose
-    # cumulative hazard exceeds one with few scores, is the widest case that real cohorts have. A hundredth of a log unit shifts
-    # nothing that is reported.
-    for name in ("piecewise, value", "piecewise, value and slope", "clock, own clock free"):
+    for name in ("piecewise, value", "piecewise, value and slope", "clock, own clock free", "random quadratic"):
         spec = replace(SPECS[name], hermite=3)
         compiled = made(spec)
-        np.testing.assert_allclose(compiled.loglik(literal.unconstrained(compiled)), literal.literal_loglik(spec), rtol=0, atol=0.01)
+        # Measured: up to 1e-4 for these six; the error grows with the cumulative hazard of somebody with few scores.
+        np.testing.assert_allclose(compiled.loglik(literal.unconstrained(compiled)), literal.literal_loglik(spec), rtol=0, atol=5e-4)
+
+
+def test_strong_associations_and_high_hazards_are_integrated_by_enough_nodes() -> None:
+    # Random effects that move the log hazard by two, and cumulative hazards of several: far outside what data show, inside what a
+    # sampler visits on its way.
+    values = literal.VALUES | {"association:value": -0.3, "sd:intercept": 7.0, "sd:slope": 1.2, "association:slope": -1.5}
+    values |= {f"log_hazard[{k}]": 8.5 for k in (1, 2, 3)}
+    for name in ("piecewise, value", "piecewise, value and slope"):
+        expected = literal.literal_loglik(SPECS[name], values=values)
+        for nodes, tolerance in ((3, 0.1), (9, 2e-3), (15, 1e-4)):
+            compiled = made(replace(SPECS[name], hermite=nodes))
+            np.testing.assert_allclose(compiled.loglik(literal.unconstrained(compiled, values)), expected, rtol=0, atol=tolerance)
+
+
+def test_weibull_follow_up_that_begins_before_the_origin_is_not_nonsense() -> None:
+    # Somebody enrolled at screening, six weeks before the origin: a Weibull hazard counts from entry or the cohort is refused, but
+    # the density of everyone else must not become minus infinity.
+    people = (replace(literal.PEOPLE[0], entry=-1.5), *literal.PEOPLE[1:])
+    spec = SPECS["weibull"]
+    try:
+        data = joint_data(literal.cohort(people), spec.selection)
+        compiled = program(spec, data)
+    except (InvalidInput, ValueError):
+        return
+    assert np.isfinite(compiled.loglik(literal.unconstrained(compiled))).all()
 
 
 @pytest.mark.parametrize("baseline", [PiecewiseHazard(knots=(4.0, 9.0)), WeibullHazard()])
@@ -80,7 +106,7 @@ def test_straight_line_hazard_matches_its_closed_form() -> None:
             np.exp(values[f"log_hazard[{1 + sum(left >= k for k in literal.KNOTS)}]"] + a * (start + slope * left))
             * np.expm1(a * slope * (right - left))
             / (a * slope)
-            for left, right in zip(edges, edges[1:])
+            for left, right in itertools.pairwise(edges)
         )
         piece = 1 + sum(person.end > k for k in literal.KNOTS)
         log_hazard = values[f"log_hazard[{piece}]"] + a * (start + slope * person.end)
@@ -120,18 +146,12 @@ def test_fast_path_equals_the_general_path() -> None:
         x, y = literal.unconstrained(fast, values), literal.unconstrained(general, values)
         np.testing.assert_allclose(fast.loglik(x), general.loglik(y), rtol=0, atol=1e-9)
         shared = [general.labels.index(label) for label in fast.labels]
-        likelihood_gradient = [
-            program_.density(z)[1] - prior_gradient(program_, z) for program_, z in ((fast, x), (general, y))
-        ]
-        corr = fast.labels.index("partial:intercept,slope")
+        likelihood_gradient = [program_.density(z)[1] - prior_gradient(program_, z) for program_, z in ((fast, x), (general, y))]
         np.testing.assert_allclose(likelihood_gradient[0], likelihood_gradient[1][shared], rtol=1e-7, atol=1e-7)
-        assert corr in range(fast.size)
 
 
 def prior_gradient(compiled: Program, x: np.ndarray) -> np.ndarray:
-    """Gradient of the log prior with log Jacobian, by central differences of the closed forms."""
-    from alsmodel.kernels.posterior import constrain
-
+    """Gradient of the log prior with log Jacobian."""
     gradient = np.zeros(x.size)
     constrain(x, compiled.priors, np.empty(x.size), np.empty(x.size), gradient)
     return gradient
