@@ -30,7 +30,8 @@ The family is a product of parts, so the table holds one base model and every pa
 
 {rows}
 
-"stale": the code, the specification or the generator has changed since; the figures are those of the code before.
+"stale": the code, the specification or the generator has changed since; verdict and figures are those of the code before, and nothing is
+claimed for the present one. "rejected" stands as it fell: no row is run again on other seeds until it passes.
 
 ## Simulation-based calibration
 
@@ -71,29 +72,34 @@ has 5 participants, and the right density with the same 5 stands below it.
 """
 
 
-def standing(row: Row, rule: Mapping) -> tuple[str, str, str]:
-    """Recovery, SBC ("proven", "rejected", "partial", "not run") and freshness ("current", "stale", "-") as the files show them."""
+def standing(row: Row, rule: Mapping) -> tuple[str, str]:
+    """Recovery and SBC as the files show them: "proven", "rejected", "partial", "not run"; "stale" when the code has changed since."""
     if not path_of(row.name).is_file():
-        return "not run", "not run", "-"
+        return "not run", "not run"
     record = load(row.name)
-    fresh = "current" if record["digests"] == row.digests else "stale"
-    recovery = record["recovery"]
-    if recovery is None:
-        recovered = "not run"
-    else:
+    if record["digests"] != row.digests:
+        return "stale", "stale"
+    return verdicts(record, rule)
+
+
+def verdicts(record: dict[str, Any], rule: Mapping) -> tuple[str, str]:
+    """Recovery and SBC of the code that the file was made with."""
+    recovery, recovered = record["recovery"], "not run"
+    if recovery is not None:
         recovered = "proven" if recovery.get("largest", float("inf")) <= rule["recovery"]["most_deviation"] else "rejected"
     if record["simulations"] < rule["simulations"]:
-        return recovered, "partial", fresh
+        return recovered, "partial"
     sound = judge(record["ranks"], rule).passed and len(record["failed"]) <= rule["most_failures"] * record["simulations"]
-    return recovered, "proven" if sound else "rejected", fresh
+    return recovered, "proven" if sound else "rejected"
 
 
 def _line(row: Row, rule: Mapping) -> str:
-    recovered, sbc, fresh = standing(row, rule)
     cells = [f"`{row.name}`", row.part, "tested", "tested"]
-    if sbc == "not run":
+    if standing(row, rule)[1] == "not run":
         return _cells([*cells, "not run", "not run", "", "", ""])
     record = load(row.name)
+    recovered, sbc = verdicts(record, rule)
+    fresh = "current" if record["digests"] == row.digests else "stale"
     recovery = record["recovery"]
     shown = "not run" if recovery is None else f"{recovered} ({recovery.get('largest', 'no fit')}, {recovery.get('parameter', '')})"
     return _cells([*cells, shown, f"{sbc}, {fresh}", str(record["simulations"]), _smallest(record, rule), str(len(record["failed"]))])
@@ -127,8 +133,8 @@ def render() -> str:
     rule = models["rule"]
     head = ["row", "model", "density", "gradient", "recovery", "SBC", "simulations", "smallest p", "failed fits"]
     control_head = ["control", "verdict", "simulations", "smallest p", "smallest p without the log-likelihood"]
-    left = [f"`{name}`" for name, row in rows.items() if standing(row, rule)[1] != "proven"]
-    missing = [f"- SBC of {', '.join(left)}."] if left else []
+    left = [f"`{name}`" for name, row in rows.items() if row.sbc != "proven"]
+    missing = [f"- SBC, by the present code, of {', '.join(left)}."] if left else []
     missing += [f"- {item}" for item in models["not_shown"]]
     return TEXT.format(
         rows=_table(head, [_line(row, rule) for row in rows.values()]),

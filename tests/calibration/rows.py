@@ -36,7 +36,7 @@ class Row:
     Attributes
     ----------
     name, part : str
-    recovery, sbc : {"proven", "rejected", "partial", "not run"}
+    recovery, sbc : {"proven", "rejected", "partial", "stale", "not run"}
         What is claimed; the tests hold it to the files.
     model, design : mapping
         As read, the row's changes merged into the base.

@@ -25,8 +25,9 @@ PROVEN = [name for name, row in ROWS.items() if row.sbc == "proven"]
 
 @pytest.mark.parametrize("name", ROWS)
 def test_claims_are_what_the_ranks_show(name: str) -> None:
-    recovery, sbc, _ = standing(ROWS[name], RULE)
-    assert (ROWS[name].recovery, ROWS[name].sbc) == (recovery, sbc)
+    claimed, shown = (ROWS[name].recovery, ROWS[name].sbc), standing(ROWS[name], RULE)
+    # What was rejected, or is only claimed to be stale, may go stale without failing; what is called proven may not.
+    assert claimed == shown or (shown == ("stale", "stale") and "proven" not in claimed)
 
 
 @pytest.mark.parametrize("name", PROVEN)

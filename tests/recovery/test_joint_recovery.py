@@ -20,7 +20,7 @@ from alsmodel.patients.spec import DAYS_PER_MONTH, Phenotype
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nuts")]
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "unit" / "literal_generator.py")))
-SAMPLING = Sampling(draws=300, tune=200)
+SAMPLING = Sampling(draws=500, tune=200)
 
 #: One phenotype, no background drugs, no hidden rounding, clamping, dropout or skew: exactly the model's assumptions.
 PLAIN = VirtualCohort(
@@ -124,7 +124,7 @@ def test_the_free_clock_gives_the_slope_ratio_under_both_generators(generated: t
     assert abs(psi.mean() - expected) < 3.5 * psi.std()
     if kind == "additive":  # the named fault of the scaled clock, kept in sight
         scaled = fit_of(model("clock", own_clock="scaled"), cohort)
-        assert scaled.flat("slope ratio:active").mean() > ratio.mean() + 0.04
+        assert scaled.flat("slope ratio:active").mean() > ratio.mean() + 0.02
 
 
 def test_a_null_drug_that_fast_decliners_stop_early_does_nothing_as_assigned() -> None:
