@@ -45,7 +45,7 @@ mapping = {
 cohort = read(folder, "tables", mapping)
 spec = JointModel(slope=("arm",), hazard=("arm", "age"), covariates={"age": Covariate(centre=60, scale=10)})
 ready = time.process_time()
-made = fit(spec, cohort, Sampling(draws=400, tune=150, cores=2), seed=1)
+made = fit(spec, cohort, Sampling(draws=700, tune=150, cores=2), seed=1)
 rows = made.summary.filter(~made.summary["parameter"].str.contains("imputed"))
 print(json.dumps({
     "participants": made.data.people, "visits": int(made.data.outcome.size), "events": int(made.data.event.sum()),
@@ -87,7 +87,7 @@ def main() -> None:
                 "ratio": round(TARGET_SECONDS / result["wall_s"], 2),
                 "checks_pass_and_ess_above_400": fine,
                 **{key: round(value, 1) if isinstance(value, float) else value for key, value in result.items()},
-                "settings": "q=2, arm on slope and hazard, age on hazard, 7 pieces, 4 x 400 draws after 150",
+                "settings": "q=2, arm on slope and hazard, age on hazard, 7 pieces, 4 x 700 draws after 150",
                 "data_digest": digest,
                 "cores": 2,
                 "cache": cache,

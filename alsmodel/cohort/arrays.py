@@ -30,6 +30,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "respiratory": (0, 12),
 }
 MOST_AT_BOUND = 0.15
+BASELINE_DAYS = 14  # a score within two weeks of the time origin is the baseline score
 
 #: Participant columns that may stand in a model as baseline covariates.
 COLUMNS = ("age", "sex", "onset_site", "phenotype", "arm", "el_escorial", "gene", "source", "site", "height_cm")
@@ -185,9 +186,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
             steps.note(f"with {drug.name} recorded", int(keep.sum()), 0, f"exposure to {drug.name} unknown")
     people = people.filter(pl.Series(keep))
     values = {name: series.filter(pl.Series(keep)) for name, series in values.items()}
-    if selection.delta_frs == "conditioned" and "delta_frs" in selection.covariates:
-        visits = visits.filter(pl.col("day") > 0)
-        steps.note("after conditioning", people.height, visits.height, "the baseline score is a covariate and no longer an outcome")
+    visits = _without_delta_frs_score(cohort, selection, people, visits, steps)
     visits = visits.join(people.select("participant_id", "row"), on="participant_id", how="inner")
     people = people.with_row_index("person")
     visits = visits.drop("row").join(people.select("participant_id", "person"), on="participant_id").sort("person", "day")
@@ -350,17 +349,38 @@ def _covariate_values(
     return values
 
 
-def _delta_frs(cohort: Cohort, selection: Selection, people: pl.DataFrame) -> pl.Series:
-    """Points lost per month from onset, from the score that the rule on double use allows."""
-    totals = cohort.measurements.filter(pl.col("name") == "alsfrs_r_total")
+def _delta_frs_score(cohort: Cohort, selection: Selection) -> pl.DataFrame:
+    """participant_id, day, value: the score that delta-FRS is made of, from where the rule on double use allows."""
+    totals = cohort.measurements.filter(pl.col("name") == "alsfrs_r_total").select("participant_id", "day", "value")
     if selection.delta_frs == "screening":
-        totals = totals.filter(pl.col("day") < 0)
-        chosen = totals.sort("day").group_by("participant_id").agg(pl.col("day").first(), pl.col("value").first())
+        ordered = totals.filter(pl.col("day") < 0).sort("participant_id", "day")
     else:
-        totals = totals.filter(pl.col("day").abs() <= 14).with_columns(pl.col("day").abs().alias("off"))
-        chosen = totals.sort("off", "day").group_by("participant_id", maintain_order=True).agg(pl.col("day", "value").first())
+        near = totals.filter(pl.col("day").abs() <= BASELINE_DAYS)
+        ordered = near.with_columns(off=pl.col("day").abs()).sort("participant_id", "off", "day")
+    return ordered.group_by("participant_id", maintain_order=True).agg(pl.col("day", "value").first())
+
+
+def _delta_frs(cohort: Cohort, selection: Selection, people: pl.DataFrame) -> pl.Series:
+    """Points lost per month from onset."""
+    chosen = _delta_frs_score(cohort, selection)
     joined = people.select("participant_id", "onset_day").join(chosen, on="participant_id", how="left", maintain_order="left")
     return joined.select(delta_frs(pl.col("value"), pl.col("day") - pl.col("onset_day"))).to_series()
+
+
+def _without_delta_frs_score(
+    cohort: Cohort, selection: Selection, people: pl.DataFrame, visits: pl.DataFrame, steps: _Steps
+) -> pl.DataFrame:
+    """Take the score that delta-FRS is made of, and those before it, out of the outcomes; unless kept on purpose ("attenuated")."""
+    if "delta_frs" not in selection.covariates or selection.delta_frs == "attenuated" or selection.outcome != "alsfrs_r_total":
+        return visits
+    used = _delta_frs_score(cohort, selection).select("participant_id", used="day")
+    kept = visits.join(used, on="participant_id", how="left", maintain_order="left")
+    kept = kept.filter(pl.col("used").is_null() | (pl.col("day") > pl.col("used"))).drop("used")
+    steps.note(
+        "outcomes after the score behind delta-FRS", people.height, kept.height,
+        f"{visits.height - kept.height} scores are part of a covariate and no longer outcomes",
+    )  # fmt: skip
+    return kept
 
 
 def _missing_policy(name: str, series: pl.Series, selection: Selection) -> str:
@@ -383,6 +403,10 @@ def _design(
         policy = _missing_policy(name, series, selection)
         added = _numeric(name, series, settings) if series.dtype.is_numeric() else _dummies(name, series, settings, policy, faults, where)
         absent = series.is_null().to_numpy()
+        if absent.any() and policy == "own level" and series.dtype.is_numeric():
+            place = f"{where}.covariates.{name}.missing"
+            faults.append(Fault(place, f'"own level" is for text; {name} is a number.', 'Use "impute" or "indicator".'))
+            continue
         if absent.any() and policy == "indicator":
             added = {key: np.where(absent, column[~absent].mean(), column) for key, column in added.items()}
             added[f"{name} missing"] = absent.astype(float)

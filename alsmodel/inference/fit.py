@@ -209,7 +209,7 @@ def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int
         data=data,
         x=drawn.x,
         draws=draws,
-        summary=summarise(spec, draws, list(draws), measured, prior_texts(made)),
+        summary=summarise(spec, draws, list(draws), measured, prior_texts(spec, made)),
         checks=checks,
         provenance={
             "seed": seed,

@@ -15,7 +15,7 @@ Density = Callable[[Floats], tuple[float, Floats]]
 
 MOST_STEPS = 60
 SETTLED = 1e-6  # squared length of a Newton step in posterior SDs
-NEAR = 1e-2  # the same, where rounding hides the last of the way
+NEAR = 1e-3  # the same, where the value may no longer fall
 
 
 @final
@@ -54,6 +54,9 @@ class _Downhill:
 def find_mode(density: Density, start: Floats) -> Mode:
     """Climb to the mode: quasi-Newton first, then Newton steps on a differenced gradient.
 
+    Mode and scale are rounded to six digits of the scale, so that whatever is sampled from there does not depend on the last bits of
+    a matrix product, which differ with the number of threads.
+
     Parameters
     ----------
     density : callable
@@ -77,12 +80,12 @@ def find_mode(density: Density, start: Floats) -> Mode:
         step = factor @ (factor.T @ -gradient)
         drop = float(-gradient @ step)
         if drop < SETTLED:
-            return Mode(at=x, scale=factor, evaluations=down.count)
+            return _rounded(x, factor, down.count)
         size = 1.0
         while size > 1e-6 and down(x + size * step)[0] > value + 1e-9 * abs(value):
+            if drop < NEAR:  # within a few hundredths of an SD the quadrature's own error hides the last of the way
+                return _rounded(x, factor, down.count)
             size /= 2
-        if size <= 1e-6 and drop < NEAR:  # rounding: nothing lower lies on this line
-            return Mode(at=x, scale=factor, evaluations=down.count)
         if size <= 1e-6:
             break
         x = x + size * step
@@ -106,3 +109,9 @@ def curvature_factor(down: Callable[[Floats], tuple[float, Floats]], x: Floats) 
     values, vectors = np.linalg.eigh(hessian / np.outer(weight, weight))
     covariance = (vectors / np.maximum(values, 1e-10)) @ vectors.T / np.outer(weight, weight)
     return np.linalg.cholesky((covariance + covariance.T) / 2)
+
+
+def _rounded(x: Floats, factor: Floats, evaluations: int) -> Mode:
+    spread = np.sqrt(np.square(factor).sum(axis=1))
+    unit = 10.0 ** (np.floor(np.log10(spread)) - 6)
+    return Mode(at=np.round(x / unit) * unit, scale=np.round(factor / unit[:, None]) * unit[:, None], evaluations=evaluations)

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.fit import Fit
 from alsmodel.inference.paths import Draw, draw_of, draw_paths, grid_of
 from alsmodel.inference.replicate import follow, planned_follow_up, visit_bins
@@ -65,7 +66,29 @@ def trajectory(fit: Fit, times: Sequence[float] | Floats, by: str | None = None)
     return pl.concat(frames)
 
 
+def can_predict(spec: JointModel) -> bool:
+    """Whether new participants can be drawn: only where the random effects describe the people who were enrolled.
+
+    From onset, people who reach enrolment are a selection whose random effects are not those of the population.
+    """
+    return spec.population == "enrolled"
+
+
+def _require_enrolled(fit: Fit) -> None:
+    if not can_predict(fit.spec):
+        raise InvalidInput(
+            [
+                Fault(
+                    "model.population",
+                    'Curves and predictive checks describe people as enrolled; this fit has population = "incident".',
+                    'Fit with population = "enrolled" for them.',
+                )
+            ]
+        )
+
+
 def _groups(fit: Fit, by: str | None) -> list[tuple[str, Ints]]:
+    _require_enrolled(fit)
     everyone = np.arange(fit.data.people)
     if by is None:
         return [("all", everyone)]
@@ -183,6 +206,7 @@ def score_check(fit: Fit) -> pl.DataFrame:
 
 
 def _replicates(fit: Fit) -> list[tuple[Draw, np.random.Generator]]:
+    _require_enrolled(fit)
     return [(draw, np.random.default_rng([*_seed(fit), k])) for k, draw in enumerate(_chosen(fit, 100))]
 
 

@@ -11,9 +11,10 @@ from alsmodel.inference.mode import Mode, find_mode
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 
-MOST_SHIFT = 0.02
+MOST_SHIFT = 0.05
 HERMITE = (3, 5, 7, 9)
 FINEST_HERMITE, FINER_NODES = 11, 4
+MOST_NODES = {"piecewise": 30, "weibull": 60}
 
 
 @final
@@ -37,7 +38,7 @@ class Prepared:
 
 
 def prepare(spec: JointModel, data: JointData) -> Prepared:
-    """Find the mode, and use more quadrature nodes until a much finer rule would move it by less than 0.02 posterior SDs.
+    """Find the mode, and use more quadrature nodes until a much finer rule would move it by less than 0.05 posterior SDs.
 
     The shift that a finer rule would cause is one Newton step on the difference of the two gradients. `spec.hermite` and the nodes
     of the baseline hazard are where the search starts.
@@ -47,12 +48,12 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
         made = program(spec, data)
         mode = find_mode(made.density, made.start if mode is None else mode.at)
         by_hermite = _shift(made, mode, program(replace(spec, hermite=FINEST_HERMITE), data))
-        finer = replace(spec.baseline_hazard, nodes=min(spec.baseline_hazard.nodes + FINER_NODES, 30))
+        finer = replace(spec.baseline_hazard, nodes=min(spec.baseline_hazard.nodes + FINER_NODES, MOST_NODES[spec.baseline_hazard.kind]))
         by_nodes = _shift(made, mode, program(replace(spec, baseline_hazard=finer), data))
         larger = [q for q in HERMITE if q > spec.hermite]
         if by_hermite > MOST_SHIFT and larger:
             spec = replace(spec, hermite=larger[0])
-        elif by_nodes > MOST_SHIFT and spec.baseline_hazard.nodes + FINER_NODES <= 30:
+        elif by_nodes > MOST_SHIFT and spec.baseline_hazard.nodes < finer.nodes:
             spec = replace(spec, baseline_hazard=finer)
         else:
             worst = max(by_hermite, by_nodes)

@@ -86,7 +86,7 @@ def summarise(
     return pl.DataFrame(rows)
 
 
-def prior_texts(made: Program) -> dict[str, tuple[str, float]]:
+def prior_texts(spec: JointModel, made: Program) -> dict[str, tuple[str, float]]:
     """Prior of each parameter as text, and its SD on the parameter's own scale."""
     out = {}
     for block in made.blocks:
@@ -95,9 +95,13 @@ def prior_texts(made: Program) -> dict[str, tuple[str, float]]:
                 out[label] = (f"N({a:g}, {b:g}^2)", float(b))
             elif block.kind == "half-normal":
                 out[label] = (f"half-normal({b:g})", float(b * np.sqrt(1 - 2 / np.pi)))
-            else:
-                name = label.replace("partial:", "corr:")
-                out[name] = ("LKJ correlation, uniform at shape 1", float(1 / np.sqrt(2 * a + 1)))
+    eta = spec.priors.correlation
+    random = 2 if spec.random_effects == "linear" else 3
+    # Each correlation of an LKJ matrix is a beta on (-1, 1) with both shapes eta + (q - 2) / 2.
+    sd = float(1 / np.sqrt(2 * (eta + (random - 2) / 2) + 1))
+    words = f"LKJ({eta:g})" + (", uniform over correlation matrices" if eta == 1 else "")
+    for label in (label for block in made.blocks for label in block.labels if label.startswith("partial:")):
+        out[label.replace("partial:", "corr:")] = (words, sd)
     return out
 
 

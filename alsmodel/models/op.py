@@ -65,7 +65,8 @@ class JointLogLikelihood(Op):
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         """Run the kernel."""
-        arrays = [np.ascontiguousarray(x) for x in inputs]
+        # A read-only array is another type to numba, and would compile the kernel a second time.
+        arrays = [np.require(x, requirements=["C", "W"]) for x in inputs]
         for place, value in zip(outputs, _total(self.weibull, *arrays), strict=True):
             place[0] = value
 

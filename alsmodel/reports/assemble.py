@@ -84,7 +84,7 @@ def of_fit(fit: "Fit", *, title: str, question: str = "", by: str | None = None,
     """
     from alsmodel.inference import predict
 
-    data = fit.data
+    data, enrolled = fit.data, predict.can_predict(fit.spec)
     at = np.linspace(0.0, float(np.quantile(data.event_time, 0.9)), POINTS) if times is None else np.asarray(times, dtype=float)
     labels: Sequence[str | None] = data.groups.get(by, ()) if by else ()
     return StudyReport(
@@ -100,12 +100,12 @@ def of_fit(fit: "Fit", *, title: str, question: str = "", by: str | None = None,
         draws=fit.draws,
         checks=fit.checks,
         passed=fit.passed,
-        trajectories=predict.trajectory(fit, at, by=by),
-        survival=predict.survival_curve(fit, at, by=by),
+        trajectories=predict.trajectory(fit, at, by=by) if enrolled else None,
+        survival=predict.survival_curve(fit, at, by=by) if enrolled else None,
         group_sizes=dict(Counter(label for label in labels if label is not None)),
         grouped_by=(by or "everybody").replace("_", " "),
-        score_check=predict.score_check(fit),
-        event_check=predict.event_check(fit),
+        score_check=predict.score_check(fit) if enrolled else None,
+        event_check=predict.event_check(fit) if enrolled else None,
         prior_check=predict.prior_check(fit.spec, data),
         reproducibility=_printed(fit.provenance),
     )

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from alsmodel.cohort.arrays import joint_data
+from alsmodel.errors import InvalidInput
 from alsmodel.inference import Fit
-from alsmodel.inference.predict import event_check
+from alsmodel.inference.predict import event_check, score_check, survival_curve, trajectory
 from alsmodel.inference.summary import prior_texts
 from alsmodel.models.program import program
 from alsmodel.models.spec import JointModel, PiecewiseHazard
@@ -62,18 +63,24 @@ def test_replicates_of_enrolled_people_at_the_truth_look_like_the_data() -> None
     assert share_inside(known(enrolled_alive(500, 1, 0.0), SPEC)) > 0.9
 
 
-def test_replicates_of_incident_people_are_alive_when_they_enter() -> None:
+def test_curves_of_incident_people_are_refused() -> None:
     # Rule 4: the random effects describe people from onset, and whoever enters has survived to entry. New participants drawn without
-    # that condition are other people: here they die too late, since steep decliners stood high before enrolment and got there.
-    fitted = known(enrolled_alive(2400, 2, 24.0), replace(SPEC, population="incident"))
-    late = event_check(fitted, points=9).tail(2)
-    assert ((late["kaplan_meier"] >= late["lower"]) & (late["kaplan_meier"] <= late["upper"])).all()
+    # that condition would be other people, so nothing is drawn.
+    fitted = known(enrolled_alive(200, 2, 24.0), replace(SPEC, population="incident"))
+    for ask in (
+        lambda: event_check(fitted),
+        lambda: score_check(fitted),
+        lambda: survival_curve(fitted, [6.0]),
+        lambda: trajectory(fitted, [6.0]),
+    ):
+        with pytest.raises(InvalidInput, match="as enrolled"):
+            ask()
 
 
 def test_prior_of_each_correlation_is_the_marginal_one() -> None:
     # LKJ in three dimensions: every correlation has the same marginal, Beta(shape + 1/2) on (-1, 1), SD 1 / sqrt(2 shape + 2); the
     # canonical partial correlation that the sampler holds has another one.
     spec = replace(literal.SPECS["random quadratic"])
-    texts = prior_texts(program(spec, joint_data(literal.cohort(), spec.selection)))
+    texts = prior_texts(spec, program(spec, joint_data(literal.cohort(), spec.selection)))
     for pair in ("intercept,slope", "intercept,quadratic", "slope,quadratic"):
         assert texts[f"corr:{pair}"][1] == pytest.approx(0.5, rel=1e-12), pair
