@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from alsmodel.settings import decode, dump_toml, encode, load_toml
@@ -49,7 +50,7 @@ def test_every_row_of_the_demo_is_accounted_for(outcome: Outcome) -> None:
 def test_an_estimate_of_the_demo_is_as_expected(outcome: Outcome, name: str) -> None:
     assert outcome.fit is not None
     expected = EXPECTED["estimates"][name]
-    row = outcome.fit.summary.row(by_predicate=outcome.fit.summary["parameter"] == name, named=True)
+    row = outcome.fit.summary.row(by_predicate=pl.col("parameter") == name, named=True)
     assert row["mean"] == pytest.approx(expected["value"], abs=expected["tolerance"])
 
 

@@ -155,7 +155,7 @@ def test_draws_are_those_of_the_unconstrained_vector(fitted: Fit) -> None:
     where = {label: k for k, label in enumerate(made.labels)}
     np.testing.assert_array_equal(fitted.draws["sd:slope"], np.exp(fitted.x[..., where["sd:slope"]]))
     odds = fitted.x[..., where["partial:intercept,slope"]]
-    np.testing.assert_allclose(fitted.draws["corr:intercept,slope"], np.tanh(odds / 2), rtol=1e-12)
+    np.testing.assert_allclose(fitted.draws["corr:intercept,slope"], np.tanh(odds / 2), rtol=1e-12, atol=1e-15)
 
 
 def test_same_seed_same_draws_for_any_number_of_cores(data: JointData, fitted: Fit) -> None:

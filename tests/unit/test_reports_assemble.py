@@ -45,6 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return fake.trajectory()
 
     predict = SimpleNamespace(
+        can_predict=lambda spec: True,
         trajectory=trajectory,
         survival_curve=lambda fit, times, by=None: fake.survival_curve(),
         score_check=lambda fit: fake.score_check(),

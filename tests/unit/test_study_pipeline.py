@@ -102,7 +102,14 @@ def sampler(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[str]]:
             fits.append(spec.outcome)
             return StandIn(spec, cohort, passed)
 
-        predict = SimpleNamespace(survival_curve=curve, trajectory=curve, score_check=nothing, event_check=nothing, prior_check=nothing)
+        predict = SimpleNamespace(
+            can_predict=lambda spec: True,
+            survival_curve=curve,
+            trajectory=curve,
+            score_check=nothing,
+            event_check=nothing,
+            prior_check=nothing,
+        )
         for name, value in (("fit", fit), ("Fit", StandIn), ("predict", predict)):
             monkeypatch.setattr(alsmodel.inference, name, value, raising=False)
         return fits
