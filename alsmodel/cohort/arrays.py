@@ -12,8 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.clinical.alsfrs import delta_frs
+from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.cohort import Cohort
-from alsmodel.cohort.selection import DAYS_PER_UNIT, Covariate, Exposure, Selection
+from alsmodel.cohort.selection import Covariate, Exposure, Selection
 from alsmodel.errors import Fault, InvalidInput
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,6 @@ DeltaFrs = Literal["screening", "conditioned", "attenuated"]
 Population = Literal["enrolled", "incident"]
 Unknown = Literal["refuse", "exclude", "unexposed", "exposed"]
 
-DAYS_PER_UNIT: dict[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
-
 
 @final
 @dataclass(frozen=True, kw_only=True)

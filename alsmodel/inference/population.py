@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from alsmodel.cohort.selection import DAYS_PER_UNIT
+from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_of
 
@@ -44,7 +44,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     rng = np.random.default_rng([seed, 2])
     total = next(iter(fit.draws.values())).size
     chosen = rng.choice(total, size=n_draws, replace=n_draws > total)
-    per_month = (365.25 / 12) / DAYS_PER_UNIT[spec.time_unit]  # the study's time units in a month
+    per_month = DAYS_PER_UNIT["month"] / DAYS_PER_UNIT[spec.time_unit]  # the study's time units in a month
     people = np.arange(data.people)
     exposed = np.zeros((len(spec.treatments), data.people))
     at_entry = (data.exposure_start <= data.entry_time[data.exposure_person]) & (data.exposure_stop > data.entry_time[data.exposure_person])

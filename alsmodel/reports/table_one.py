@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
+from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.reports.words import SMALL_CELL, count
 
-MONTH = 365.25 / 12
 BASELINE_WINDOW_DAYS = 31.0
 
 Cell = Callable[[pl.DataFrame], str]
@@ -90,12 +90,12 @@ def _people(cohort: Any, participants: Sequence[str] | None, outcome: str | None
     for drug in sorted(set(cohort.exposures["drug"].to_list())):
         taken = cohort.exposures.filter(pl.col("drug") == drug).group_by("participant_id").agg(pl.col("taken").any())
         people = people.join(taken.rename({"taken": f"_drug:{drug}"}), on="participant_id", how="left")
-    onset = -pl.col("onset_day") / MONTH
+    onset = -pl.col("onset_day") / DAYS_PER_MONTH
     return people.with_columns(
         onset.alias("_onset"),
-        (-pl.col("diagnosis_day") / MONTH).alias("_diagnosis"),
+        (-pl.col("diagnosis_day") / DAYS_PER_MONTH).alias("_diagnosis"),
         pl.when(onset > 0).then((48 - pl.col("_score")) / onset).alias("_delta"),
-        (pl.col("last_contact_day") / MONTH).alias("_follow_up"),
+        (pl.col("last_contact_day") / DAYS_PER_MONTH).alias("_follow_up"),
     )
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import JointData, joint_data
-from alsmodel.cohort.selection import DAYS_PER_UNIT, Covariate, Exposure, Selection
+from alsmodel.cohort.selection import Covariate, Exposure, Selection
 from alsmodel.errors import InvalidInput
 
 MONTH = DAYS_PER_UNIT["month"]
