@@ -44,26 +44,11 @@ def ingest(
     """Read a source into a cohort folder, and account for every row."""
     output = Output(as_json=as_json, quiet=quiet)
     refuse_overwriting(out, force=force)
-    cohort = _read(source, layout, strict, output)
+    cohort = read_source(source, layout, strict, output)
     cohort.save(out)
-    _show(cohort, output)
+    show_account(cohort, output)
     output.say(f"Cohort of {cohort.participants.height:,} participants written to {out}")
-    output.result(cohort=str(out), **_account(cohort))
-    return Exit.DONE
-
-
-def validate(
-    source: Source,
-    layout: Layout = SourceFormat.proact,
-    strict: Strict = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> Exit:
-    """Read a source and say what would become of its rows; write nothing."""
-    output = Output(as_json=as_json, quiet=quiet)
-    cohort = _read(source, layout, strict, output)
-    _show(cohort, output)
-    output.result(**_account(cohort))
+    output.result(cohort=str(out), **account_of(cohort))
     return Exit.DONE
 
 
@@ -102,35 +87,41 @@ def refuse_overwriting(out: Path, *, force: bool) -> None:
         raise UsageFault(f"{out} exists. Give --force to replace it, or another --out.")
 
 
-def _read(source: Path, layout: SourceFormat, strict: bool, output: Output) -> "Cohort":
+def read_source(source: Path, layout: SourceFormat, strict: bool, output: Output) -> "Cohort":
+    """Read `source`, showing that it is under way."""
     with output.stage(f"Reading {source}"):
         from alsmodel.cohort import read
 
         return read(source, layout.value, strict=strict)
 
 
-def _show(cohort: "Cohort", output: Output) -> None:
+def show_account(cohort: "Cohort", output: Output) -> None:
+    """Print the counts of rows and issues: never a cell, never an identifier."""
     counts = ["read", "kept", "repaired", "rejected", "set_aside"]
     rows = [[row["file"], *(row[name] for name in counts)] for row in cohort.flow.iter_rows(named=True)]
     if len(rows) > 1:
         rows.append(["all files", *(sum(row[place] for row in rows) for place in range(1, len(counts) + 1))])
     output.table("Rows", ["file", "read", "kept", "repaired", "rejected", "set aside"], rows)
-    issues = _issues(cohort)
+    issues = count_issues(cohort)
     if issues:
         output.table("Issues", ["severity", "rule", "action", "count"], [list(issue.values()) for issue in issues])
 
 
-def _issues(cohort: "Cohort") -> list[dict[str, Any]]:
+def count_issues(cohort: "Cohort") -> list[dict[str, Any]]:
+    """Return the number of issues of each rule, the most frequent first."""
     by = ["severity", "rule", "action"]
     counted = cohort.issues.group_by(by, maintain_order=True).len(name="rows").sort("rows", descending=True, maintain_order=True)
     return counted.to_dicts()
 
 
-def _account(cohort: "Cohort") -> dict[str, Any]:
+def account_of(cohort: "Cohort") -> dict[str, Any]:
+    """Return the same counts, and the participants at each step, for the JSON object."""
+    from alsmodel.cohort.accounts import participants_through
+
     return {
         "digest": cohort.digest,
         "participants": cohort.participants.height,
         "flow": cohort.flow.to_dicts(),
-        "participant_flow": cohort.participant_flow.to_dicts(),
-        "issues": _issues(cohort),
+        "participant_flow": participants_through(cohort.tables).to_dicts(),
+        "issues": count_issues(cohort),
     }

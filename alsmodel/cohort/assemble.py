@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from alsmodel.cohort.cohort import Cohort
+from alsmodel.cohort.files.table import TextTable
 from alsmodel.cohort.ledger import Ledger
-from alsmodel.cohort.raw import RawFile
 from alsmodel.cohort.tables import conform, empty
 from alsmodel.errors import Fault, InvalidInput
 
@@ -31,7 +31,7 @@ def ordered(participants: pl.Series) -> pl.Series:
 def assemble(
     tables: Mapping[str, pl.DataFrame],
     ledgers: Sequence[Ledger],
-    files: Sequence[RawFile],
+    files: Sequence[TextTable],
     *,
     provenance: Mapping[str, Any],
     strict: bool,
@@ -44,7 +44,7 @@ def assemble(
         Canonical tables by name, `participants` in its final order.
     ledgers : sequence of Ledger
         One per file.
-    files : sequence of RawFile
+    files : sequence of TextTable
     provenance : mapping
         Source format and settings; files and package version are added.
     strict : bool

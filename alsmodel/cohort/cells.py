@@ -48,6 +48,8 @@ def finite_series(text: pl.Series) -> pl.Series:
 
 def within(frame: pl.DataFrame, ranges: Mapping[str, tuple[float, float]], ledger: Ledger, written: Mapping[str, str]) -> pl.DataFrame:
     """Flag numbers outside their range [low, high] as implausible and make them null."""
+    if not ranges:
+        return frame
     limits = frame.select(
         pl.struct(pl.col(name).min().alias("least"), pl.col(name).max().alias("most")).alias(name) for name in ranges
     ).row(0, named=True)

@@ -15,13 +15,18 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from alsmodel.cohort.keys import KEY_FILE, new_key, read_key, write_key
 from alsmodel.cohort.tables import SCHEMAS, conform, empty
 from alsmodel.errors import Fault, InvalidInput
 
 #: The tables that hold data; the other three say how the data were read.
-DATA_TABLES = ("participants", "covariates", "assessments", "measurements", "events", "exposures", "signs")
+DATA_TABLES = ("participants", "covariates", "assessments", "measurements", "events", "exposures", "signs", "genotypes", "classifications")
 MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+#: Where the account of the reading lies when it is written into a cohort folder, and what it consists of. It describes
+#: the tables beside it, so it goes when they are replaced.
+ACCOUNT_FOLDER = "validation"
+ACCOUNT_FILES = ("validation.html", "issues.parquet", "issues.csv", "flow.csv")
 
 
 @final
@@ -31,11 +36,12 @@ class Cohort:
 
     Attributes
     ----------
-    participants, covariates, assessments, measurements, events, exposures, signs : polars.DataFrame
+    participants, covariates, assessments, measurements, events, exposures, signs, genotypes, classifications : polars.DataFrame
         The data; columns and units in :mod:`alsmodel.cohort.tables`. Days are counted from the time
         origin of the source.
     issues : polars.DataFrame
-        What reading met, one row per fault, with what was done. Never holds a participant's value.
+        What reading met, one row per fault, with what was done and the cell as it was. Its columns `value` and
+        `participant_id` are for the holder of the data: :mod:`alsmodel.cohort.export` leaves them out.
     flow : polars.DataFrame
         Rows read, kept, repaired, rejected and set aside, per file; they add up.
     participant_flow : polars.DataFrame
@@ -51,6 +57,8 @@ class Cohort:
     events: pl.DataFrame = field(default_factory=partial(empty, "events"))
     exposures: pl.DataFrame = field(default_factory=partial(empty, "exposures"))
     signs: pl.DataFrame = field(default_factory=partial(empty, "signs"))
+    genotypes: pl.DataFrame = field(default_factory=partial(empty, "genotypes"))
+    classifications: pl.DataFrame = field(default_factory=partial(empty, "classifications"))
     issues: pl.DataFrame = field(default_factory=partial(empty, "issues"))
     flow: pl.DataFrame = field(default_factory=partial(empty, "flow"))
     participant_flow: pl.DataFrame = field(default_factory=partial(empty, "participant_flow"))
@@ -116,7 +124,8 @@ class Cohort:
         Parameters
         ----------
         folder : path
-            Created. An older saved cohort there is replaced; a folder that holds anything else is refused.
+            Created. An older saved cohort there is replaced; a folder that holds anything else is refused. The key that
+            gives participants their names in pages (:mod:`alsmodel.cohort.keys`) is made the first time and kept.
 
         Returns
         -------
@@ -125,11 +134,12 @@ class Cohort:
         Raises
         ------
         InvalidInput
-            When `folder` exists and is not a saved cohort.
+            When `folder` exists and is not a saved cohort, or its key cannot be read.
         """
         folder = Path(folder)
         if folder.exists() and not _replaceable(folder):
             raise InvalidInput([Fault(folder.name, "exists and is not a saved cohort.", "Choose another --out folder.")])
+        key = read_key(folder) or new_key()
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
         shutil.rmtree(new, ignore_errors=True)
@@ -137,6 +147,7 @@ class Cohort:
             new.mkdir()
             for name, frame in self.tables.items():
                 frame.write_parquet(new / f"{name}.parquet", compression="lz4")
+            write_key(new, key)
             (new / MANIFEST).write_text(json.dumps(self._manifest(), indent=1, sort_keys=True) + "\n")
             _swap(new, folder)
         finally:
@@ -208,11 +219,20 @@ def table_digest(frame: pl.DataFrame) -> str:
     return sha.hexdigest()
 
 
+def is_saved_cohort(folder: Path) -> bool:
+    """Say whether `folder` looks like one that `Cohort.save` wrote."""
+    return (folder / MANIFEST).is_file() and (folder / f"{next(iter(SCHEMAS))}.parquet").is_file()
+
+
 def _replaceable(folder: Path) -> bool:
+    """Say whether nothing in `folder` would be missed: it is empty, or holds a cohort and the page about it only."""
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    return not names or (MANIFEST in names and names <= {MANIFEST, *(f"{name}.parquet" for name in SCHEMAS)})
+    known = {MANIFEST, KEY_FILE, ACCOUNT_FOLDER, *(f"{name}.parquet" for name in SCHEMAS)}
+    account = folder / ACCOUNT_FOLDER
+    told = {path.name for path in account.iterdir()} if account.is_dir() else set()
+    return not names or (MANIFEST in names and names <= known and told <= set(ACCOUNT_FILES))
 
 
 def _swap(new: Path, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Row accounting: each row of a file ends in exactly one of kept, repaired, rejected, set aside."""
 
-from typing import final
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,6 @@ _RANK = {fate: rank for rank, fate in enumerate(FATES)}
 POSITION, LINE = "_position", "_line"
 
 
-@final
 class Ledger:
     """The fates of the rows of one file, and the issues met in it.
 
@@ -29,13 +28,17 @@ class Ledger:
         Base name of the file.
     height : int
         Rows read.
+    text : mapping of str to polars.Series, optional
+        Column as the file spells it -> its cells as they were read, one per row of the file. An issue that names such
+        a column carries the cell. Held until `release`; the issues keep only the cells at fault.
     """
 
-    def __init__(self, file: str, height: int) -> None:
+    def __init__(self, file: str, height: int, text: Mapping[str, pl.Series] | None = None) -> None:
         self.file = file
         self.height = height
         self._fate = np.zeros(height, dtype=np.uint8)
         self._issues: list[pl.DataFrame] = []
+        self._text = dict(text or {})
 
     def flag(
         self,
@@ -89,10 +92,22 @@ class Ledger:
                     _participant(hits),
                     pl.lit(spec.action).alias("action"),
                     text.alias("detail"),
+                    self._cells(column, hits[POSITION]).alias("value"),
                 ),
             )
         )
         return hits.height
+
+    def _cells(self, column: str | None, positions: pl.Series) -> pl.Series:
+        """Return the cells of `column` at `positions` as they were read, null where they are not known."""
+        cells = self._text.get(column) if column is not None else None
+        if cells is None:
+            return pl.Series([None], dtype=pl.String).new_from_index(0, len(positions))
+        return cells.gather(positions).cast(pl.String)
+
+    def release(self) -> None:
+        """Let go of the text of the file, once no more of its rows will be flagged; its issues keep their cells."""
+        self._text.clear()
 
     def note(
         self,
@@ -129,7 +144,8 @@ class Ledger:
         return int((self._fate < _RANK["set aside"]).sum())
 
     def issues(self) -> pl.DataFrame:
-        """Return the issues of this file, by line."""
+        """Return the issues of this file, by line, and release its text."""
+        self.release()
         if not self._issues:
             return empty("issues")
         return pl.concat(self._issues).sort("row", maintain_order=True, nulls_last=False)

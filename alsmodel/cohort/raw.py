@@ -20,7 +20,7 @@ from alsmodel.cohort.ledger import LINE, POSITION, Ledger
 from alsmodel.errors import Fault, InvalidInput
 
 NULLS = ("", "NA", ".", "-")
-_DELIMITERS = {";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 #: Below this many quotation marks looking at each quoted cell is quicker than looking at every byte.
 _FEW_QUOTES = 200_000
 _BOM = b"\xef\xbb\xbf"
@@ -41,6 +41,8 @@ class RawFile:
         Column names as written.
     cp1252 : bool
         The file was not UTF-8 and has been read as cp1252.
+    delimiter : str
+        What stands between cells.
     """
 
     name: str
@@ -48,6 +50,7 @@ class RawFile:
     header: tuple[str, ...]
     cp1252: bool
     _data: bytes
+    delimiter: str = ","
 
     @property
     def size(self) -> int:
@@ -77,7 +80,7 @@ class RawFile:
         frame : polars.DataFrame
             `_position`, `_line` and the columns asked for; rows of the wrong shape and blank ones are gone.
         ledger : Ledger
-            Over all rows, those that are gone included.
+            Over all rows, those that are gone included. It holds the text that was read until it is released.
 
         Raises
         ------
@@ -87,11 +90,11 @@ class RawFile:
         picked = {self.header.index(written): name for written, name in columns.items()}
         width = len(self.header)
         try:
-            frame, shape = _quick(self._data, width, picked, nulls) or _careful(self._data, width, picked, nulls)
+            frame, shape = _quick(self._data, width, picked, nulls, self.delimiter) or _careful(self._data, width, picked, nulls, self.delimiter)
         except csv.Error as error:
             remedy = "Look for a quotation mark that is never closed."
             raise InvalidInput([Fault(self.name, "cannot be split into cells.", remedy)]) from error
-        ledger = Ledger(self.name, frame.height)
+        ledger = Ledger(self.name, frame.height, {written: frame[name] for written, name in columns.items()})
         if self.cp1252:
             ledger.note("encoding_cp1252")
         if shape is not None:
@@ -100,7 +103,7 @@ class RawFile:
         return ledger.usable(frame), ledger
 
 
-def open_raw(path: Path, faults: list[Fault]) -> RawFile | None:
+def open_raw(path: Path, faults: list[Fault], delimiter: str = ",") -> RawFile | None:
     """Read and decode `path` and split its header; add to `faults` and return None when that cannot be done."""
     try:
         data = path.read_bytes()
@@ -112,13 +115,13 @@ def open_raw(path: Path, faults: list[Fault]) -> RawFile | None:
     if text is None:
         faults.append(Fault(path.name, "holds bytes that are neither UTF-8 nor cp1252.", "Save the file as UTF-8 text."))
         return None
-    header = _header(text)
+    header = _header(text, delimiter)
     if not any(header):
         faults.append(Fault(f"{path.name}:1", "expected a header line with column names.", ""))
         return None
-    other = next((d for d in _DELIMITERS if len(header) == 1 and d in header[0]), None)
+    other = next((d for d in _DELIMITERS if d != delimiter and len(header) == 1 and d in header[0]), None)
     if other is not None:
-        message = f"columns seem to be separated by a {_DELIMITERS[other]}; expected a comma."
+        message = f"columns seem to be separated by a {_DELIMITERS[other]}; expected a {_DELIMITERS[delimiter]}."
         faults.append(Fault(f"{path.name}:1", message, "Save the file as comma-separated values."))
         return None
     doubled = sorted({name for name in header if name and header.count(name) > 1})
@@ -126,7 +129,7 @@ def open_raw(path: Path, faults: list[Fault]) -> RawFile | None:
         faults.append(Fault(f"{path.name}:1:{name}", "two columns have this name.", "Rename or remove one."))
     if doubled:
         return None
-    return RawFile(path.name, sha256, header, cp1252, text)
+    return RawFile(path.name, sha256, header, cp1252, text, delimiter)
 
 
 def collapsed(name: str) -> str:
@@ -154,11 +157,11 @@ def _as_utf8(data: bytes) -> tuple[bytes | None, bool]:
     return plain, cp1252
 
 
-def _header(text: bytes) -> tuple[str, ...]:
+def _header(text: bytes, delimiter: str) -> tuple[str, ...]:
     end = text.find(b"\n")
     line = text[: end if end >= 0 else len(text)].decode("utf-8").rstrip("\r")
     try:
-        return tuple(name.strip() for name in next(csv.reader([line]), []))
+        return tuple(name.strip() for name in next(csv.reader([line], delimiter=delimiter), []))
     except csv.Error:
         return ()
 
@@ -167,15 +170,16 @@ def _header(text: bytes) -> tuple[str, ...]:
 _Read = tuple[pl.DataFrame, pl.Series | None]
 
 
-def _quick(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[str]) -> _Read | None:
+def _quick(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[str], delimiter: str) -> _Read | None:
     """Read with polars; None when a row may be of the wrong shape or spread over lines."""
     lines = data.count(b"\n") - data.endswith(b"\n")
-    if _commas(data) != (width - 1) * (lines + 1):
+    if _delimiters(data, delimiter.encode()) != (width - 1) * (lines + 1):
         return None
     try:
         frame = pl.read_csv(
             data,
             has_header=False,
+            separator=delimiter,
             skip_rows=1,
             schema={f"{i}": pl.String for i in range(width)},
             columns=list(picked),
@@ -187,25 +191,25 @@ def _quick(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[s
     if frame.height != lines:
         return None
     frame = frame.rename({f"{i}": name for i, name in picked.items()})
-    if _is_padded(data):
+    if _is_padded(data, delimiter):
         frame = frame.with_columns(_stripped(name, nulls) for name in frame.columns)
     frame = frame.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias(POSITION))
     frame = frame.with_columns((pl.col(POSITION).cast(pl.Int64) + 2).alias(LINE))
     return frame, None
 
 
-def _commas(data: bytes) -> int:
-    """Count the commas that stand between cells and not within quotation marks."""
+def _delimiters(data: bytes, delimiter: bytes) -> int:
+    """Count the delimiters that stand between cells and not within quotation marks."""
     if data.count(b'"') < _FEW_QUOTES:
-        return data.count(b",") - sum(quoted.count(b",") for quoted in data.split(b'"')[1::2])
+        return data.count(delimiter) - sum(quoted.count(delimiter) for quoted in data.split(b'"')[1::2])
     text = np.frombuffer(data, dtype=np.uint8)
     inside = np.bitwise_xor.accumulate(text == ord('"'))
-    return int(np.count_nonzero((text == ord(",")) & ~inside))
+    return int(np.count_nonzero((text == ord(delimiter)) & ~inside))
 
 
-def _careful(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[str]) -> _Read:
+def _careful(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence[str], delimiter: str) -> _Read:
     """Read row by row, which finds the true line of each row and the rows of the wrong shape."""
-    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
+    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=delimiter)
     next(reader)
     cells: list[list[str | None]] = [[] for _ in picked]
     line, shape = [], []
@@ -225,13 +229,13 @@ def _careful(data: bytes, width: int, picked: Mapping[int, str], nulls: Sequence
     return frame, pl.Series(shape, dtype=pl.UInt8)
 
 
-def _is_padded(data: bytes) -> bool:
+def _is_padded(data: bytes, delimiter: str) -> bool:
     """Say whether any cell may begin or end with blank space."""
     text = np.frombuffer(data, dtype=np.uint8)
     spaces = np.flatnonzero(text == ord(" "))
-    edges = np.frombuffer(b',"\r\n ', dtype=np.uint8)
+    edges = np.frombuffer(delimiter.encode() + b'"\r\n ', dtype=np.uint8)
     beside = np.concatenate([text[np.maximum(spaces - 1, 0)], text[np.minimum(spaces + 1, len(text) - 1)]])
-    return bool(np.isin(beside, edges).any()) or b"\t" in data
+    return bool(np.isin(beside, edges).any()) or (delimiter != "\t" and b"\t" in data)
 
 
 def _stripped(name: str, nulls: Sequence[str]) -> pl.Expr:

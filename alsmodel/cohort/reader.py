@@ -6,8 +6,9 @@ from typing import Any
 
 from alsmodel.cohort.assemble import refuse_errors
 from alsmodel.cohort.cohort import Cohort
+from alsmodel.cohort.forms.mapping import authored_map
+from alsmodel.cohort.forms.read import read_folder
 from alsmodel.cohort.plain import read_tables
-from alsmodel.cohort.proact.reader import read_proact
 from alsmodel.cohort.sources import TablesSource
 from alsmodel.errors import Fault, InvalidInput
 
@@ -53,7 +54,7 @@ def read(
             refuse_errors(cohort.issues)
         return cohort
     if format == "proact":
-        return read_proact(source, strict=strict)
+        return read_folder(source, authored_map("proact"), provenance={"format": "proact"}, strict=strict)
     if mapping is None:
         raise InvalidInput([Fault("mapping", 'format "tables" needs to know which columns are what.')])
     from alsmodel.settings import decode

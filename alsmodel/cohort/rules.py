@@ -115,8 +115,64 @@ _MEASUREMENTS = (
     Rule("matrix_unknown", "error", "rejected", "specimen unknown; specimens are never pooled"),
 )
 
+_FORMS = (
+    Rule("date_unreadable", "error", "repaired", "no date of a known format; the cell counts as missing"),
+    Rule("date_incomplete", "note", "repaired", "a date without day or month; the 15th of the month, or 1 July, was used"),
+    Rule("origin_missing", "error", "repaired", "the participant has no time origin; the day counts as missing"),
+    Rule("day_unusable", "error", "rejected", "the row has no usable day"),
+    Rule("gastrostomy_differs", "warning", "kept", "the gastrostomy and the form of item 5 disagree; the form of the item was used"),
+    Rule("item_unknown", "error", "rejected", "the row names no known item of the scale"),
+    Rule("capacity_unknown", "error", "rejected", "not said whether forced or slow vital capacity"),
+    Rule("sign_incomplete", "error", "rejected", "region, neuron, sign or state is missing"),
+    Rule("event_repeated", "note", "kept", "another row of this participant and event; the first day was used"),
+    Rule("event_day_missing", "warning", "kept", "happened on an unknown day; never read as not happened"),
+    Rule("fact_conflict", "warning", "kept", "two forms say different things of the participant; the first form of the mapping was used"),
+)
+
 #: Rule id -> rule, in the order in which the documentation lists them.
-RULES: dict[str, Rule] = {rule.id: rule for rule in (*_ANY_TABLE, *_SCORES, *_PARTICIPANTS, *_EVENTS, *_EXPOSURES, *_MEASUREMENTS)}
+RULES: dict[str, Rule] = {rule.id: rule for rule in (*_ANY_TABLE, *_SCORES, *_PARTICIPANTS, *_EVENTS, *_EXPOSURES, *_MEASUREMENTS, *_FORMS)}
+
+#: Rule id -> what its reader can do about it, where more can be said than by severity and action.
+_TO_DO = {
+    "encoding_cp1252": "Save the file as UTF-8 if letters with accents look wrong.",
+    "file_absent": "Nothing, if the table was not collected; otherwise put it into the folder.",
+    "file_unknown": "Nothing, if it is no table of this source; otherwise give it the name that the source uses.",
+    "column_unknown": "Nothing, if the column is not needed; otherwise look for a misspelt name.",
+    "column_set_aside": "Nothing: the column was understood, and is not needed.",
+    "row_set_aside": "Nothing: the rows were understood, and are not needed.",
+    "blank_row": "Nothing.",
+    "row_shape": "Look for a delimiter or a quotation mark within a cell of that line.",
+    "participant_missing": "Fill in the participant, or remove the row.",
+    "day_missing": "Fill in the day; a row without one has no place in time.",
+    "day_out_of_range": "Look for a placeholder date, such as 9999-12-30, or a date where a day is expected.",
+    "duplicate_row": "Nothing, if the rows were entered twice; otherwise look which column would tell them apart.",
+    "conflicting_row": "Find out which of the rows is right, and remove the other.",
+    "score_out_of_range": "Correct the score, or leave it empty if it was not asked.",
+    "item_5_both_differ": "Keep 5a for participants without gastrostomy and 5b for those with it; empty the other.",
+    "total_differs": "Find out whether an item or the total is wrong; the items were used.",
+    "onset_after_baseline": "Look at the sign of the day and at the date format.",
+    "onset_after_diagnosis": "Find out which of the two days is right.",
+    "participant_without_assessments": "Nothing, if none was made; the participant informs no course of the scores.",
+    "death_day_missing": "Fill in the day if it is known: without it the death cannot enter a survival model.",
+    "death_before_last_visit": "Find out which of the two days is right.",
+    "stop_sentinel": "Nothing, if the placeholder means that the drug was not stopped.",
+    "unit_unknown": "Fill in the unit, or tell the mapping of the source which one is meant.",
+    "unknown_word": "Correct the word, or tell the mapping of the source what it means.",
+}
+#: Severity and action -> what to do about any other rule.
+_TO_DO_OTHERWISE = {
+    ("error", "rejected"): "Correct the row in the source and read it again; until then it is not used.",
+    ("error", "repaired"): "Correct the cell in the source and read it again; until then the reading stated above holds.",
+    ("error", "kept"): "Find out which of the entries is right and correct the other; both are used as recorded.",
+    ("warning", "rejected"): "Look whether these rows may be left out.",
+    ("warning", "repaired"): "Look whether the reading stated above is the right one.",
+    ("warning", "kept"): "Look whether this is as it should be.",
+}
+
+
+def what_to_do(rule: Rule) -> str:
+    """Return one sentence on what the holder of the data can do about issues of `rule`."""
+    return _TO_DO.get(rule.id) or _TO_DO_OTHERWISE.get((rule.severity, rule.action), "Nothing; it is for the record.")
 
 
 def rules_table() -> pl.DataFrame:

@@ -31,3 +31,8 @@ def load_mapping(source: str) -> dict[str, Any]:
         When there is none.
     """
     return tomllib.loads((schema_folder() / "sources" / f"{source}.toml").read_text(encoding="utf-8"))
+
+
+def load_vocabulary() -> dict[str, Any]:
+    """Return the words, plausible ranges, units and drugs that every source shares."""
+    return tomllib.loads((schema_folder() / "vocabulary.toml").read_text(encoding="utf-8"))

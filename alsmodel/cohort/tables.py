@@ -13,6 +13,11 @@ SCALES = ("ALSFRS-R", "ALSFRS")
 NEURONS = ("UMN", "LMN")
 SIGN_STATES = ("present", "absent", "not examined")
 SIDES = ("left", "right")
+REGIONS = ("bulbar", "cervical", "thoracic", "lumbosacral")
+GENES = ("SOD1", "C9orf72", "FUS", "TARDBP", "ATXN2")
+GENE_RESULTS = ("mutation", "no mutation", "uncertain")
+PRECISIONS = ("day", "month", "year")
+ORIGINS = ("recorded", "computed")
 SEVERITIES = ("error", "warning", "note")
 ACTIONS = ("kept", "repaired", "rejected", "set aside")
 
@@ -38,11 +43,14 @@ class Participants(dy.Schema):
     sex = _word(SEXES, nullable=True)
     age = dy.Float64(nullable=True, min=0.0, max=130.0, metadata={"unit": "year", "meaning": "age at the time origin"})
     onset_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "first symptom; normally negative"})
+    onset_precision = _word(PRECISIONS, nullable=True)
     diagnosis_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "diagnosis"})
     onset_site = _word(ONSET_SITES, nullable=True)
     phenotype = dy.String(nullable=True)
     el_escorial = dy.String(nullable=True, metadata={"meaning": "recorded El Escorial category"})
     gene = dy.String(nullable=True, metadata={"meaning": "known ALS gene"})
+    ftd = dy.Bool(nullable=True, metadata={"meaning": "frontotemporal dementia at the time origin"})
+    exclusion = dy.String(nullable=True, metadata={"meaning": "reason why the participant is not to be analysed, such as a mimic"})
     family_history = dy.Bool(nullable=True, metadata={"meaning": "ALS in the family"})
     arm = dy.String(nullable=True, metadata={"meaning": "assigned arm, as recorded, lower case"})
     last_contact_day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "last contact over assessments and measured tables"})
@@ -128,15 +136,42 @@ class Signs(dy.Schema):
 
     participant_id = dy.String()
     day = dy.Float64(metadata=_DAY)
-    region = dy.String()
+    region = _word(REGIONS)
     side = _word(SIDES, nullable=True)
     neuron = _word(NEURONS)
-    sign = dy.String()
+    sign = dy.String(metadata={"meaning": "name of the sign, as in the clinical vocabulary"})
     state = _word(SIGN_STATES)
 
 
+class Genotypes(dy.Schema):
+    """Genetic tests: one row per participant and gene; no row means not tested, or not known."""
+
+    participant_id = dy.String(primary_key=True)
+    gene = dy.String(primary_key=True)
+    result = _word(GENE_RESULTS)
+    variant = dy.String(nullable=True, metadata={"meaning": "variant or repeat length, as recorded"})
+
+
+class Classifications(dy.Schema):
+    """Categories of a participant under a named scheme, recorded by a clinician or computed from signs and scores.
+
+    A category that needs follow-up (propagation within 12 months, pure motor neuron disease at 48) is true from the
+    day on which it could first be said, never from baseline.
+    """
+
+    participant_id = dy.String()
+    day = dy.Float64(nullable=True, metadata={**_DAY, "meaning": "day from which the category can be said; null: not recorded"})
+    scheme = dy.String(metadata={"meaning": "El Escorial, Awaji, Gold Coast, phenotype, OPM onset, King's, ..."})
+    category = dy.String()
+    origin = _word(ORIGINS)
+    decided_by = dy.String(nullable=True, metadata={"meaning": "regions, signs or items that decided it"})
+
+
 class Issues(dy.Schema):
-    """What reading met: which rule, where, and what was done. Never holds a participant's value."""
+    """What reading met: which rule, where, what was done, and the cell as it was.
+
+    The value stays in the cohort folder: the console, logs, pages and exported copies leave it out unless asked for it.
+    """
 
     severity = _word(SEVERITIES)
     rule = dy.String()
@@ -146,6 +181,7 @@ class Issues(dy.Schema):
     participant_id = dy.String(nullable=True)
     action = _word(ACTIONS)
     detail = dy.String()
+    value = dy.String(nullable=True, metadata={"meaning": "the cell as it was; kept in the cohort folder only"})
 
 
 class Flow(dy.Schema):
@@ -164,12 +200,21 @@ class Flow(dy.Schema):
 
 
 class ParticipantFlow(dy.Schema):
-    """Participants after each step of reading, with the reason for those who left."""
+    """Participants left after each step of reading, in order, with the reason for those who left."""
 
     step = dy.String()
     n = dy.Int64(min=0)
     excluded = dy.Int64(min=0)
     reason = dy.String(nullable=True)
+
+    @dy.rule()
+    def counts_add_up(cls) -> pl.Expr:
+        # The first step has nobody before it, and so nobody to leave out.
+        return pl.col("n") == pl.col("n").shift(1).fill_null(pl.col("n")) - pl.col("excluded")
+
+    @dy.rule()
+    def who_left_has_a_reason(cls) -> pl.Expr:
+        return (pl.col("excluded") == 0) | pl.col("reason").is_not_null()
 
 
 #: Name of each table in a cohort -> its schema; the order is the order of the files of a saved cohort.
@@ -181,6 +226,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "events": Events,
     "exposures": Exposures,
     "signs": Signs,
+    "genotypes": Genotypes,
+    "classifications": Classifications,
     "issues": Issues,
     "flow": Flow,
     "participant_flow": ParticipantFlow,

@@ -7,7 +7,7 @@ that shows it defines ``--ink``, ``--soft``, ``--line``, ``--page``, ``--sans`` 
 from alsmodel.plots.canvas import COLOUR_VARIABLES
 from alsmodel.plots.checks import event_check, score_check
 from alsmodel.plots.effects import PriorCurve, effects_forest, prior_posterior
-from alsmodel.plots.flow import participant_flow
+from alsmodel.plots.flow import participant_flow, row_fates
 from alsmodel.plots.power import power
 from alsmodel.plots.survival import at_risk, survival
 from alsmodel.plots.traces import traces
@@ -22,6 +22,7 @@ __all__ = [
     "participant_flow",
     "power",
     "prior_posterior",
+    "row_fates",
     "score_check",
     "survival",
     "traces",

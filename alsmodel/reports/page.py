@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from alsmodel.reports.blocks import Figure, Paragraph, Section
@@ -35,15 +35,15 @@ def study_report(content: StudyReport) -> str:
     numbered = list(enumerate((part for part in parts if part.shown), start=2))
     not_run = [block.text for part in parts if not part.shown for block in part.blocks if isinstance(block, Paragraph)]
     places = {"summary": "1 · Summary"} | {part.id: f"{i} · {part.title}" for i, part in numbered}
-    script = _template("report.js")
+    script = template("report.js")
     failed = [check for check in content.checks if not check.passed]
     strong, rest = headline(content)
-    return _environment().from_string(_template("report.html.j2")).render(
+    return environment().get_template("report.html.j2").render(
         content=content,
         sections=numbered,
         last=len(numbered) + 2 + bool(not_run),
         not_run=not_run,
-        figure_numbers=_figure_numbers([part for _, part in numbered]),
+        figure_numbers=figure_numbers([part for _, part in numbered]),
         strong=strong,
         rest=rest,
         answer=answer(content),
@@ -52,9 +52,9 @@ def study_report(content: StudyReport) -> str:
         failed=failed,
         checklist=checklist(content, places),
         computation=next((i for i, part in numbered if part.id == "computation"), 0),
-        css=Markup(_template("report.css")),
+        css=Markup(template("report.css")),
         script=Markup(script),
-        script_hash=_hash(script),
+        script_hash=script_hash(script),
         svg=Markup,
         compared=compared,
     )  # fmt: skip
@@ -77,22 +77,26 @@ def write(html: str, path: Path) -> None:
         raise
 
 
-def _figure_numbers(parts: list[Section]) -> dict[int, int]:
+def figure_numbers(parts: list[Section]) -> dict[int, int]:
+    """Return the number of each figure in order, by identity."""
     figures = [block for part in parts for block in part.blocks if isinstance(block, Figure)]
     return {id(block): i for i, block in enumerate(figures, start=1)}
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.globals["identity"] = id
-    return environment
+def environment() -> Environment:
+    """Return what turns templates into pages: everything is escaped, and a name that is not given is an error."""
+    made = Environment(loader=FunctionLoader(template), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    made.globals["identity"] = id
+    return made
 
 
 @cache
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """Return the text of a file of the page."""
     return (files("alsmodel.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _hash(script: str) -> str:
+def script_hash(script: str) -> str:
+    """Return the hash by which the content security policy lets `script` run."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,11 +1,11 @@
-"""ALSFRS and ALSFRS-R rows of PRO-ACT to assessments, totals and domains."""
+"""ALSFRS and ALSFRS-R rows to assessments, totals and domains."""
 
 import polars as pl
 
 from alsmodel.clinical import alsfrs
 from alsmodel.cohort.cells import finite, finite_series, reject_copies
+from alsmodel.cohort.forms.form import Form
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
-from alsmodel.cohort.proact.folder import Loaded
 
 _ITEM_5 = ("item_5a", "item_5b", "item_5")
 _READ = (*(c for c in alsfrs.ITEM_COLUMNS if c != "item_5"), *_ITEM_5, "item_10_original")
@@ -15,17 +15,22 @@ _REVISED = ("item_10", "item_11", "item_12")
 _MEASURES = {"total_48": "alsfrs_r_total", "total_40": "alsfrs_total"}
 
 
-def read_scores(loaded: Loaded) -> tuple[pl.DataFrame, pl.DataFrame]:
+def read_scores(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the assessments and the contacts (participant, day) of the table."""
-    loaded = loaded.with_days()
-    ledger, written = loaded.ledger, loaded.written
-    contacts = loaded.frame.select("participant_id", "day")
-    frame = _scores(loaded.frame, ledger, written)
+    form = form.with_days()
+    return score(form)
+
+
+def score(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the assessments and the contacts of a form whose participants and days have been read."""
+    ledger, written = form.ledger, form.written
+    contacts = form.frame.select("participant_id", "day")
+    frame = _scores(form.frame, ledger, written)
     frame = reject_copies(frame, ledger)
-    frame = _item_5(frame, ledger, written)
+    frame = _item_5(frame, form)
     for total, most in _TOTALS:
         frame = _total(frame, total, most, ledger, written[total])
-    frame = frame.with_columns(_scale())
+    frame = frame.with_columns(_scale(form))
     empty = pl.all_horizontal(pl.col(*_ITEMS, "total_48", "total_40").is_null())
     if ledger.flag("nothing_recorded", frame, empty):
         frame = ledger.usable(frame)
@@ -72,21 +77,27 @@ def _flag_scores(lost: pl.DataFrame, ledger: Ledger, written: str) -> None:
     ledger.flag("score_not_integer", lost, ~outside, column=written)
 
 
-def _item_5(frame: pl.DataFrame, ledger: Ledger, written: dict[str, str]) -> pl.DataFrame:
-    """Join 5a and 5b; a filled 5b is the only mark of a gastrostomy."""
+def _item_5(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
+    """Join 5a and 5b; a filled 5b marks a gastrostomy, unless the form says of the gastrostomy itself."""
+    ledger, written = form.ledger, form.written
+    frame = form.known(frame, "gastrostomy", "yes_no")
     without, tube, merged = (pl.col(name) for name in _ITEM_5)
     both = without.is_not_null() & tube.is_not_null()
     differ = both & (without != tube)
     ledger.flag("item_5_both_equal", frame, both & (without == tube), column=written["item_5b"])
     ledger.flag("item_5_both_differ", frame, differ, column=written["item_5b"])
+    said = pl.col("gastrostomy") == "yes"
+    against = (said & without.is_not_null() & tube.is_null()) | (~said & tube.is_not_null() & without.is_null())
+    ledger.flag("gastrostomy_differs", frame, against, column=written["gastrostomy"])
     return frame.with_columns(
         pl.when(~differ).then(pl.coalesce(tube, without, merged)).alias("item_5"),
         pl.when(differ)
-        .then(None)
+        .then(said)
         .when(tube.is_not_null())
         .then(pl.lit(True))
         .when(without.is_not_null())
         .then(pl.lit(False))
+        .otherwise(said)
         .alias("gastrostomy"),
     )
 
@@ -104,7 +115,10 @@ def _total(frame: pl.DataFrame, total: str, most: int, ledger: Ledger, written: 
     return frame.with_columns(pl.coalesce(added, trusted).alias(total))
 
 
-def _scale() -> pl.Expr:
+def _scale(form: Form) -> pl.Expr:
+    """Return the scale of each row; a form without columns of the ten-item scale alone holds the revised one."""
+    if not {"item_10_original", "total_40"} & form.given:
+        return pl.lit("ALSFRS-R").alias("scale")
     revised = pl.any_horizontal(pl.col(*_REVISED, "total_48").is_not_null())
     return pl.when(revised).then(pl.lit("ALSFRS-R")).otherwise(pl.lit("ALSFRS")).alias("scale")
 

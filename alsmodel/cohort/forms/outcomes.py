@@ -1,0 +1,155 @@
+"""Forms of death, of other events and of drugs taken."""
+
+import polars as pl
+
+from alsmodel.clinical.events import DEATH
+from alsmodel.cohort.cells import finite, known_word, reject_copies
+from alsmodel.cohort.forms.form import Form
+from alsmodel.cohort.ledger import Ledger
+
+
+def read_deaths(form: Form, last_visit: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return death events, and for everyone in the table whether death was recorded, as a covariate.
+
+    Who is absent from the table is neither dead nor alive: no row of either result speaks of them.
+
+    Parameters
+    ----------
+    form : Form
+    last_visit : polars.DataFrame
+        participant_id, last_visit: day of the last assessment.
+    """
+    form = form.with_participants()
+    ledger, written = form.ledger, form.written
+    frame = reject_copies(form.frame, ledger)
+    frame = known_word(frame, "died", form.words("yes_no"), ledger, written["died"])
+    if ledger.flag("nothing_recorded", frame, pl.col("died").is_null(), column=written["died"]):
+        frame = ledger.usable(frame)
+    frame = form.days(frame, "day")
+    frame = frame.sort(pl.col("died") == "yes", pl.col("day").is_not_null(), descending=True, maintain_order=True)
+    again = frame.filter(~pl.col("participant_id").is_first_distinct())
+    if ledger.flag("death_conflict", again):
+        frame = ledger.usable(frame)
+    frame = frame.join(last_visit, on="participant_id", how="left", maintain_order="left")
+    dead = pl.col("died") == "yes"
+    early = dead & (pl.col("day") < pl.col("last_visit").fill_null(0.0))
+    ledger.flag("death_day_missing", frame, dead & pl.col("day").is_null(), column=written["day"])
+    ledger.flag("death_before_last_visit", frame, early, column=written["day"])
+    events = frame.filter(dead).select(
+        "participant_id",
+        pl.lit("death").alias("kind"),
+        pl.when(~early.fill_null(False)).then(pl.col("day")).alias("day"),
+        pl.lit(DEATH.tag).alias("definition"),
+    )
+    recorded = pl.when(dead).then(pl.lit("died")).otherwise(pl.lit("not died")).alias("text")
+    return events, frame.select("participant_id", pl.lit("death_recorded").alias("name"), recorded)
+
+
+def read_drug_use(form: Form) -> pl.DataFrame:
+    """Return one drug's exposures: yes with its start, no as not taken; an empty answer is unknown and has no row."""
+    form = form.with_participants()
+    ledger, written = form.ledger, form.written
+    frame = reject_copies(form.frame, ledger)
+    frame = known_word(frame, "taken", form.words("yes_no"), ledger, written["taken"])
+    if ledger.flag("nothing_recorded", frame, pl.col("taken").is_null(), column=written["taken"]):
+        frame = ledger.usable(frame)
+    frame = form.days(frame, "start_day")
+    frame = frame.sort(pl.col("taken") == "yes", descending=True, maintain_order=True)
+    again = frame.filter(~pl.col("participant_id").is_first_distinct())
+    detail = "rows of one participant and drug differ; taken over not taken, then the first, was used"
+    if ledger.flag("exposure_conflict", again, detail=detail):
+        frame = ledger.usable(frame)
+    taken = pl.col("taken") == "yes"
+    return frame.select(
+        "participant_id",
+        pl.lit(form.map.drug).alias("drug"),
+        taken.alias("taken"),
+        pl.when(taken).then(pl.col("start_day")).alias("start_day"),
+    )
+
+
+def read_medications(form: Form) -> pl.DataFrame:
+    """Return exposures to the drugs of the mapping; other medications are set aside.
+
+    A cell may hold several drugs, separated by semicolons.
+    """
+    form = form.with_participants()
+    ledger, mapping = form.ledger, form.source
+    text = pl.col("drugs").str.to_lowercase()
+    frame = form.frame.with_columns(
+        text.str.contains_any(list(names)).fill_null(False).alias(f"drug:{drug}") for drug, names in mapping.drugs.items()
+    )
+    known = [f"drug:{drug}" for drug in mapping.drugs]
+    ledger.flag("row_set_aside", frame, ~pl.any_horizontal(known), detail="a medication that is no ALS drug")
+    frame = reject_copies(ledger.usable(frame), ledger)
+    frame = _interval(form.numbers(frame, {"dose": None}), form)
+    long = frame.unpivot(
+        known, index=["participant_id", "start_day", "stop_day", "dose", "dose_unit"], variable_name="drug", value_name="taken"
+    )
+    return long.filter("taken").with_columns(pl.col("drug").str.strip_prefix("drug:"))
+
+
+def read_exposures(form: Form) -> pl.DataFrame:
+    """Return exposures to the study's own drug: a row per interval of doses; a drug that is not named is the form's `drug`."""
+    form = form.with_participants()
+    ledger, written = form.ledger, form.written
+    frame = reject_copies(form.frame, ledger)
+    frame = frame.with_columns(pl.coalesce("drug", pl.lit(form.map.drug or None, dtype=pl.String)).alias("drug"))
+    if ledger.flag("nothing_recorded", frame, pl.col("drug").is_null(), column=written["drug"]):
+        frame = ledger.usable(frame)
+    frame = _interval(form.numbers(frame, {"dose": None}), form)
+    frame = frame.with_columns(_canonical_drug(form).alias("drug"), pl.lit(True).alias("taken"))
+    return frame.select("participant_id", "drug", "taken", "start_day", "stop_day", "dose", "dose_unit")
+
+
+def read_event(form: Form) -> pl.DataFrame:
+    """Return the form's event, first day of each participant; a row that says no event has no event.
+
+    Without a column `happened` a row means that the event happened.
+    """
+    form = form.with_participants()
+    ledger, written = form.ledger, form.written
+    frame = reject_copies(form.frame, ledger)
+    if "happened" in form.map.spelled:
+        frame = form.known(frame, "happened", "yes_no")
+        if ledger.flag("nothing_recorded", frame, pl.col("happened").is_null() & pl.col("day").is_null(), column=written["happened"]):
+            frame = ledger.usable(frame)
+        frame = frame.with_columns(pl.coalesce("happened", pl.lit("yes")).alias("happened"))
+    else:
+        frame = frame.with_columns(pl.lit("yes").alias("happened"))
+    frame = form.days(frame, "day")
+    happened = frame.filter(pl.col("happened") == "yes").sort("day", nulls_last=True, maintain_order=True)
+    again = happened.filter(~pl.col("participant_id").is_first_distinct())
+    ledger.flag("event_repeated", again)
+    happened = happened.filter(pl.col("participant_id").is_first_distinct())
+    ledger.flag("event_day_missing", happened, pl.col("day").is_null(), column=written["day"])
+    return happened.select("participant_id", pl.lit(form.map.event).alias("kind"), "day", pl.lit(form.map.definition).alias("definition"))
+
+
+def _interval(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
+    """Read start and stop: placeholders for no stop, and a stop before the start, count as unknown."""
+    ledger, written = form.ledger, form.written
+    sentinel = finite(pl.col("stop_day")).is_in(list(form.source.stop_sentinels))
+    ledger.flag("stop_sentinel", frame, sentinel, column=written["stop_day"])
+    frame = frame.with_columns(pl.when(~sentinel.fill_null(False)).then(pl.col("stop_day")).alias("stop_day"))
+    frame = form.days(frame, "start_day", "stop_day")
+    reversed_ = pl.col("stop_day") < pl.col("start_day")
+    ledger.flag("exposure_reversed", frame, reversed_, column=written["stop_day"])
+    return frame.with_columns(pl.when(~reversed_.fill_null(False)).then(pl.col("stop_day")).alias("stop_day"))
+
+
+def _canonical_drug(form: Form) -> pl.Expr:
+    """Return the canonical name of a drug that the source knows, else the name as said, in lower case."""
+    said = pl.col("drug").str.to_lowercase()
+    name = pl.lit(None, dtype=pl.String)
+    for drug, names in form.source.drugs.items():
+        name = pl.when(said.str.contains_any(list(names))).then(pl.lit(drug)).otherwise(name)
+    return pl.coalesce(name, said)
+
+
+def flag_contradictions(ledger: Ledger, not_taken: pl.DataFrame, medications: pl.DataFrame) -> None:
+    """List the participants whose drug is recorded as not taken in one table and as taken in another."""
+    no = not_taken.filter(~pl.col("taken"))
+    both = no.join(medications, on=["participant_id", "drug"], how="semi")["participant_id"]
+    if len(both):
+        ledger.note("exposure_contradiction", participants=both)

@@ -1,0 +1,181 @@
+"""Forms of one fact per participant: baseline, history, arm, El Escorial, family history."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from alsmodel.clinical.units import DAYS_PER_YEAR
+from alsmodel.cohort.cells import finite, known_word, reject_copies, within
+from alsmodel.cohort.forms.form import Form
+from alsmodel.cohort.forms.measured import in_unit
+from alsmodel.cohort.ledger import LINE, POSITION, Ledger
+from alsmodel.cohort.tables import conform, empty
+
+_FLAGS = {
+    "onset_bulbar": "bulbar",
+    "onset_limb": "limb",
+    "onset_limb_and_bulbar": "limb and bulbar",
+    "onset_spine": "spine",
+    "onset_respiratory": "respiratory",
+    "onset_other": "other",
+}
+_ALS = r"(?i)\bals\b|amyotrophic|motor neuron|lou gehrig"
+_NOT_A_GENE = r"(?i)^(?:no|none|negative|unknown|not\b.*|n/?a)\b"
+
+
+#: Facts of baseline that are kept as the source says them, without its surrounding blanks.
+_AS_SAID = ("site", "phenotype", "exclusion", "gene", "source")
+_YES_NO = ("ftd", "family_history")
+
+
+def read_participants(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return facts of baseline, one row per participant, and the columns without a canonical place as covariates.
+
+    Age (years at the time origin) comes from the birth day where only that is given; height is in cm.
+    """
+    form = form.with_participants()
+    ledger, written = form.ledger, form.written
+    frame = reject_copies(form.frame, ledger)
+    facts = [name for name in frame.columns if name not in (POSITION, LINE, "participant_id")]
+    frame = _first_of_each(frame, ledger, facts)
+    frame = form.numbers(frame, {"age": None})
+    frame = form.days(frame, "birth_day", "entry_day")
+    born = pl.col("age").is_null() & pl.col("birth_day").is_not_null()
+    ledger.flag("age_from_birth", frame, born, column=written["birth_day"])
+    # The birth day is a negative count of days before the time origin, not a date; its sign is never dropped.
+    frame = frame.with_columns(pl.coalesce("age", -pl.col("birth_day") / DAYS_PER_YEAR).alias("age"))
+    frame = within(frame, {"age": form.source.ranges["age"]}, ledger, written)
+    frame = form.known(frame, "sex")
+    frame = form.known(frame, "arm") if form.words("arm") else frame.with_columns(pl.col("arm").str.to_lowercase())
+    for name in _YES_NO:
+        frame = form.known(frame, name, "yes_no").with_columns((pl.col(name) == "yes").alias(name))
+    frame = in_unit(form.numbers(frame, {"height": None}), "height", "cm", form)
+    frame = within(frame, {"height": form.source.ranges["height"]}, ledger, written)
+    said = {*form.map.spelled, *form.map.constants, "age"}
+    kept = [name for name in ("sex", "age", "entry_day", "arm", *_AS_SAID, *_YES_NO) if name in said]
+    people = frame.select("participant_id", *kept, *([pl.col("height").alias("height_cm")] if "height" in said else []))
+    return people, _covariates(frame, form)
+
+
+def _covariates(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
+    """Return the columns mapped to "covariate:NAME" as long rows: numbers when every cell is one, else text."""
+    parts = [empty("covariates")]
+    for column in form.open_names("covariate:"):
+        text = frame.select("participant_id", pl.lit(column.removeprefix("covariate:")).alias("name"), pl.col(column).alias("text"))
+        text = text.drop_nulls("text").with_columns(finite(pl.col("text")).alias("number"))
+        if text["number"].null_count() == 0:
+            text = text.with_columns(pl.lit(None, dtype=pl.String).alias("text"))
+        else:
+            text = text.with_columns(pl.lit(None, dtype=pl.Float64).alias("number"))
+        parts.append(conform("covariates", text.unique("participant_id", keep="first", maintain_order=True)))
+    return pl.concat(parts)
+
+
+def read_history(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return site of onset, onset day and diagnosis day, and covariates; several rows of a participant are joined."""
+    form = form.with_participants()
+    ledger, written = form.ledger, form.written
+    # How exactly the onset is known says how exactly delta-FRS is.
+    frame = form.frame.with_columns(form.clock.precision(form.frame["onset_day"]).alias("onset_precision"))
+    frame = form.days(frame, "onset_day", "diagnosis_day")
+    frame = frame.with_columns(pl.when(pl.col("onset_day").is_not_null()).then("onset_precision").alias("onset_precision"))
+    frame = _onset_site(frame, form)
+    facts = ("onset_day", "diagnosis_day", "onset_site")
+    # Rows with a symptom and no date or site are the rule in this table.
+    ledger.flag("row_set_aside", frame, pl.all_horizontal(pl.col(facts).is_null()), detail="symptom only, no date and no site")
+    frame = ledger.usable(frame).sort("onset_day", nulls_last=True, maintain_order=True)
+    dated = pl.col("onset_precision").filter(pl.col("onset_day").is_not_null()).first()
+    first = frame.group_by("participant_id", maintain_order=True).agg(pl.col(*facts).first(ignore_nulls=True), dated.alias("_precision"))
+    told = frame.join(first, on="participant_id", suffix="_used", maintain_order="left")
+    differs = pl.any_horizontal(pl.col(fact) != pl.col(f"{fact}_used") for fact in facts)
+    ledger.flag("history_conflict", told, differs)
+    one = told.unique("participant_id", keep="first", maintain_order=True)
+    family = form.known(one, "family_history", "yes_no").select("participant_id", pl.col("family_history") == "yes")
+    people = _checked_onset(one, ledger, written).join(family, on="participant_id", how="left", maintain_order="left")
+    return people, _covariates(one, form)
+
+
+def read_arm(form: Form) -> pl.DataFrame:
+    """Return the assigned arm, "active" or "placebo"; "active" pools different drugs and is no treatment."""
+    return _one_word(form, "arm")
+
+
+def read_el_escorial(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the recorded El Escorial category, and the day of the form that it was taken from."""
+    dated = form.days(form.frame.filter(pl.col("participant_id").is_not_null()), "form_day")
+    days = dated.drop_nulls("el_escorial").group_by("participant_id").agg(pl.col("form_day").first().alias("day"))
+    return _one_word(form, "el_escorial"), days
+
+
+def read_family(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return family history of ALS (true, false or unknown) and the mutation found in the family, as a covariate.
+
+    True: a relative's disease is ALS, or a mutation is named. False: the form says that there is no neurological
+    disease in the family. Anything else is unknown.
+    """
+    form = form.with_participants()
+    ledger = form.ledger
+    diseases = pl.concat_str("disease", "disease_other", "neuro_disease", "neuro_disease_other", separator=" ", ignore_nulls=True)
+    mutation = pl.when(~pl.col("mutation").str.contains(_NOT_A_GENE)).then(pl.col("mutation"))
+    affected = diseases.str.contains(_ALS).fill_null(False) | mutation.is_not_null()
+    none = pl.col("neuro_disease").str.contains(r"(?i)^no\b") & pl.col("disease").is_null() & pl.col("disease_other").is_null()
+    frame = form.frame.with_columns(pl.when(affected).then(True).when(none).then(False).alias("family_history"), mutation.alias("text"))
+    other = pl.col("family_history").is_null()
+    ledger.flag("row_set_aside", frame, other, detail="a family disease other than ALS, or nothing said of ALS")
+    frame = ledger.usable(frame)
+    history = frame.group_by("participant_id", maintain_order=True).agg(pl.col("family_history").max())
+    named = frame.drop_nulls("text").unique("participant_id", keep="first", maintain_order=True)
+    return history, named.select("participant_id", pl.lit("family_mutation").alias("name"), "text")
+
+
+def _first_of_each(frame: pl.DataFrame, ledger: Ledger, facts: Sequence[str]) -> pl.DataFrame:
+    """Keep the fullest row of each participant, then the first; reject the others."""
+    filled = pl.sum_horizontal(pl.col(facts).is_not_null())
+    ranked = frame.sort(filled, descending=True, maintain_order=True)
+    again = ranked.filter(~pl.col("participant_id").is_first_distinct())
+    detail = "another row of this participant differs; the fuller one, then the first, was used"
+    return ledger.usable(frame) if ledger.flag("conflicting_row", again, detail=detail) else frame
+
+
+def _one_word(form: Form, column: str) -> pl.DataFrame:
+    form = form.with_participants()
+    ledger = form.ledger
+    frame = reject_copies(form.frame, ledger)
+    frame = form.known(frame, column) if form.words(column) else frame.with_columns(pl.col(column).str.to_lowercase())
+    if ledger.flag("nothing_recorded", frame, pl.col(column).is_null()):
+        frame = ledger.usable(frame)
+    return _first_of_each(frame, ledger, (column,)).select("participant_id", column)
+
+
+def _onset_site(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
+    """Read the site of onset from the text, else from the flags; both bulbar and limb flags are the combined site."""
+    ledger, written = form.ledger, form.written
+    frame = frame.with_columns(pl.col("onset_site").str.replace(r"(?i)^onset:\s*", ""))
+    frame = known_word(frame, "onset_site", form.words("onset_site"), ledger, written["onset_site"])
+    set_ = [word for word, meaning in form.words("flag").items() if meaning == "set"]
+    flags = [pl.when(pl.col(flag).str.to_lowercase().is_in(set_)).then(pl.lit(site)) for flag, site in _FLAGS.items()]
+    set_flags = pl.concat_list(flags).list.drop_nulls()
+    one = pl.when(set_flags.list.len() == 1).then(set_flags.list.first())
+    pair = (set_flags.list.len() == 2) & set_flags.list.contains("bulbar") & set_flags.list.contains("limb")
+    flagged = pl.when(pair).then(pl.lit("limb and bulbar")).otherwise(one)
+    frame = frame.with_columns(flagged.alias("_flagged"), set_flags.list.len().alias("_flags"))
+    torn = pl.col("onset_site").is_not_null() & (pl.col("_flags") > 0) & pl.col("_flagged").ne_missing(pl.col("onset_site"))
+    ledger.flag("onset_site_conflict", frame, torn, column=written["onset_site"])
+    several = pl.col("onset_site").is_null() & (pl.col("_flags") > 1) & pl.col("_flagged").is_null()
+    detail = "several flags of the onset site are set; the site counts as unknown"
+    ledger.flag("onset_site_conflict", frame, several, column=written["onset_bulbar"], detail=detail)
+    return frame.with_columns(pl.coalesce("onset_site", "_flagged").alias("onset_site"))
+
+
+def _checked_onset(people: pl.DataFrame, ledger: Ledger, written: dict[str, str]) -> pl.DataFrame:
+    """Flag impossible onset days; a positive onset is not turned round, since its sign cannot be known to be wrong."""
+    onset, diagnosis = pl.col("onset_day_used"), pl.col("diagnosis_day_used")
+    ledger.flag("onset_after_baseline", people, onset > 0, column=written["onset_day"])
+    ledger.flag("onset_after_diagnosis", people, (onset <= 0) & (onset > diagnosis), column=written["onset_day"])
+    return people.select(
+        "participant_id",
+        pl.when(onset <= 0).then(onset).alias("onset_day"),
+        pl.when(onset <= 0).then(pl.col("_precision")).alias("onset_precision"),
+        diagnosis.alias("diagnosis_day"),
+        pl.col("onset_site_used").alias("onset_site"),
+    )

@@ -1,0 +1,374 @@
+"""A source's forms to a cohort: each form by its kind, then participants, contacts and their checks."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import polars as pl
+
+from alsmodel.clinical.events import DEATH
+from alsmodel.cohort.assemble import assemble, ordered
+from alsmodel.cohort.cohort import Cohort
+from alsmodel.cohort.files.table import TextTable
+from alsmodel.cohort.forms import clinical, measured, outcomes, people
+from alsmodel.cohort.forms.clock import Clock
+from alsmodel.cohort.forms.form import Folder, Form, Opened, open_folder
+from alsmodel.cohort.forms.long import read_long_scores
+from alsmodel.cohort.forms.mapping import SourceMap
+from alsmodel.cohort.forms.origin import origins
+from alsmodel.cohort.forms.person import merged
+from alsmodel.cohort.forms.scores import measures, read_scores
+from alsmodel.cohort.forms.shared import FileLedger, FormLedger
+from alsmodel.cohort.ledger import Ledger
+from alsmodel.cohort.tables import conform, empty, polars_schema
+from alsmodel.errors import Fault, InvalidInput
+
+#: Tables that forms fill row by row.
+_FILLED = ("assessments", "measurements", "events", "exposures", "covariates", "signs", "genotypes", "classifications")
+
+
+@final
+@dataclass
+class Parts:
+    """What the forms gave so far.
+
+    Attributes
+    ----------
+    tables : dict
+        Canonical table -> its parts.
+    personal : list of (str, polars.DataFrame)
+        Form and its facts, one row per participant.
+    contacts : list of polars.DataFrame
+        participant_id, day of the last contact of a form.
+    seen : list of polars.Series
+        Participants named by each form.
+    ledgers : dict
+        Form -> ledger.
+    files : list of TextTable
+    baseline : polars.Series
+        Participants of the forms of kind participants.
+    recorded : list of (str, str)
+        Kinds of event that the source records, each with the tag of its definition.
+    """
+
+    tables: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    personal: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
+    contacts: list[pl.DataFrame] = field(default_factory=list)
+    seen: list[pl.Series] = field(default_factory=list)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    files: list[TextTable] = field(default_factory=list)
+    baseline: list[pl.Series] = field(default_factory=list)
+    recorded: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, name: str, frame: pl.DataFrame) -> None:
+        """Add rows of the canonical table `name`."""
+        self.tables.setdefault(name, []).append(conform(name, frame))
+        self.seen.append(frame["participant_id"].unique())
+
+    def add_facts(self, form: Form, facts: pl.DataFrame) -> None:
+        """Add facts of participants."""
+        self.personal.append((form.name, facts))
+        self.seen.append(facts["participant_id"])
+
+    def take(self, other: "Parts") -> None:
+        """Join what another set of forms gave."""
+        for name, frames in other.tables.items():
+            self.tables.setdefault(name, []).extend(frames)
+        self.personal += other.personal
+        self.contacts += other.contacts
+        self.seen += other.seen
+        self.ledgers |= other.ledgers
+        self.files += other.files
+        self.baseline += other.baseline
+        self.recorded += other.recorded
+
+    def of(self, name: str) -> pl.DataFrame:
+        """Return the canonical table `name`, all parts together."""
+        return pl.concat([empty(name), *self.tables.get(name, [])])
+
+
+def read_folder(folder: Path, source: SourceMap, *, provenance: Mapping[str, Any], strict: bool = False) -> Cohort:
+    """Read a folder of files by a mapping.
+
+    Parameters
+    ----------
+    folder : Path
+    source : SourceMap
+    provenance : mapping
+        What the cohort's record says of the format; files and versions are added.
+    strict : bool
+        Refuse data with an issue of severity "error".
+
+    Raises
+    ------
+    InvalidInput
+        For every structural fault at once; for row errors when `strict`.
+    """
+    return read_opened(open_folder(folder, source), source, provenance=provenance, strict=strict)
+
+
+def read_opened(found: Folder, source: SourceMap, *, provenance: Mapping[str, Any], strict: bool = False) -> Cohort:
+    """Read forms that have been opened; see `read_folder`."""
+    clock = origins(found.opened, source)
+    parts = _read_forms(found.opened, source, clock)
+    _add_participants_of_origin(clock, parts)
+    participants = _participants(parts, source)
+    _note_folder(found, parts)
+    _note_participants(participants, parts)
+    tables = {name: parts.of(name) for name in _FILLED}
+    tables["covariates"] = tables["covariates"].unique(["participant_id", "name"], keep="first", maintain_order=True)
+    tables["events"] = tables["events"].sort("day", nulls_last=True, maintain_order=True)
+    tables["events"] = tables["events"].unique(["participant_id", "kind"], keep="first", maintain_order=True)
+    tables |= {"participants": participants, "participant_flow": _participant_flow(participants, tables)}
+    record = {**provenance, "records_events": [{"kind": kind, "definition": tag} for kind, tag in dict.fromkeys(parts.recorded)]}
+    files = list({file.name: file for file in parts.files}.values())
+    return assemble(tables, _accounts(parts.ledgers), files, provenance=record, strict=strict)
+
+
+def _read_forms(opened: dict[str, Opened], source: SourceMap, clock: Clock) -> Parts:
+    """Read all forms, two at a time; deaths last, since they are compared with the last assessment."""
+    largest_first = sorted(opened, key=lambda name: opened[name].raw.size, reverse=True)
+    late = [name for name in largest_first if opened[name].map.kind == "death"]
+    names = [one.raw.name for one in opened.values()]
+    shared = {name: names.count(one.raw.name) > 1 for name, one in opened.items()}
+    first = {one.raw.name: name for name, one in reversed(opened.items())}
+    done: dict[str, Parts] = {}
+    faults: list[Fault] = []
+    with ThreadPoolExecutor(2) as pool:
+        # Popped, so that the text of a table can be let go once it has been read.
+        futures = {
+            name: pool.submit(_read_form, opened.pop(name), source, clock, Parts(), shared[name], name in first.values())
+            for name in largest_first
+            if name not in late
+        }
+        for name, future in futures.items():
+            try:
+                done[name] = future.result()
+            except InvalidInput as error:
+                faults += error.faults
+    # In the order of the mapping, whichever was ready first.
+    parts = Parts()
+    for name in source.tables:
+        if name in done:
+            parts.take(done.pop(name))
+    for name in late:
+        try:
+            _read_form(opened.pop(name), source, clock, parts, shared[name], name in first.values())
+        except InvalidInput as error:
+            faults += error.faults
+    if faults:
+        raise InvalidInput(faults)
+    return parts
+
+
+def _read_form(opened: Opened, source: SourceMap, clock: Clock, parts: Parts, shared: bool, first: bool) -> Parts:
+    """Read one form into `parts` and return them."""
+    form = opened.load(source, clock, note_columns=first and not shared, shared=shared)
+    parts.ledgers[form.name] = form.ledger
+    parts.files.append(opened.raw.without_text())
+    parts.seen.append(form.named)
+    del opened
+    _READERS[form.map.kind](form, parts)
+    return parts
+
+
+_Measured = Callable[[Form], tuple[pl.DataFrame, pl.DataFrame]]
+
+
+def _measured(read: _Measured) -> Callable[[Form, Parts], None]:
+    def reader(form: Form, parts: Parts) -> None:
+        values, contacts = read(form)
+        parts.add("measurements", values)
+        parts.contacts.append(_last(contacts))
+
+    return reader
+
+
+def _scored(read: _Measured) -> Callable[[Form, Parts], None]:
+    def reader(form: Form, parts: Parts) -> None:
+        assessments, contacts = read(form)
+        parts.add("assessments", assessments)
+        parts.add("measurements", measures(assessments))
+        parts.contacts.append(_last(contacts))
+        kept = form.ledger.used()
+        if form.map.kind == "assessments" and kept != assessments.height:
+            raise RuntimeError(f"{kept} rows of {form.ledger.file} are used, but there are {assessments.height} assessments.")
+
+    return reader
+
+
+def _baseline(form: Form, parts: Parts) -> None:
+    facts, covariates = people.read_participants(form)
+    parts.add_facts(form, facts)
+    parts.baseline.append(facts["participant_id"])
+    parts.add("covariates", covariates)
+
+
+def _history(form: Form, parts: Parts) -> None:
+    facts, covariates = people.read_history(form)
+    parts.add_facts(form, facts)
+    parts.add("covariates", covariates)
+
+
+def _arm(form: Form, parts: Parts) -> None:
+    parts.add_facts(form, people.read_arm(form))
+
+
+def _el_escorial(form: Form, parts: Parts) -> None:
+    facts, days = people.read_el_escorial(form)
+    parts.add_facts(form, facts)
+    parts.add("classifications", clinical.recorded_criteria(facts, days))
+
+
+def _family(form: Form, parts: Parts) -> None:
+    history, mutations = people.read_family(form)
+    parts.add_facts(form, history)
+    parts.add("covariates", mutations)
+
+
+def _deaths(form: Form, parts: Parts) -> None:
+    last = parts.of("assessments").group_by("participant_id").agg(pl.col("day").max().alias("last_visit"))
+    events, recorded = outcomes.read_deaths(form, last)
+    parts.add("events", events)
+    parts.add("covariates", recorded)
+    parts.recorded.append(("death", form.map.definition or DEATH.tag))
+
+
+def _event(form: Form, parts: Parts) -> None:
+    parts.add("events", outcomes.read_event(form))
+    parts.recorded.append((form.map.event, form.map.definition))
+
+
+def _exposed(read: Callable[[Form], pl.DataFrame]) -> Callable[[Form, Parts], None]:
+    def reader(form: Form, parts: Parts) -> None:
+        parts.add("exposures", read(form))
+
+    return reader
+
+
+def _signs(form: Form, parts: Parts) -> None:
+    signs, contacts = clinical.read_signs(form)
+    parts.add("signs", signs)
+    parts.contacts.append(_last(contacts))
+
+
+def _genes(form: Form, parts: Parts) -> None:
+    parts.add("genotypes", clinical.read_genes(form))
+
+
+def _nothing(form: Form, parts: Parts) -> None:
+    frame = form.with_participants().frame
+    form.ledger.flag("row_set_aside", frame, detail="the canonical tables have no place for this table")
+
+
+_READERS: dict[str, Callable[[Form, Parts], None]] = {
+    "participants": _baseline,
+    "history": _history,
+    "arm": _arm,
+    "el_escorial": _el_escorial,
+    "family": _family,
+    "genes": _genes,
+    "assessments": _scored(read_scores),
+    "assessments_long": _scored(read_long_scores),
+    "capacity": _measured(measured.read_capacity),
+    "vitals": _measured(measured.read_vitals),
+    "labs": _measured(measured.read_labs),
+    "neurofilament": _measured(measured.read_neurofilament),
+    "strength": _measured(measured.read_strength),
+    "measurements": _measured(measured.read_measurements),
+    "contacts": _measured(measured.read_contacts),
+    "signs": _signs,
+    "death": _deaths,
+    "event": _event,
+    "drug_use": _exposed(outcomes.read_drug_use),
+    "medications": _exposed(outcomes.read_medications),
+    "exposures": _exposed(outcomes.read_exposures),
+    "none": _nothing,
+}
+
+
+def _last(contacts: pl.DataFrame) -> pl.DataFrame:
+    return contacts.group_by("participant_id").agg(pl.col("day").max())
+
+
+def _add_participants_of_origin(clock: Clock, parts: Parts) -> None:
+    if clock.origin is not None:
+        parts.seen.append(clock.origin["participant_id"])
+
+
+def _participants(parts: Parts, source: SourceMap) -> pl.DataFrame:
+    contacts = pl.concat([empty("measurements").select("participant_id", "day"), *parts.contacts])
+    everyone = ordered(pl.concat([*parts.seen, contacts["participant_id"]]))
+    frame = merged(everyone, parts.personal, parts.ledgers)
+    last = _last(contacts).rename({"day": "last_contact_day"})
+    heights = parts.of("measurements").filter(pl.col("name") == "height")
+    height = heights.sort("day", maintain_order=True).group_by("participant_id").agg(pl.col("value").first().alias("_height"))
+    for facts in (last, height, _known_genes(parts.of("genotypes"))):
+        frame = frame.join(facts, on="participant_id", how="left", maintain_order="left")
+    given = {name: (pl.col(name) if name in frame.columns else pl.lit(None)) for name in ("source", "entry_day", "height_cm", "gene")}
+    frame = frame.with_columns(
+        source=pl.coalesce(given["source"], pl.lit(source.source)),
+        entry_day=pl.coalesce(given["entry_day"], pl.lit(0.0)),
+        height_cm=pl.coalesce(given["height_cm"], "_height"),
+        gene=pl.coalesce(given["gene"], "_gene"),
+    )
+    return conform("participants", frame)
+
+
+def _known_genes(tests: pl.DataFrame) -> pl.DataFrame:
+    """Return the gene of each participant with a mutation; the first in the order of the vocabulary where there are several."""
+    found = tests.filter(pl.col("result") == "mutation")
+    return found.group_by("participant_id").agg(clinical.first_gene(pl.col("gene")).alias("_gene"))
+
+
+def _accounts(ledgers: Mapping[str, Ledger]) -> list[Ledger]:
+    """Return one ledger per file: that of its form, or the account of the several forms that share it."""
+    result: list[Ledger] = []
+    shared: dict[str, list[FormLedger]] = {}
+    for ledger in ledgers.values():
+        if isinstance(ledger, FormLedger):
+            shared.setdefault(ledger.file, []).append(ledger)
+        else:
+            result.append(ledger)
+    return [*result, *(FileLedger(forms) for forms in shared.values())]
+
+
+def _note_folder(found: Folder, parts: Parts) -> None:
+    """List the tables that are absent and the files of no known table; neither has rows."""
+    for rule, names in (("file_absent", found.absent), ("file_unknown", found.unknown_files)):
+        for name in names:
+            ledger = Ledger(name, 0)
+            ledger.note(rule)
+            parts.ledgers[f"{rule}:{name}"] = ledger
+
+
+def _note_participants(participants: pl.DataFrame, parts: Parts) -> None:
+    ids = participants["participant_id"]
+    kinds = {name: ledger for name, ledger in parts.ledgers.items() if ledger.height}
+    some = next(iter(kinds.values()), Ledger("source", 0))
+    scored = parts.of("assessments")["participant_id"].unique()
+    scores = next((parts.ledgers[name] for name in ("ALSFRS",) if name in parts.ledgers), some)
+    _note_missing("participant_without_assessments", ids, scored, scores)
+    if parts.baseline:
+        named = next((parts.ledgers[name] for name in ("DEMOGRAPHICS",) if name in parts.ledgers), some)
+        _note_missing("participant_not_in_demographics", ids, pl.concat(parts.baseline), named)
+    no = parts.of("exposures").filter(~pl.col("taken"))
+    if no.height:
+        outcomes.flag_contradictions(parts.ledgers.get("CONMEDS", some), no, parts.of("exposures").filter("taken"))
+
+
+def _note_missing(rule: str, everyone: pl.Series, there: pl.Series, ledger: Ledger) -> None:
+    lacking = everyone.filter(~everyone.is_in(there.implode()))
+    if len(lacking):
+        ledger.note(rule, participants=lacking)
+
+
+def _participant_flow(participants: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    scored = tables["assessments"]["participant_id"].n_unique()
+    rows: list[tuple[str, int, int, str | None]] = [
+        ("in any table", participants.height, 0, None),
+        ("with an assessment", scored, participants.height - scored, "no usable assessment"),
+    ]
+    return pl.DataFrame(rows, schema=list(polars_schema("participant_flow")), orient="row")
