@@ -16,7 +16,7 @@ import polars as pl
 
 from alsmodel.clinical.regions import LIMBS, REGIONS, SIDES
 from alsmodel.clinical.sign_table import Evidence
-from alsmodel.clinical.signs import latest, sign_names
+from alsmodel.clinical.signs import seen, sign_names
 
 type Places = Literal["region", "region and side"]
 
@@ -26,9 +26,9 @@ PLACES: dict[Places, int] = {"region": len(REGIONS), "region and side": len(REGI
 _CLINICAL: tuple[Evidence, ...] = ("clinical",)
 
 
-def _counted(signs: pl.DataFrame, names: tuple[str, ...], day: float | None, count: Places) -> pl.DataFrame:
+def _counted(found_signs: pl.DataFrame, names: tuple[str, ...], count: Places) -> pl.DataFrame:
     """Return per participant the number of places where any of `names` is present, and of places examined."""
-    seen = latest(signs, day).filter(pl.col("sign").is_in(list(names)))
+    counting = found_signs.filter(pl.col("sign").is_in(list(names)))
     present, side = pl.col("present"), pl.col("side")
     found, examined = present.any().cast(pl.Int8), pl.lit(1, dtype=pl.Int8)
     if count == "region and side":
@@ -38,7 +38,7 @@ def _counted(signs: pl.DataFrame, names: tuple[str, ...], day: float | None, cou
         found = pl.when(limb.first()).then(sided).otherwise(found)
         whole = pl.when(side.is_null().any()).then(len(SIDES)).otherwise(side.n_unique())
         examined = pl.when(limb.first()).then(whole).otherwise(examined)
-    regions = seen.group_by("participant_id", "region").agg(found=found, examined=examined)
+    regions = counting.group_by("participant_id", "region").agg(found=found, examined=examined)
     return regions.group_by("participant_id").agg(pl.col("found", "examined").sum().cast(pl.Int8))
 
 
@@ -64,10 +64,10 @@ def burden(
         One row per participant of `signs`: participant_id, umn_burden, umn_examined, lmn_burden, lmn_examined (counts
         of places; a burden is null when nothing was examined), balance (-1 to 1).
     """
-    result = signs.select(pl.col("participant_id").unique().sort())
+    result, found = signs.select(pl.col("participant_id").unique().sort()), seen(signs, day)
     for neuron, column in (("UMN", "umn"), ("LMN", "lmn")):
         names = sign_names("UMN" if neuron == "UMN" else "LMN", evidence)
-        counted = _counted(signs, names, day, count).rename({"found": f"{column}_burden", "examined": f"{column}_examined"})
+        counted = _counted(found, names, count).rename({"found": f"{column}_burden", "examined": f"{column}_examined"})
         result = result.join(counted, on="participant_id", how="left", maintain_order="left")
         result = result.with_columns(pl.col(f"{column}_examined").fill_null(0))
     return result.with_columns(balance=balance())

@@ -15,7 +15,7 @@ import polars as pl
 
 from alsmodel.clinical.criteria_rules import ATOMS, BIT, CATEGORIES, Findings, Reading, category_table, findings
 from alsmodel.clinical.regions import LIMBS, REGIONS, SIDES
-from alsmodel.clinical.signs import RULES, SIGNS, STATUS_COLUMNS, Scheme, cell_status, latest, region_status
+from alsmodel.clinical.signs import RULES, SIGNS, STATUS_COLUMNS, Scheme, cells_of, regions_of, seen
 
 __all__ = ["CATEGORIES", "UNDETERMINED", "Reading", "classify", "classify_each_day", "disagreements", "recorded_category"]
 
@@ -34,10 +34,11 @@ def _bits(rows: pl.DataFrame, *, value: bool, name: str) -> pl.DataFrame:
     return rows.filter(pl.col("value") == value).group_by("participant_id").agg(pl.col("bit").sum().alias(name))
 
 
-def _patterns(signs: pl.DataFrame, day: float | None, scheme: Scheme) -> pl.DataFrame:
+def _patterns(found: pl.DataFrame, everyone: pl.DataFrame, scheme: Scheme) -> pl.DataFrame:
     """Return per participant the bits known to be present and absent, and whether EMG found an arm or leg without saying which side."""
-    cells = cell_status(signs, day, scheme=scheme).filter(pl.col("region").is_in(list(LIMBS)))
-    regions = region_status(signs, day, scheme=scheme).unpivot(index=["participant_id", "region"], variable_name="kind")
+    every_cell = cells_of(found, scheme)
+    regions = regions_of(every_cell, everyone).unpivot(index=["participant_id", "region"], variable_name="kind")
+    cells = every_cell.filter(pl.col("region").is_in(list(LIMBS)))
     whole = regions.with_columns(side=pl.lit(None, dtype=pl.String))
     emg = cells.select("participant_id", "region", kind=pl.lit("lmn_emg"), value="lmn_emg", side="side")
     # A record of a limb region without a side that is absent clears both limbs.
@@ -52,7 +53,6 @@ def _patterns(signs: pl.DataFrame, day: float | None, scheme: Scheme) -> pl.Data
         .select("participant_id", "bit", value=pl.when(pl.col("found") | pl.col("examined")).then(pl.col("found")))
     )
     unsided = emg.filter(pl.col("side").is_null(), pl.col("value"))
-    everyone = signs.select(pl.col("participant_id").unique().sort())
     frame = everyone.join(_bits(rows, value=True, name="yes"), on="participant_id", how="left", maintain_order="left")
     frame = frame.join(_bits(rows, value=False, name="no"), on="participant_id", how="left", maintain_order="left")
     for region in LIMBS:
@@ -123,7 +123,7 @@ def _judge(pattern: dict[str, int], scheme: Scheme, reading: Reading) -> dict[st
     }
 
 
-def _sign_words(signs: pl.DataFrame, day: float | None, scheme: Scheme) -> pl.DataFrame:
+def _sign_words(found: pl.DataFrame, scheme: Scheme) -> pl.DataFrame:
     """Return per participant and kind of evidence and region the present signs that count, as words."""
     rule = RULES[scheme]
     paired = {name for pair in rule.pairs for name in pair}
@@ -135,8 +135,7 @@ def _sign_words(signs: pl.DataFrame, day: float | None, scheme: Scheme) -> pl.Da
     }
     side = pl.when(pl.col("side").is_null()).then(pl.lit("")).otherwise(" " + pl.col("side"))
     return (
-        latest(signs, day)
-        .filter(pl.col("present"), pl.col("sign").is_in(list(counting)))
+        found.filter(pl.col("present"), pl.col("sign").is_in(list(counting)))
         .with_columns(kind=pl.col("sign").replace_strict(counting, return_dtype=pl.String))
         .group_by("participant_id", "kind", "region")
         .agg(words=(pl.col("sign") + side).sort().str.join(", "))
@@ -148,17 +147,18 @@ def _sign_words(signs: pl.DataFrame, day: float | None, scheme: Scheme) -> pl.Da
     )
 
 
-def _decide(signs: pl.DataFrame, scheme: Scheme, day: float | None, reading: Reading) -> pl.DataFrame:
+def _decide(found: pl.DataFrame, everyone: pl.DataFrame, scheme: Scheme, reading: Reading) -> pl.DataFrame:
     """Return category, lowest, highest and the words of the decision per participant, from signs alone."""
-    patterns = _patterns(signs, day, scheme)
+    patterns = _patterns(found, everyone, scheme)
     unique = patterns.select(_PATTERN).unique(maintain_order=True)
-    schema = {"lowest": pl.String, "highest": pl.String, "clause": pl.String, "deciding": pl.List(pl.String), "open": pl.String}
+    texts = dict.fromkeys(("lowest", "highest", "clause", "open"), pl.String())
+    schema: dict[str, pl.DataType] = {**texts, "deciding": pl.List(pl.String)}
     judged = pl.DataFrame([_judge(row, scheme, reading) for row in unique.iter_rows(named=True)], schema=schema)
     result = patterns.join(pl.concat([unique, judged], how="horizontal"), on=_PATTERN, how="left", maintain_order="left")
     words = (
         result.select("participant_id", "deciding")
         .explode("deciding", empty_as_null=False, keep_nulls=False)
-        .join(_sign_words(signs, day, scheme), on=["participant_id", "deciding"], maintain_order="left")
+        .join(_sign_words(found, scheme), on=["participant_id", "deciding"], maintain_order="left")
         .group_by("participant_id", maintain_order=True)
         .agg(pl.col("words").str.join("; "))
     )
@@ -229,10 +229,11 @@ def classify(
         The columns of the canonical ``classifications`` table (origin "computed"; `day`, or the participant's last
         examined day), then ``lowest`` and ``highest``: the categories still possible, equal when it is determined.
     """
-    decided = _decide(signs, scheme, day, reading or Reading())
+    found = seen(signs, day)
+    decided = _decide(found, signs.select(pl.col("participant_id").unique().sort()), scheme, reading or Reading())
     if scheme == "Gold Coast":
         decided = _with_history(decided, history)
-    last = latest(signs, day).group_by("participant_id").agg(pl.col("day").max())
+    last = found.group_by("participant_id").agg(pl.col("day").max())
     stated = pl.col("day") if day is None else pl.lit(float(day))
     return decided.join(last, on="participant_id", how="left", maintain_order="left").select(
         "participant_id",

@@ -34,7 +34,7 @@ DX_BOUNDS: Final = (0.05, 600.0)
 #: Scores determine a fit when one point of noise moves neither ln D50 nor ln dx by more than this standard error. A choice of this package.
 LARGEST_SE: Final = 1.0
 
-_ROUNDS = 200
+_ROUNDS = (12, 188)
 _TOLERANCE = 1e-6
 
 
@@ -116,8 +116,10 @@ def fit_d50(assessments: pl.DataFrame, onset: pl.DataFrame) -> pl.DataFrame:
     )
     joined = people.join(wanted.drop("who").hstack(fitted), on="participant_id", how="left", maintain_order="left")
     joined = joined.with_columns(converged=pl.col("converged") & pl.col("determined"))
-    failed = pl.when(~pl.col("determined")).then(pl.lit("the scores do not determine D50 and dx"))
-    failed = failed.when(~pl.col("converged")).then(pl.lit("the fit ended on a bound or did not settle"))
+    failed = (
+        pl.when(~pl.col("determined")).then(pl.lit("the scores do not determine D50 and dx"))
+        .when(~pl.col("converged")).then(pl.lit("the fit ended on a bound or did not settle"))
+    )  # fmt: skip
     return joined.select(
         "participant_id", "onset_day", pl.col("n").cast(pl.Int64), "d50", "dx", "residual_sd",
         pl.col("converged").fill_null(value=False), reason=pl.coalesce("reason", failed),
@@ -136,12 +138,35 @@ def d50_phases(assessments: pl.DataFrame, fits: pl.DataFrame, *, limits: tuple[f
 
 
 def _fit(who: Ints, t: Floats, y: Floats, n: int) -> pl.DataFrame:
-    """Levenberg-Marquardt on (ln D50, ln dx) for all participants at once; `who` is the participant's index of each row."""
+    """Least squares for all participants at once; `who` is the participant's index of each row."""
     low, high = np.log(np.array([D50_BOUNDS, DX_BOUNDS])).T
-    theta = np.clip(_start(who, t, y, n), low + 1e-9, high - 1e-9)
-    damping, flat = np.full(n, 1e-3), np.zeros(n, dtype=np.bool_)
-    sse = _sse(theta, who, t, y, n)
-    for _ in range(_ROUNDS):
+    theta, flat = np.clip(_start(who, t, y, n), low + 1e-9, high - 1e-9), np.zeros(n, dtype=np.bool_)
+    for rounds in _ROUNDS:
+        # Most settle in a few rounds; the rest go on among themselves.
+        going = np.flatnonzero(~flat)
+        index = np.full(n, -1)
+        index[going] = np.arange(going.size)
+        rows = index[who] >= 0
+        theta[going], flat[going] = _descend(theta[going], index[who[rows]], t[rows], y[rows], rounds)
+    _, a, b, c = _normal_equations(theta, who, t, y, n)
+    inside = ((theta > low + 1e-6) & (theta < high - 1e-6)).all(axis=1)
+    spread = np.sqrt(_sse(theta, who, t, y, n) / np.maximum(np.bincount(who, minlength=n) - 2, 1))
+    columns = {
+        "d50": np.exp(theta[:, 0]),
+        "dx": np.exp(theta[:, 1]),
+        "residual_sd": spread,
+        "converged": flat & inside,
+        "determined": np.maximum(a, c) < LARGEST_SE**2 * (a * c - b * b),
+    }
+    return pl.DataFrame(columns)
+
+
+def _descend(theta: Floats, who: Ints, t: Floats, y: Floats, rounds: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Levenberg-Marquardt on (ln D50, ln dx) within the bounds; returns the parameters and who has settled."""
+    n = len(theta)
+    low, high = np.log(np.array([D50_BOUNDS, DX_BOUNDS])).T
+    damping, flat, sse = np.full(n, 1e-3), np.zeros(n, dtype=np.bool_), _sse(theta, who, t, y, n)
+    for _ in range(rounds):
         gradient, a, b, c = _normal_equations(theta, who, t, y, n)
         # The residual stands at right angles to both derivatives, or there is none left. Settled participants are left alone.
         cosine = np.abs(gradient) / np.sqrt(np.maximum(np.stack([a, c], axis=1) * sse[:, None], 1e-300))
@@ -157,19 +182,7 @@ def _fit(who: Ints, t: Floats, y: Floats, n: int) -> pl.DataFrame:
         theta = np.where(better[:, None], proposal, theta)
         sse = np.where(better, new, sse)
         damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-12, 1e12)
-    _, a, b, c = _normal_equations(theta, who, t, y, n)
-    determined = np.maximum(a, c) < LARGEST_SE**2 * (a * c - b * b)
-    inside = ((theta > low + 1e-6) & (theta < high - 1e-6)).all(axis=1)
-    count = np.bincount(who, minlength=n)
-    spread = np.sqrt(sse / np.maximum(count - 2, 1))
-    columns = {
-        "d50": np.exp(theta[:, 0]),
-        "dx": np.exp(theta[:, 1]),
-        "residual_sd": spread,
-        "converged": flat & inside,
-        "determined": determined,
-    }
-    return pl.DataFrame(columns)
+    return theta, flat
 
 
 def _start(who: Ints, t: Floats, y: Floats, n: int) -> Floats:

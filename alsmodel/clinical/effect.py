@@ -10,6 +10,7 @@ from statistics import NormalDist
 from typing import Literal, final
 
 from alsmodel.clinical.units import DAYS_PER_MONTH, DAYS_PER_WEEK
+from alsmodel.errors import Fault, InvalidInput
 
 Scale = Literal[
     "hazard ratio",
@@ -139,3 +140,50 @@ class PublishedEffect:
             size = math.log(self.estimate) if self.is_ratio else self.estimate
             return abs(size) / NormalDist().inv_cdf(1 - self.p / 2), "from the p value"
         return None
+
+
+def log_slope_ratio(
+    difference: float, difference_se: float, control: float, control_se: float, treated_se: float | None = None
+) -> tuple[float, float]:
+    r"""Turn a difference between arms in points (or points per month) into the log ratio of their slopes, by the delta method.
+
+    With c the control arm's change, d the difference and t = c + d the treated arm's change,
+
+    .. math:: \phi = \log(t / c), \qquad
+        Var(\phi) = \frac{V_d}{t^2} + \left(\frac1t - \frac1c\right)^2 V_c + \frac2t \left(\frac1t - \frac1c\right) C_{dc}
+
+    from the gradient (1/t, 1/t - 1/c) in (d, c). The covariance of d and c is not printed by trials. When the treated arm's standard
+    error is, it follows exactly from d = t - c: :math:`C_{dc} = (V_t - V_c - V_d)/2`. Otherwise the arms are taken as independent:
+    :math:`C_{dc} = -V_c`. A ratio of changes is the ratio of slopes only if both arms decline in straight lines over the period.
+    Source of the method: Oehlert, Am Stat 1992;46:27, doi 10.2307/2684406.
+
+    Parameters
+    ----------
+    difference, difference_se : float
+        Treated minus control, and its standard error.
+    control, control_se : float
+        Change of the control arm (below zero: decline), and its standard error.
+    treated_se : float, optional
+        Standard error of the treated arm's change.
+
+    Returns
+    -------
+    log_ratio, se : float
+
+    Raises
+    ------
+    InvalidInput
+        When an arm does not decline, or the standard errors cannot belong together.
+    """
+    treated = control + difference
+    if not (control < 0 and treated < 0):
+        raise InvalidInput([Fault("prior", "A ratio of slopes needs decline in both arms.", "Use the parameter additive.")])
+    v_d, v_c = difference_se**2, control_se**2
+    covariance = -v_c if treated_se is None else (treated_se**2 - v_c - v_d) / 2
+    by_d, by_c = 1 / treated, 1 / treated - 1 / control
+    variance = by_d**2 * v_d + by_c**2 * v_c + 2 * by_d * by_c * covariance
+    if not variance > 0 or covariance**2 > v_d * v_c * (1 + 1e-9):
+        raise InvalidInput(
+            [Fault("prior", "The standard errors of the difference and of the arms cannot belong together.", "Check them in the source.")]
+        )
+    return math.log(treated / control), math.sqrt(variance)

@@ -158,7 +158,7 @@ def risk_scores(
 
 def _reasons() -> list[pl.Expr]:
     """One expression per input that both scores need: the reason against it, or null."""
-    reasons = []
+    reasons: list[pl.Expr] = []
     for name, (low, high) in RANGES.items():
         value = pl.col(name).cast(pl.Float64)
         outside = ~value.is_between(low, high, closed="right" if name == "diagnostic_delay" else "both") | ~value.is_finite()

@@ -131,16 +131,17 @@ def latest(signs: pl.DataFrame, day: float | None = None) -> pl.DataFrame:
     polars.DataFrame
         participant_id, region, side, sign, day, present. On one day, present wins over absent.
     """
+    return seen(signs, day).sort("participant_id", "region", "side", "sign", nulls_last=False)
+
+
+def seen(signs: pl.DataFrame, day: float | None = None) -> pl.DataFrame:
+    """Return what `latest` returns, in no particular order."""
     examined = signs.filter(pl.col("state") != NOT_EXAMINED)
     if day is not None:
         examined = examined.filter(pl.col("day") <= day)
-    keys = ["participant_id", "region", "side", "sign"]
-    return (
-        examined.group_by(*keys, "day")
-        .agg(present=(pl.col("state") == PRESENT).any())
-        .group_by(keys)
-        .agg(pl.col("day").max(), pl.col("present").sort_by("day").last())
-        .sort(*keys, nulls_last=False)
+    last = pl.col("day").max()
+    return examined.group_by("participant_id", "region", "side", "sign").agg(
+        last, present=((pl.col("state") == PRESENT) & (pl.col("day") == last)).any()
     )
 
 
@@ -179,9 +180,14 @@ def cell_status(signs: pl.DataFrame, day: float | None = None, *, scheme: Scheme
     polars.DataFrame
         participant_id, region, side, umn, lmn_clinical, lmn_emg; null where that was not examined.
     """
+    return cells_of(seen(signs, day), scheme).sort("participant_id", "region", "side")
+
+
+def cells_of(found: pl.DataFrame, scheme: Scheme) -> pl.DataFrame:
+    """Return what `cell_status` returns, in no particular order, from the rows of `seen`."""
     rule = RULES[scheme]
     columns = {column: _status(sign_names(neuron, (kind,)), rule) for column, (neuron, kind) in STATUS_COLUMNS.items()}
-    return latest(signs, day).group_by("participant_id", "region", "side").agg(**columns).sort("participant_id", "region", "side")
+    return found.group_by("participant_id", "region", "side").agg(**columns)
 
 
 def _over_sides(column: str) -> pl.Expr:
@@ -210,8 +216,12 @@ def region_status(signs: pl.DataFrame, day: float | None = None, *, scheme: Sche
         One row per participant of `signs` and region, rostral to caudal: participant_id, region, umn, lmn_clinical,
         lmn_emg. True: present on either side; False: examined and absent; null: not (fully) examined.
     """
-    cells = cell_status(signs, day, scheme=scheme)
-    regions = cells.group_by("participant_id", "region").agg(_over_sides(column) for column in STATUS_COLUMNS)
     everyone = signs.select(pl.col("participant_id").unique().sort())
+    return regions_of(cells_of(seen(signs, day), scheme), everyone)
+
+
+def regions_of(cells: pl.DataFrame, everyone: pl.DataFrame) -> pl.DataFrame:
+    """Return what `region_status` returns, from the rows of `cell_status` and a frame of the participant_id of everyone."""
+    regions = cells.group_by("participant_id", "region").agg(_over_sides(column) for column in STATUS_COLUMNS)
     grid = everyone.join(pl.DataFrame({"region": list(REGIONS)}), how="cross", maintain_order="left_right")
     return grid.join(regions, on=["participant_id", "region"], how="left", maintain_order="left")

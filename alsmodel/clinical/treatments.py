@@ -74,9 +74,7 @@ TREATMENTS: tuple[Treatment, ...] = (
         name="edaravone",
         names=("edaravone", "radicava", "radicut"),
         mechanism="free radical scavenger",
-        eligible=(
-            "ALS; the trial behind approval (MCI186-19) enrolled early, definite or probable ALS with FVC 80% or more and every item 2 or more"
-        ),
+        eligible="ALS; the trial behind approval (MCI186-19) enrolled up to 2 years of disease, FVC 80% or more, every item 2 or more",
         approvals=(
             Approval("Japan", "2015-06", "", "ALS Therapy Development Institute, 2017"),
             Approval("US", "2017-05-05", "", "FDA, Drug Trials Snapshots: Radicava"),

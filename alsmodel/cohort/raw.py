@@ -90,7 +90,8 @@ class RawFile:
         picked = {self.header.index(written): name for written, name in columns.items()}
         width = len(self.header)
         try:
-            frame, shape = _quick(self._data, width, picked, nulls, self.delimiter) or _careful(self._data, width, picked, nulls, self.delimiter)
+            how = (self._data, width, picked, nulls, self.delimiter)
+            frame, shape = _quick(*how) or _careful(*how)
         except csv.Error as error:
             remedy = "Look for a quotation mark that is never closed."
             raise InvalidInput([Fault(self.name, "cannot be split into cells.", remedy)]) from error

@@ -116,6 +116,7 @@ _MEASUREMENTS = (
 )
 
 _FORMS = (
+    Rule("cell_error", "warning", "repaired", "the spreadsheet shows an error, such as #N/A, in place of a value; the cell counts as missing"),
     Rule("date_unreadable", "error", "repaired", "no date of a known format; the cell counts as missing"),
     Rule("date_incomplete", "note", "repaired", "a date without day or month; the 15th of the month, or 1 July, was used"),
     Rule("origin_missing", "error", "repaired", "the participant has no time origin; the day counts as missing"),
@@ -126,6 +127,7 @@ _FORMS = (
     Rule("sign_incomplete", "error", "rejected", "region, neuron, sign or state is missing"),
     Rule("event_repeated", "note", "kept", "another row of this participant and event; the first day was used"),
     Rule("event_day_missing", "warning", "kept", "happened on an unknown day; never read as not happened"),
+    Rule("duration_differs", "warning", "kept", "the stated duration of disease fits the day of onset in no unit; both kept as recorded"),
     Rule("fact_conflict", "warning", "kept", "two forms say different things of the participant; the first form of the mapping was used"),
 )
 
@@ -157,6 +159,11 @@ _TO_DO = {
     "death_before_last_visit": "Find out which of the two days is right.",
     "stop_sentinel": "Nothing, if the placeholder means that the drug was not stopped.",
     "unit_unknown": "Fill in the unit, or tell the mapping of the source which one is meant.",
+    "date_unreadable": "Write the date as year-month-day, or name its format in the mapping of the source.",
+    "date_incomplete": "Fill in the date if it is known exactly.",
+    "origin_missing": "Fill in the date that days are counted from; without it no date of the participant has a place in time.",
+    "gastrostomy_differs": "Find out whether the participant had a gastrostomy on that day.",
+    "item_unknown": "Name the item in the mapping of the source, or leave the row out if it belongs to another scale.",
     "unknown_word": "Correct the word, or tell the mapping of the source what it means.",
 }
 #: Severity and action -> what to do about any other rule.

@@ -140,3 +140,37 @@ class CohortSource:
 
     format: Literal["cohort"] = "cohort"
     folder: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FolderSource:
+    """A folder in a layout that the package knows without being told the columns.
+
+    Attributes
+    ----------
+    format : {"dream", "answer-als", "all-als", "sdtm", "adam"}
+    folder : str
+        Relative to the study file.
+    """
+
+    format: Literal["dream", "answer-als", "all-als", "sdtm", "adam"]
+    folder: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class MappedSource:
+    """Files of any layout, read by a mapping file such as `alsmodel map` proposes.
+
+    Attributes
+    ----------
+    path : str
+        Folder, or one file, relative to the study file.
+    mapping : str
+        Mapping file, relative to the study file.
+    """
+
+    format: Literal["mapped"] = "mapped"
+    path: str
+    mapping: str

@@ -135,7 +135,7 @@ def _write_truth(people: VirtualParticipants, layout: ProactLayout, planted: dic
     (folder / "truth.json").write_text(json.dumps(truth, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def benchmark_settings(labs_per_visit: int = 19) -> tuple[VirtualCohort, ProactLayout]:
+def benchmark_settings(labs_per_visit: int = 19, months_apart: float = 1.4) -> tuple[VirtualCohort, ProactLayout]:
     """Settings of the ingestion benchmark.
 
     With 12,000 participants they give at least 100,000 assessments, 2,000,000 laboratory rows and 100,000 vital-sign
@@ -145,6 +145,8 @@ def benchmark_settings(labs_per_visit: int = 19) -> tuple[VirtualCohort, ProactL
     ----------
     labs_per_visit : int
         Laboratory rows per visit.
+    months_apart : float
+        Months between visits.
     """
-    months = tuple(float(m) for m in np.round(np.arange(0.0, 18.0, 1.4), 1))
+    months = tuple(float(m) for m in np.round(np.arange(0.0, 18.0, months_apart), 1))
     return VirtualCohort(visit_months=months, screening_share=0.0), ProactLayout(labs_per_visit=labs_per_visit)

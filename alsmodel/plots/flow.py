@@ -1,7 +1,7 @@
 """From the source to the analysis: participants with who was left out and why, and the rows of each file."""
 
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ def _boxes(flow: pl.DataFrame) -> list[_Box]:
 
 def _step(ax: Axes, box: _Box, top: float, *, last: bool) -> None:
     left, right = _STEPS
-    edge = {"edgecolor": SERIES[0], "linewidth": 1.5} if last else {"edgecolor": SOFT, "linewidth": 0.8}
+    edge: dict[str, Any] = {"edgecolor": SERIES[0], "linewidth": 1.5} if last else {"edgecolor": SOFT, "linewidth": 0.8}
     ax.add_patch(_rounded(left, top, right - left, box.height, **edge))
     middle = (left + right) / 2
     lines = [(line, "normal", INK) for line in box.step.split("\n")] + [(f"n = {box.n:,}", "bold", INK)]
@@ -115,7 +115,7 @@ def _link(ax: Axes, box: _Box, start: float, end: float) -> None:
     ax.text(left + 0.1, centre, "\n".join(box.exits), ha="left", va="center", fontsize=7.5, linespacing=1.35)
 
 
-def _rounded(x: float, y: float, width: float, height: float, **edge: object) -> FancyBboxPatch:
+def _rounded(x: float, y: float, width: float, height: float, **edge: Any) -> FancyBboxPatch:
     return FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.06", facecolor="none", **edge)
 
 

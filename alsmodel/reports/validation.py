@@ -140,15 +140,15 @@ def _lines(row: dict[str, Any]) -> str:
 
 def _detail(row: dict[str, Any]) -> str:
     others = row["details"] - 1
-    return row["detail"] + (f" (and {plural(others, 'other kind')})" if others else "")
+    return str(row["detail"]) + (f" (and {plural(others, 'other kind')})" if others else "")
 
 
 def _alert(errors: Sequence[_Kind]) -> list[str]:
     """Say what weighs most; nothing where there is no error."""
     if not errors:
         return []
-    many = len(errors) > 1
-    lead = f"{len(errors)} {'kinds of error need' if many else 'kind of error needs'} a look{'; the most frequent' if len(errors) > 3 else ''}:"
+    need = "kinds of error need" if len(errors) > 1 else "kind of error needs"
+    lead = f"{len(errors)} {need} a look{'; the most frequent' if len(errors) > 3 else ''}:"
     return [lead, *(f"{kind.counted} · {kind.meaning}" for kind in errors[:3])]
 
 
@@ -164,7 +164,8 @@ def _answer(total: dict[str, int], account: pl.DataFrame) -> Iterator[str]:
 
 def _strip(total: dict[str, int], account: pl.DataFrame) -> list[tuple[str, str, str]]:
     shown = [("Rows read", number(total["read"]), "in all files")]
-    shown += [(fate.replace("_", " ").capitalize(), number(total[fate]), f"{_share(total[fate], total['read'])} of rows") for fate in _FATES]
+    for fate in _FATES:
+        shown.append((fate.replace("_", " ").capitalize(), number(total[fate]), f"{_share(total[fate], total['read'])} of rows"))
     return [*shown, ("Participants", number(account["n"][-1]), f"can be analysed, of {number(account['n'][0])}")]
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from alsmodel.cohort import Cohort, read
-from alsmodel.cohort.sources import CohortSource, ProactSource, TablesSource
+from alsmodel.cohort.sources import CohortSource, FolderSource, MappedSource, ProactSource, TablesSource
 from alsmodel.errors import Fault
 from alsmodel.settings.toml import SettingPath
 
-Source = TablesSource | ProactSource | CohortSource
+Source = TablesSource | ProactSource | FolderSource | MappedSource | CohortSource
 
 
 def named_files(source: Source) -> dict[SettingPath, Path]:
@@ -20,6 +20,8 @@ def named_files(source: Source) -> dict[SettingPath, Path]:
         if source.survival is not None:
             files["data", "survival", "file"] = Path(source.survival.file)
         return files
+    if isinstance(source, MappedSource):
+        return {("data", "path"): Path(source.path), ("data", "mapping"): Path(source.mapping)}
     return {("data", "folder"): Path(source.folder)}
 
 
@@ -27,7 +29,9 @@ def file_faults(source: Source, base: Path) -> dict[SettingPath, Fault]:
     """What is wrong with the files of `source`, by setting; each place is still to be completed with a line."""
     faults: dict[SettingPath, Fault] = {}
     for setting, relative in named_files(source).items():
-        path, is_file = base / relative, isinstance(source, TablesSource)
+        path = base / relative
+        # A mapping may be for a folder or for one file.
+        is_file = path.is_file() if setting[-1] == "path" else not isinstance(source, ProactSource | FolderSource | CohortSource)
         name = ".".join(str(part) for part in setting)
         kind = "file" if is_file else "folder"
         if not path.exists():
@@ -49,6 +53,8 @@ def rebased(source: Source, base: Path, new: Path) -> Source:
     if isinstance(source, TablesSource):
         survival = source.survival and replace(source.survival, file=move(source.survival.file))
         return replace(source, longitudinal=replace(source.longitudinal, file=move(source.longitudinal.file)), survival=survival)
+    if isinstance(source, MappedSource):
+        return replace(source, path=move(source.path), mapping=move(source.mapping))
     return replace(source, folder=move(source.folder))
 
 
@@ -75,4 +81,6 @@ def read_source(source: Source, base: Path) -> Cohort:
     """
     if isinstance(source, TablesSource):
         return read(base, "tables", mapping=source)
+    if isinstance(source, MappedSource):
+        return read(base / source.path, "mapped", mapping=base / source.mapping)
     return read(base / source.folder, source.format)

@@ -1,4 +1,4 @@
-"""The page in a real browser: no console message, no sideways scrolling on a telephone, a working light and dark switch."""
+"""The pages in a real browser: no console message, no sideways scrolling on a telephone, a working light and dark switch."""
 
 import html
 import json
@@ -9,9 +9,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from alsmodel.cohort import Cohort
+from alsmodel.cohort.rules import RULES
 from alsmodel.reports import Effect, StudyReport, study_report
+from alsmodel.reports.validation import validation_page
 
 FAKE = Path(__file__).parents[1] / "unit" / "fake_study.py"
 BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
@@ -49,11 +53,39 @@ window.addEventListener("load", function () {{
 </script>"""
 
 
-@pytest.fixture(scope="module")
-def page() -> str:
+def report() -> str:
+    """The report of a study."""
     fake = runpy.run_path(str(FAKE))
     effect = Effect(drug="active treatment", mean=0.13, lower=0.03, upper=0.23, p_any=0.993)
     return study_report(StudyReport(**fake["content"](), effects=(effect,)))
+
+
+def validation() -> str:
+    """The page about a reading, with long names and every rule there is."""
+    names = [f"{'LONG_FILE_NAME_' * 3}{i}.csv" for i in range(12)]
+    read = [{"file": name, "read": 10, "kept": 4, "repaired": 3, "rejected": 2, "set_aside": 1} for name in names]
+    issues = [
+        {
+            "severity": rule.severity,
+            "rule": rule.id,
+            "file": names[i % 12],
+            "row": 12_345_678 + i,
+            "column": "a_column_name" * 4,
+            "participant_id": "1",
+            "action": rule.action,
+            "detail": "another detail " * 6,
+            "value": "a-cell-without-a-break" * 8,
+        }
+        for i, rule in enumerate(RULES.values())
+    ]
+    people = pl.DataFrame({"participant_id": ["1", "2"], "exclusion": [None, "a reason of many words " * 8]})
+    cohort = Cohort.of(participants=people, flow=pl.DataFrame(read), issues=pl.DataFrame(issues))
+    return validation_page(cohort, source="a_source_of_a_long_name" * 3, layout="proact", key_words="Words.", with_values=True)
+
+
+@pytest.fixture(scope="module", params=[report, validation], ids=["report", "validation"])
+def page(request: pytest.FixtureRequest) -> str:
+    return str(request.param())
 
 
 def visit(page: str, folder: Path, *, width: int) -> tuple[dict[str, object], str]:

@@ -3,6 +3,7 @@
 import datetime
 import itertools
 import random
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -239,3 +240,25 @@ def test_a_date_known_by_its_month_is_the_15th() -> None:
     frame = pl.DataFrame({"y": [2021, 2021, None], "m": [2, 2, 3], "d": [None, 28, 4]}, schema=dict.fromkeys("ymd", pl.Int64))
     dates = frame.select(date_by_month(pl.col("y"), pl.col("m"), pl.col("d"))).to_series().to_list()
     assert dates == [datetime.date(2021, 2, 15), datetime.date(2021, 2, 28), None]
+
+
+def test_the_page_prints_every_definition_and_what_supports_what() -> None:
+    page = Path(__file__).parents[2] / "docs" / "clinical" / "treatments_and_events.md"
+    if not page.is_file():
+        pytest.skip("installed without the checkout")
+    text = page.read_text(encoding="utf-8")
+    for component in EVENT_COMPONENTS.values():
+        assert f"| {component.tag} | {component.kind} | {component.meaning} | {component.source} |" in text
+    for definition in EVENT_DEFINITIONS.values():
+        needs = "; ".join(" or ".join(need.accepted) for need in definition.needs)
+        assert f"| {definition.tag} | {needs} | {definition.source} |" in text
+    words = {
+        "death": DIED, "tracheostomy": TRACHEOSTOMY, "tracheostomy alone": TRACHEOSTOMY, "PAV > 22 h/day for > 7 days": PAV_22,
+        "PAV without hours": PAV_RECORDED, "NIV started": NIV_STARTED, "NIV > 23 h/day": NIV_23,
+    }  # fmt: skip
+    table = text.split("| recorded | death |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) == 8
+    for line in table:
+        recorded, *told = (cell.strip() for cell in line.strip("|").split("|"))
+        held = [words[word].tag for word in recorded.split(", ")]
+        assert told == ["yes" if supports(held, d).yes else "refused" for d in EVENT_DEFINITIONS.values()]

@@ -169,3 +169,22 @@ def test_an_unknown_drug_or_region_is_no_answer() -> None:
         approved("AMX0035", "Japan", date(2023, 1, 1))
     with pytest.raises(KeyError):
         effect("nothing")
+
+
+def test_the_page_prints_every_record_as_it_is() -> None:
+    page = ROOT / "docs" / "clinical" / "treatments_and_events.md"
+    if not page.is_file():
+        pytest.skip("installed without the checkout")
+    text = page.read_text(encoding="utf-8").split("## What may inform what")[0]
+    printed = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    for e in EFFECTS:
+        cells = [cell.strip() for cell in printed[e.key].strip("|").split("|")]
+        limits = "" if e.low is None else f" ({e.low:g} to {e.high:g})"
+        found = e.standard_error
+        assert cells[1:4] == [e.contrast, e.end_point, e.scale]
+        assert cells[4] == ("not found" if e.estimate is None else f"{e.estimate:.3g}{limits}")
+        assert cells[6] == ("none" if found is None else f"{found[0]:.3g}, {found[1]}")
+        assert cells[7].endswith(f"[{e.grade}]")
+        assert e.doi in cells[7]
+    for t in TREATMENTS:
+        assert all(f"{a.region} {a.start} to {a.end or 'now'}" in printed[t.name] for a in t.approvals)

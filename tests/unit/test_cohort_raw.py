@@ -105,3 +105,18 @@ def test_a_short_row_is_found_among_quoted_cells(tmp_path: Path) -> None:
     frame, ledger = raw.table({"x": "x", "y": "y"})
     assert frame.rows() == [("1", "a,b", 0, 2), ("3", 'say "no", please', 2, 4)]
     assert ledger.issues().select("row", "rule").rows() == [(3, "row_shape")]
+
+
+@pytest.mark.parametrize("data", [b"X (1),y\n a ,1\nb,2\n", b"X (1),y\n a ,1\n\nb,2\nc\n"])
+def test_issues_carry_cells_by_the_position_of_their_row(tmp_path: Path, data: bytes) -> None:
+    frame, ledger = opened(tmp_path, data).table({"X (1)": "x", "y": "y"})
+    ledger.flag("not_a_number", frame.filter(frame["y"] == "2"), column="X (1)")
+    ledger.flag("unknown_word", frame[:1], column="y")
+    found = {row["rule"]: row["value"] for row in ledger.issues().iter_rows(named=True) if row["column"]}
+    assert found == {"not_a_number": "b", "unknown_word": "1"}
+
+
+def test_a_cell_of_a_quoted_row_is_kept_whole(tmp_path: Path) -> None:
+    frame, ledger = opened(tmp_path, b'x,y\n"a, ""b""\nc",1\n').table({"x": "x"})
+    ledger.flag("unknown_word", frame, column="x")
+    assert ledger.issues()["value"].to_list() == ['a, "b"\nc']

@@ -9,8 +9,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from alsmodel.cohort import Cohort, read
-from alsmodel.cohort.cohort import DATA_TABLES, table_digest
+from alsmodel.cohort.cohort import ACCOUNT_FILES, ACCOUNT_FOLDER, DATA_TABLES, is_saved_cohort, table_digest
 from alsmodel.cohort.contract import contract
+from alsmodel.cohort.keys import KEY_FILE, read_key
 from alsmodel.cohort.rules import RULES, rules_table
 from alsmodel.cohort.schema_files import load_mapping, schema_folder, source_names
 from alsmodel.cohort.tables import SCHEMAS, conform, empty
@@ -72,6 +73,56 @@ def test_saving_replaces_a_cohort_and_refuses_anything_else(cohort: Cohort, tmp_
     with pytest.raises(InvalidInput, match="not a saved cohort"):
         cohort.save(folder)
     assert (folder / "precious.txt").read_text() == "mine"
+
+
+def test_saving_makes_a_key_once_and_loading_ignores_it(cohort: Cohort, tmp_path: Path) -> None:
+    folder = cohort.save(tmp_path / "cohort")
+    key, manifest = read_key(folder), (folder / "manifest.json").read_bytes()
+    assert key is not None
+    cohort.save(folder)
+    assert read_key(folder) == key != read_key(cohort.save(tmp_path / "other"))
+    assert (folder / "manifest.json").read_bytes() == manifest
+    (folder / KEY_FILE).unlink()
+    assert Cohort.load(folder).digest == cohort.digest
+    (folder / KEY_FILE).write_text("spoilt")
+    assert Cohort.load(folder).digest == cohort.digest
+    with pytest.raises(InvalidInput, match="is no key"):
+        cohort.save(folder)
+    assert (folder / KEY_FILE).read_text() == "spoilt"
+
+
+def test_saving_replaces_the_account_of_an_older_cohort_but_nothing_else(cohort: Cohort, tmp_path: Path) -> None:
+    folder = cohort.save(tmp_path / "cohort")
+    assert is_saved_cohort(folder)
+    assert not is_saved_cohort(tmp_path)
+    (folder / ACCOUNT_FOLDER).mkdir()
+    for name in ACCOUNT_FILES:
+        (folder / ACCOUNT_FOLDER / name).write_text("old")
+    cohort.save(folder)
+    assert not (folder / ACCOUNT_FOLDER).exists()
+    (folder / ACCOUNT_FOLDER).mkdir()
+    (folder / ACCOUNT_FOLDER / "my notes.txt").write_text("mine")
+    with pytest.raises(InvalidInput, match="not a saved cohort"):
+        cohort.save(folder)
+
+
+def test_every_table_comes_back_with_all_its_columns_filled(tmp_path: Path) -> None:
+    filled = {}
+    for name, schema in SCHEMAS.items():
+        row = {}
+        for column, spec in schema.columns().items():
+            words = (spec.metadata or {}).get("words")
+            kind = spec.dtype
+            row[column] = words[0] if words else {pl.String: "ü,\n=1", pl.Boolean: True, pl.Float64: 0.1 + 0.2}.get(kind, 1)
+        filled[name] = row | {"participant_id": "ü"} if "participant_id" in row else row
+    filled["covariates"]["text"] = None
+    filled["flow"] = {"file": "a", "read": 4, "kept": 1, "repaired": 1, "rejected": 1, "set_aside": 1}
+    filled["participant_flow"] = {"step": "a", "n": 1, "excluded": 0, "reason": None}
+    cohort = Cohort.of(**{name: pl.DataFrame([row]) for name, row in filled.items()})
+    again = Cohort.load(cohort.save(tmp_path / "cohort"))
+    for name, frame in cohort.tables.items():
+        assert frame.height == 1
+        assert_frame_equal(frame, again.tables[name], check_exact=True)
 
 
 def test_loading_reports_every_broken_table_at_once(cohort: Cohort, tmp_path: Path) -> None:

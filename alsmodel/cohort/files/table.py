@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, final
@@ -64,12 +64,18 @@ class FrameTable:
         All columns of type String; null or an empty cell where there is nothing.
     first_line : int
         Number by which the source's own tool shows the first row: 2 in a spreadsheet (the header is 1), 1 in a data set.
+    labels : mapping
+        Column -> what it is, in words, where the file says so.
+    errors : mapping
+        Column -> rows (0-based) whose cell holds an error of the source's own tool, such as #N/A, and so no value.
     """
 
     name: str
     sha256: str
     frame: pl.DataFrame
     first_line: int = 2
+    labels: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -99,7 +105,10 @@ class FrameTable:
             pl.Series(POSITION, range(height), dtype=pl.UInt32),
             pl.Series(LINE, range(self.first_line, height + self.first_line), dtype=pl.Int64),
         )
-        ledger = Ledger(self.name, height)
+        ledger = Ledger(self.name, height, {written: self.frame[written] for written in columns})
+        for written in columns:
+            if written in self.errors:
+                ledger.flag("cell_error", frame[list(self.errors[written])], column=written)
         blank = self.frame.select(pl.all_horizontal(pl.all().is_null() | (pl.all().str.strip_chars() == ""))).to_series()
         if ledger.flag("blank_row", frame.filter(blank)):
             frame = ledger.usable(frame)

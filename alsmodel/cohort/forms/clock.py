@@ -43,7 +43,7 @@ class Clock:
         """Return the source's own days (for dates: days since 1970-01-01), null where the text is no time."""
         if self.time.unit != "date":
             number = finite_series(text) * DAYS_PER_UNIT[self.time.unit]
-            return number.set(number > 0, number - 1) if self.time.skips_zero else number
+            return (number - 1).zip_with((number > 0).fill_null(False), number) if self.time.skips_zero else number
         plain = text.str.strip_chars().str.replace(_TIME_OF_DAY, "")
         day = plain.str.to_date("%Y-%m-%d", strict=False)
         for written in self.time.formats:

@@ -122,6 +122,8 @@ class Opened:
         frame = self._belonging(frame, ledger)
         if isinstance(ledger, FormLedger):
             said = [name for name in self.targets.values() if name not in ("participant_id", "day")]
+            # A form of a day alone says nothing in a row without one.
+            said = said or [name for name in self.targets.values() if name == "day"]
             silent = pl.all_horizontal(pl.col(said).is_null()) if said else pl.lit(False)
             ledger.leave(frame.filter(silent))
             frame = ledger.usable(frame)
@@ -179,14 +181,32 @@ def open_folder(folder: Path, source: SourceMap) -> Folder:
     if faults:
         raise InvalidInput(faults)
     absent = tuple(name for name in source.tables if name not in paths)
-    return Folder(opened, absent, tuple(unknown))
+    return Folder(_columns_noted_once(opened), absent, tuple(unknown))
+
+
+def _columns_noted_once(opened: Mapping[str, Opened]) -> dict[str, Opened]:
+    """Leave each file's unread columns to its first form: those that no form of the file reads."""
+    of_file: dict[str, list[Opened]] = {}
+    for one in opened.values():
+        of_file.setdefault(one.raw.name, []).append(one)
+    result = dict(opened)
+    for forms in of_file.values():
+        read = {column for form in forms for column in (*form.targets, *form.filters)}
+        aside = {column for form in forms for column in form.set_aside} - read
+        for place, form in enumerate(forms):
+            unknown = tuple(column for column in form.unknown if column not in read | aside) if place == 0 else ()
+            set_aside = tuple(column for column in form.raw.header if column in aside) if place == 0 else ()
+            result[form.name] = replace(form, unknown=unknown, set_aside=set_aside)
+    return result
 
 
 def _matched(folder: Path, source: SourceMap) -> tuple[dict[str, list[Path]], list[str]]:
     """Return the files of each form, by name or stem, and the names of the files of none."""
-    stems = {stem: name for name, form in source.tables.items() for stem in form.stems}
+    stems: dict[str, list[str]] = {}
     named: dict[str, list[str]] = {}
     for name, form in source.tables.items():
+        for stem in form.stems:
+            stems.setdefault(stem, []).append(name)
         if form.file:
             named.setdefault(form.file.lower(), []).append(name)
     paths: dict[str, list[Path]] = {}
@@ -195,7 +215,7 @@ def _matched(folder: Path, source: SourceMap) -> tuple[dict[str, list[Path]], li
         stem = source.stem(path.name)
         if not path.is_file():
             continue
-        forms = named.get(path.name.lower(), []) or ([stems[stem]] if stem in stems else [])
+        forms = named.get(path.name.lower(), []) or ([] if stem is None else stems.get(stem, []))
         for name in forms:
             paths.setdefault(name, []).append(path)
         if not forms and stem is not None and not named:
@@ -237,7 +257,8 @@ def _absent(name: str, form: FormMap, source: SourceMap) -> Fault:
 
 def match_columns(name: str, form: FormMap, raw: TextTable, faults: list[Fault]) -> Opened:
     """Find the form's columns in the header of `raw`; add to `faults` what must be there and is not."""
-    mapped = form.targets
+    found = {collapsed(written) for written in raw.header}
+    mapped = _with_variants(form, found)
     wanted = {collapsed(written): written for written in form.where}
     aside = {collapsed(written) for written in form.set_aside}
     targets: dict[str, str] = {}
@@ -256,12 +277,21 @@ def match_columns(name: str, form: FormMap, raw: TextTable, faults: list[Fault])
             set_aside.append(written)
         elif key and key not in wanted:
             unknown.append(written)
-    found = {collapsed(written) for written in raw.header}
     # A mapping written for this very file means every column that it names.
     for written in (*form.needs, *form.where, *(form.columns if form.file else ())):
-        if collapsed(written) not in found:
+        if collapsed(written) not in found and form.columns.get(written) not in targets.values():
             faults.append(Fault(f"{raw.name}:1:{written}", "the file has no such column.", _remedy(form)))
     return Opened(name, form, raw, targets, filters, tuple(unknown), tuple(set_aside))
+
+
+def _with_variants(form: FormMap, found: set[str]) -> dict[str, str]:
+    """Return collapsed column -> name; a variant stands in for a column that the file does not have."""
+    mapped = form.targets
+    for written, target in form.variants.items():
+        key = collapsed(written)
+        if key in found and not any(column in found and name == target for column, name in mapped.items()):
+            mapped[key] = target
+    return mapped
 
 
 def _remedy(form: FormMap) -> str:

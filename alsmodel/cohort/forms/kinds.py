@@ -26,6 +26,7 @@ Kind = Literal[
     "event",
     "drug_use",
     "medications",
+    "adverse_events",
     "exposures",
     "contacts",
     "none",
@@ -55,9 +56,16 @@ class KindOfForm:
     prefixes: tuple[str, ...] = ()
 
 
+#: Beginnings of names by which a form of any kind may carry columns without a canonical place as covariates:
+#: "covariate:NAME" the participant's first cell; "list:NAME" the distinct cells of all of the participant's rows;
+#: "flag:NAME:WORD" a column whose set flags add WORD to the list NAME.
+COVARIATE_PREFIXES = ("covariate:", "list:", "flag:")
+
 _ITEMS = tuple(f"item_{i}" for i in (*range(1, 5), "5a", "5b", 5, *range(6, 13)))
 _SITES = ("onset_bulbar", "onset_limb", "onset_limb_and_bulbar", "onset_spine", "onset_respiratory", "onset_other")
 _PRESSURES = tuple(f"{position}{name}" for position in ("", "standing_", "supine_") for name in ("systolic_bp", "diastolic_bp", "pulse"))
+#: Vital signs that some trials repeat in columns of their own for the baseline and the end point.
+REPEATED = ("weight", *(name for name in _PRESSURES if "_" in name and name.split("_")[0] in ("standing", "supine")))
 
 KINDS: dict[str, KindOfForm] = {
     "participants": KindOfForm(
@@ -71,15 +79,18 @@ KINDS: dict[str, KindOfForm] = {
     ),
     "history": KindOfForm(
         ("participant_id",),
-        ("onset_day", "diagnosis_day", "onset_site", *_SITES, "family_history"),
+        (
+            *("onset_day", "diagnosis_day", "onset_site", *_SITES, "family_history", "duration"),
+            *("symptom", "symptom_other", "symptom_location", "symptom_location_other"),
+        ),
         "onset and diagnosis of the disease",
         ("covariate:",),
     ),
-    "arm": KindOfForm(("participant_id", "arm"), ("day",), "assigned arm"),
+    "arm": KindOfForm(("participant_id", "arm"), ("day",), "assigned arm, and the day on which its treatment started"),
     "el_escorial": KindOfForm(("participant_id", "el_escorial"), ("form_day",), "recorded category of the El Escorial criteria"),
     "family": KindOfForm(
         ("participant_id",),
-        ("mutation", "disease", "disease_other", "neuro_disease", "neuro_disease_other"),
+        ("mutation", "mutation_other", "disease", "disease_other", "neuro_disease", "neuro_disease_other", "relative_other"),
         "family history in PRO-ACT's form",
     ),
     "genes": KindOfForm(("participant_id",), ("gene", "result", "variant"), "results of genetic tests", ("gene:", "variant:")),
@@ -99,7 +110,7 @@ KINDS: dict[str, KindOfForm] = {
     "vitals": KindOfForm(
         ("participant_id", "day"),
         (
-            *("weight", "weight_unit", "weight_baseline", "weight_endpoint", "height", "height_unit"),
+            *("weight", "weight_unit", "height", "height_unit", *(f"{name}_{at}" for name in REPEATED for at in ("baseline", "endpoint"))),
             *("temperature", "temperature_unit", "respiratory_rate", *_PRESSURES),
         ),
         "weight, height, blood pressure, pulse, temperature",
@@ -118,8 +129,11 @@ KINDS: dict[str, KindOfForm] = {
     "event": KindOfForm(("participant_id",), ("happened", "day"), "an event other than death, named by `event` and `definition`"),
     "drug_use": KindOfForm(("participant_id", "taken"), ("start_day",), "whether one drug, named by `drug`, was taken"),
     "medications": KindOfForm(
-        ("participant_id", "drugs"), ("start_day", "stop_day", "dose", "dose_unit"), "medication list in which ALS drugs are looked for"
+        ("participant_id", "drugs"),
+        ("start_day", "stop_day", "dose", "dose_unit", "frequency", "route"),
+        "medication list in which ALS drugs are looked for",
     ),
+    "adverse_events": KindOfForm(("participant_id",), ("start_day", "stop_day"), "adverse events, of which only the days are used"),
     "exposures": KindOfForm(
         ("participant_id",), ("drug", "start_day", "stop_day", "dose", "dose_unit"), "doses of the study's own drug, a row per interval"
     ),
@@ -131,4 +145,7 @@ KINDS: dict[str, KindOfForm] = {
 def is_known(kind: str, target: str) -> bool:
     """Say whether a form of `kind` can carry `target`."""
     spec = KINDS[kind]
-    return target in spec.needs or target in spec.knows or any(target.startswith(p) and len(target) > len(p) for p in spec.prefixes)
+    open_names = any(target.startswith(p) and len(target) > len(p) for p in (*spec.prefixes, *COVARIATE_PREFIXES))
+    if target.startswith("flag:") and not all(target.removeprefix("flag:").partition(":")[::2]):
+        return False
+    return target in spec.needs or target in spec.knows or open_names

@@ -22,7 +22,8 @@ def read_long_scores(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     ledger = form.ledger
     frame = reject_copies(form.frame, ledger)
     contacts = frame.select("participant_id", "day")
-    frame = form.known(frame, "item")
+    words = pl.col("item").str.strip_chars().str.to_lowercase()
+    frame = frame.with_columns(words.replace_strict(form.words("item"), default=None, return_dtype=pl.String).alias("item"))
     if ledger.flag("item_unknown", frame, pl.col("item").is_null(), column=form.written["item"]):
         frame = ledger.usable(frame)
     if ledger.flag("nothing_recorded", frame, pl.col("score").is_null(), column=form.written["score"]):

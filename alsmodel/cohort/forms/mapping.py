@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Literal, final
 
 from alsmodel.cohort.forms.kinds import KINDS, Kind, is_known
+from alsmodel.cohort.forms.questions import answered
 from alsmodel.cohort.raw import collapsed
 from alsmodel.cohort.schema_files import load_mapping, load_vocabulary
 
@@ -33,6 +34,9 @@ class FormMap:
         Columns without which the form cannot be read, as the source spells them.
     columns : mapping
         Column of the file -> name that the kind knows. Columns match in any case, repeated and outer underscores collapsed.
+    variants : mapping
+        Other names of columns -> name that the kind knows, for sources whose spelling is uncertain; each counts where the
+        column of `columns` is not in the file.
     set_aside : tuple of str
         Known columns for which the canonical tables have no place.
     where : mapping
@@ -54,6 +58,7 @@ class FormMap:
     required: bool = False
     needs: tuple[str, ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
+    variants: dict[str, str] = field(default_factory=dict)
     set_aside: tuple[str, ...] = ()
     where: dict[str, tuple[str, ...]] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
@@ -67,7 +72,7 @@ class FormMap:
     def __post_init__(self) -> None:
         spec = KINDS[self.kind]
         given = [*self.columns.values(), *self.constants]
-        for target in given:
+        for target in (*given, *self.variants.values()):
             if not is_known(self.kind, target):
                 known = ", ".join([*spec.needs, *spec.knows, *(f"{prefix}NAME" for prefix in spec.prefixes)])
                 raise ValueError(f"a form of kind {self.kind} has no {target}; it may have {known}.")
@@ -152,6 +157,8 @@ class SourceMap:
         Canonical drug -> names looked for.
     stop_sentinels : tuple of float
         Days that mean "no stop day".
+    questions : mapping
+        Question -> answer, of what could not be known from the data; see :mod:`alsmodel.cohort.forms.questions`.
     """
 
     source: str
@@ -166,6 +173,7 @@ class SourceMap:
     units: dict[str, str] = field(default_factory=dict)
     drugs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stop_sentinels: tuple[float, ...] = ()
+    questions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         given = [target for form in self.tables.values() for target in (*form.columns.values(), *form.constants)]
@@ -195,7 +203,7 @@ def source_map(values: Mapping[str, Any], *, where: str, lines: Mapping[Any, int
     """
     from alsmodel.settings import decode
 
-    given = decode(SourceMap, values, where=where, lines=lines)
+    given = decode(SourceMap, answered(values, where=where, lines=lines), where=where, lines=lines)
     base = load_vocabulary()
     words = {name: {**base["words"].get(name, {}), **given.words.get(name, {})} for name in {**base["words"], **given.words}}
     ranges = {name: (float(low), float(high)) for name, (low, high) in base["ranges"].items()}

@@ -9,6 +9,7 @@ import polars as pl
 from alsmodel.clinical.units import celsius_from_fahrenheit, centimetres_from_inches, kilograms_from_pounds
 from alsmodel.cohort.cells import as_numbers, finite, finite_series, flag_copies, reject_copies, within
 from alsmodel.cohort.forms.form import Form
+from alsmodel.cohort.forms.kinds import REPEATED
 from alsmodel.cohort.ledger import Ledger
 from alsmodel.cohort.tables import empty
 
@@ -76,12 +77,13 @@ def read_vitals(form: Form) -> _Read:
     ledger, written, mapping = form.ledger, form.written, form.source
     contacts = _contacts(form.frame)
     frame = reject_copies(form.frame, ledger)
-    numbers = (*_VITALS, "weight", "weight_baseline", "weight_endpoint", "height", "temperature")
+    spares = {name: (f"{name}_baseline", f"{name}_endpoint") for name in REPEATED}
+    numbers = (*_VITALS, "weight", *(spare for both in spares.values() for spare in both), "height", "temperature")
     frame = as_numbers(frame, numbers, ledger, written)
-    spare = pl.coalesce("weight_baseline", "weight_endpoint")
-    lacking = pl.col("weight").is_null() & spare.is_not_null()
-    ledger.flag("value_from_fallback", frame, lacking, column=written["weight"])
-    frame = frame.with_columns(pl.coalesce("weight", spare).alias("weight"))
+    for name, both in spares.items():
+        lacking = pl.col(name).is_null() & pl.any_horizontal(pl.col(both).is_not_null())
+        ledger.flag("value_from_fallback", frame, lacking, column=written[name])
+    frame = frame.with_columns(pl.coalesce(name, *both).alias(name) for name, both in spares.items())
     for name, canonical in (("weight", "kg"), ("height", "cm"), ("temperature", "C")):
         frame = in_unit(frame, name, canonical, form)
     units = {name: mapping.units[_kind(name)] for name in (*_VITALS, "weight", "height", "temperature")}

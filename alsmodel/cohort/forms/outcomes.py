@@ -3,9 +3,10 @@
 import polars as pl
 
 from alsmodel.clinical.events import DEATH
-from alsmodel.cohort.cells import finite, known_word, reject_copies
+from alsmodel.cohort.cells import DAY_RANGE, finite, known_word, reject_copies
+from alsmodel.cohort.forms.covariates import listed
 from alsmodel.cohort.forms.form import Form
-from alsmodel.cohort.ledger import Ledger
+from alsmodel.cohort.ledger import POSITION, Ledger
 
 
 def read_deaths(form: Form, last_visit: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -68,10 +69,11 @@ def read_drug_use(form: Form) -> pl.DataFrame:
     )
 
 
-def read_medications(form: Form) -> pl.DataFrame:
-    """Return exposures to the drugs of the mapping; other medications are set aside.
+def read_medications(form: Form) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return exposures to the drugs of the mapping, how they were taken, and the days of all medications.
 
-    A cell may hold several drugs, separated by semicolons.
+    A cell may hold several drugs, separated by semicolons; other medications than those of the mapping are set aside.
+    How a drug was taken are the covariates "DRUG_frequency" and "DRUG_route".
     """
     form = form.with_participants()
     ledger, mapping = form.ledger, form.source
@@ -80,13 +82,37 @@ def read_medications(form: Form) -> pl.DataFrame:
         text.str.contains_any(list(names)).fill_null(False).alias(f"drug:{drug}") for drug, names in mapping.drugs.items()
     )
     known = [f"drug:{drug}" for drug in mapping.drugs]
+    days = days_told(form)
     ledger.flag("row_set_aside", frame, ~pl.any_horizontal(known), detail="a medication that is no ALS drug")
     frame = reject_copies(ledger.usable(frame), ledger)
     frame = _interval(form.numbers(frame, {"dose": None}), form)
-    long = frame.unpivot(
-        known, index=["participant_id", "start_day", "stop_day", "dose", "dose_unit"], variable_name="drug", value_name="taken"
-    )
-    return long.filter("taken").with_columns(pl.col("drug").str.strip_prefix("drug:"))
+    kept = ["participant_id", POSITION, "start_day", "stop_day", "dose", "dose_unit", "frequency", "route"]
+    long = frame.unpivot(known, index=kept, variable_name="drug", value_name="taken")
+    long = long.filter("taken").with_columns(pl.col("drug").str.strip_prefix("drug:"))
+    how = [
+        listed(long.filter(pl.col("drug") == drug).select("participant_id", POSITION, text=column), f"{drug}_{column}")
+        for drug in mapping.drugs
+        for column in ("frequency", "route")
+    ]
+    return long, pl.concat(how), days
+
+
+def days_told(form: Form) -> pl.DataFrame:
+    """Return participant_id and day: each start and stop that is a day; placeholders and what is none are left out, unflagged."""
+    long = form.frame.unpivot(["start_day", "stop_day"], index="participant_id", value_name="text")
+    own = form.clock.own(long["text"]).alias("day")
+    long = long.with_columns(own.set(own.is_in(list(form.source.stop_sentinels)), None)).drop_nulls(["participant_id", "day"])
+    if form.clock.origin is not None:
+        long = long.join(form.clock.origin, on="participant_id").with_columns(pl.col("day") - pl.col("origin"))
+    return long.filter(pl.col("day").is_between(*DAY_RANGE)).select("participant_id", "day")
+
+
+def read_adverse_events(form: Form) -> pl.DataFrame:
+    """Return the days of adverse events (participant_id, day); the events have no canonical place and are set aside."""
+    form = form.with_participants()
+    detail = "adverse events; of them only the days are used, for the last contact over all tables"
+    form.ledger.flag("row_set_aside", form.frame, detail=detail)
+    return days_told(form)
 
 
 def read_exposures(form: Form) -> pl.DataFrame:

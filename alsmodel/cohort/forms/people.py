@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from alsmodel.clinical.units import DAYS_PER_YEAR
+from alsmodel.clinical.units import DAYS_PER_UNIT, DAYS_PER_YEAR
 from alsmodel.cohort.cells import finite, known_word, reject_copies, within
+from alsmodel.cohort.forms.covariates import flag_unknown_marks, is_said, listed, marked_words, number_or_text
 from alsmodel.cohort.forms.form import Form
 from alsmodel.cohort.forms.measured import in_unit
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
-from alsmodel.cohort.tables import conform, empty
+from alsmodel.cohort.tables import conform
 
 _FLAGS = {
     "onset_bulbar": "bulbar",
@@ -28,8 +29,8 @@ _AS_SAID = ("site", "phenotype", "exclusion", "gene", "source")
 _YES_NO = ("ftd", "family_history")
 
 
-def read_participants(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return facts of baseline, one row per participant, and the columns without a canonical place as covariates.
+def read_participants(form: Form) -> pl.DataFrame:
+    """Return facts of baseline, one row per participant.
 
     Age (years at the time origin) comes from the birth day where only that is given; height is in cm.
     """
@@ -53,26 +54,14 @@ def read_participants(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = within(frame, {"height": form.source.ranges["height"]}, ledger, written)
     said = {*form.map.spelled, *form.map.constants, "age"}
     kept = [name for name in ("sex", "age", "entry_day", "arm", *_AS_SAID, *_YES_NO) if name in said]
-    people = frame.select("participant_id", *kept, *([pl.col("height").alias("height_cm")] if "height" in said else []))
-    return people, _covariates(frame, form)
-
-
-def _covariates(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
-    """Return the columns mapped to "covariate:NAME" as long rows: numbers when every cell is one, else text."""
-    parts = [empty("covariates")]
-    for column in form.open_names("covariate:"):
-        text = frame.select("participant_id", pl.lit(column.removeprefix("covariate:")).alias("name"), pl.col(column).alias("text"))
-        text = text.drop_nulls("text").with_columns(finite(pl.col("text")).alias("number"))
-        if text["number"].null_count() == 0:
-            text = text.with_columns(pl.lit(None, dtype=pl.String).alias("text"))
-        else:
-            text = text.with_columns(pl.lit(None, dtype=pl.Float64).alias("number"))
-        parts.append(conform("covariates", text.unique("participant_id", keep="first", maintain_order=True)))
-    return pl.concat(parts)
+    return frame.select("participant_id", *kept, *([pl.col("height").alias("height_cm")] if "height" in said else []))
 
 
 def read_history(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return site of onset, onset day and diagnosis day, and covariates; several rows of a participant are joined."""
+    """Return site of onset, onset day and diagnosis day; several rows of a participant are joined.
+
+    With them, as covariates: the first symptoms with their places, and the duration of disease where the form states it.
+    """
     form = form.with_participants()
     ledger, written = form.ledger, form.written
     # How exactly the onset is known says how exactly delta-FRS is.
@@ -82,7 +71,9 @@ def read_history(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = _onset_site(frame, form)
     facts = ("onset_day", "diagnosis_day", "onset_site")
     # Rows with a symptom and no date or site are the rule in this table.
-    ledger.flag("row_set_aside", frame, pl.all_horizontal(pl.col(facts).is_null()), detail="symptom only, no date and no site")
+    further = pl.any_horizontal(pl.col("symptom", "symptom_other", "symptom_location", "symptom_location_other").is_not_null())
+    silent = pl.all_horizontal(pl.col(*facts, "duration", "family_history").is_null()) & ~further & ~is_said(form)
+    ledger.flag("row_set_aside", frame, silent, detail="no date, no site and no symptom")
     frame = ledger.usable(frame).sort("onset_day", nulls_last=True, maintain_order=True)
     dated = pl.col("onset_precision").filter(pl.col("onset_day").is_not_null()).first()
     first = frame.group_by("participant_id", maintain_order=True).agg(pl.col(*facts).first(ignore_nulls=True), dated.alias("_precision"))
@@ -92,12 +83,36 @@ def read_history(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     one = told.unique("participant_id", keep="first", maintain_order=True)
     family = form.known(one, "family_history", "yes_no").select("participant_id", pl.col("family_history") == "yes")
     people = _checked_onset(one, ledger, written).join(family, on="participant_id", how="left", maintain_order="left")
-    return people, _covariates(one, form)
+    used = ledger.usable(frame)
+    _check_duration(used.join(people.select("participant_id", pl.col("onset_day").alias("_onset")), on="participant_id"), form)
+    duration = number_or_text(used.select("participant_id", text="duration"), "disease_duration")
+    return people, pl.concat([listed(used.with_columns(text=_symptom()), "first_symptoms"), duration])
 
 
-def read_arm(form: Form) -> pl.DataFrame:
-    """Return the assigned arm, "active" or "placebo"; "active" pools different drugs and is no treatment."""
-    return _one_word(form, "arm")
+def _symptom() -> pl.Expr:
+    """Return the symptom of a row with its place: "weakness (hand)"; what is specified of "other" stands beside it."""
+    symptom = pl.concat_str("symptom", "symptom_other", separator=" ", ignore_nulls=True)
+    place = pl.concat_str("symptom_location", "symptom_location_other", separator=" ", ignore_nulls=True)
+    text = pl.concat_str(symptom, pl.when(place != "").then(pl.format(" ({})", place)), ignore_nulls=True).str.strip_chars()
+    return pl.when(text != "").then(text)
+
+
+def _check_duration(frame: pl.DataFrame, form: Form) -> None:
+    """Flag a stated duration of disease that the onset day agrees with in no unit, to within one of that unit."""
+    stated, since = finite(pl.col("duration")), -pl.col("_onset")
+    agrees = pl.any_horizontal((stated - since / DAYS_PER_UNIT[unit]).abs() <= 1 for unit in ("day", "month", "year"))
+    form.ledger.flag("duration_differs", frame, ~agrees, column=form.written["duration"])
+
+
+def read_arm(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the assigned arm, "active" or "placebo", and the day on which its treatment started, as a covariate.
+
+    "active" pools different drugs and is no treatment.
+    """
+    arms = _one_word(form, "arm")
+    started = form.days(form.ledger.usable(form.frame).drop_nulls("participant_id"), "day").drop_nulls("day")
+    started = started.unique("participant_id", keep="first", maintain_order=True)
+    return arms, started.select("participant_id", pl.lit("treatment_start_day").alias("name"), pl.col("day").alias("number"))
 
 
 def read_el_escorial(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -108,24 +123,42 @@ def read_el_escorial(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def read_family(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return family history of ALS (true, false or unknown) and the mutation found in the family, as a covariate.
+    """Return family history of ALS (true, false or unknown), and as covariates the mutation, the diseases and the relatives.
 
     True: a relative's disease is ALS, or a mutation is named. False: the form says that there is no neurological
-    disease in the family. Anything else is unknown.
+    disease in the family. Anything else is unknown. Each disease has the relatives of its rows beside it.
     """
     form = form.with_participants()
     ledger = form.ledger
+    flag_unknown_marks(form)
     diseases = pl.concat_str("disease", "disease_other", "neuro_disease", "neuro_disease_other", separator=" ", ignore_nulls=True)
-    mutation = pl.when(~pl.col("mutation").str.contains(_NOT_A_GENE)).then(pl.col("mutation"))
+    specified = pl.when(pl.col("mutation").str.contains(r"(?i)^other\b")).then(pl.lit(None)).otherwise(pl.col("mutation"))
+    mutation = pl.coalesce(specified, "mutation_other", "mutation")
+    mutation = pl.when(~mutation.str.contains(_NOT_A_GENE)).then(mutation)
     affected = diseases.str.contains(_ALS).fill_null(False) | mutation.is_not_null()
     none = pl.col("neuro_disease").str.contains(r"(?i)^no\b") & pl.col("disease").is_null() & pl.col("disease_other").is_null()
-    frame = form.frame.with_columns(pl.when(affected).then(True).when(none).then(False).alias("family_history"), mutation.alias("text"))
-    other = pl.col("family_history").is_null()
-    ledger.flag("row_set_aside", frame, other, detail="a family disease other than ALS, or nothing said of ALS")
+    frame = form.frame.with_columns(
+        pl.when(affected).then(True).when(none).then(False).alias("family_history"), mutation.alias("_mutation"), *_relatives(form)
+    )
+    silent = pl.all_horizontal(pl.col("family_history", "_disease", "_relatives").is_null()) & ~is_said(form)
+    ledger.flag("row_set_aside", frame, silent, detail="not said which disease, mutation or relative")
     frame = ledger.usable(frame)
-    history = frame.group_by("participant_id", maintain_order=True).agg(pl.col("family_history").max())
-    named = frame.drop_nulls("text").unique("participant_id", keep="first", maintain_order=True)
-    return history, named.select("participant_id", pl.lit("family_mutation").alias("name"), "text")
+    history = frame.drop_nulls("family_history").group_by("participant_id", maintain_order=True).agg(pl.col("family_history").max())
+    named = frame.drop_nulls("_mutation").unique("participant_id", keep="first", maintain_order=True)
+    mutations = named.select("participant_id", pl.lit("family_mutation").alias("name"), pl.col("_mutation").alias("text"))
+    lists = [("family_diseases", "_disease"), ("family_relatives_other", "relative_other")]
+    return history, pl.concat(
+        [conform("covariates", mutations), *(listed(frame.with_columns(text=column), name) for name, column in lists)]
+    )
+
+
+def _relatives(form: Form) -> tuple[pl.Expr, pl.Expr]:
+    """Return the relatives of each row, and its disease with them: "als (father, maternal aunt)"."""
+    who = pl.concat_str(marked_words(form, "family_relatives"), "relative_other", separator=", ", ignore_nulls=True)
+    stated = pl.when(~pl.col("neuro_disease").str.contains(r"(?i)^(?:yes|no)\b")).then(pl.col("neuro_disease"))
+    what = pl.concat_str("disease", "disease_other", stated, "neuro_disease_other", separator=" ", ignore_nulls=True)
+    disease = pl.when(what != "").then(pl.concat_str(what, pl.when(who != "").then(pl.format(" ({})", who)), ignore_nulls=True))
+    return pl.when(who != "").then(who).alias("_relatives"), disease.alias("_disease")
 
 
 def _first_of_each(frame: pl.DataFrame, ledger: Ledger, facts: Sequence[str]) -> pl.DataFrame:

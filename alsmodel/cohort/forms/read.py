@@ -14,6 +14,7 @@ from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.files.table import TextTable
 from alsmodel.cohort.forms import clinical, measured, outcomes, people
 from alsmodel.cohort.forms.clock import Clock
+from alsmodel.cohort.forms.covariates import read_covariates
 from alsmodel.cohort.forms.form import Folder, Form, Opened, open_folder
 from alsmodel.cohort.forms.long import read_long_scores
 from alsmodel.cohort.forms.mapping import SourceMap
@@ -42,6 +43,8 @@ class Parts:
         Form and its facts, one row per participant.
     contacts : list of polars.DataFrame
         participant_id, day of the last contact of a form.
+    later : list of polars.DataFrame
+        participant_id, last day of a form that is no assessment and no measurement, such as medications and adverse events.
     seen : list of polars.Series
         Participants named by each form.
     ledgers : dict
@@ -56,6 +59,7 @@ class Parts:
     tables: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
     personal: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
     contacts: list[pl.DataFrame] = field(default_factory=list)
+    later: list[pl.DataFrame] = field(default_factory=list)
     seen: list[pl.Series] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     files: list[TextTable] = field(default_factory=list)
@@ -78,6 +82,7 @@ class Parts:
             self.tables.setdefault(name, []).extend(frames)
         self.personal += other.personal
         self.contacts += other.contacts
+        self.later += other.later
         self.seen += other.seen
         self.ledgers |= other.ledgers
         self.files += other.files
@@ -109,14 +114,23 @@ def read_folder(folder: Path, source: SourceMap, *, provenance: Mapping[str, Any
     return read_opened(open_folder(folder, source), source, provenance=provenance, strict=strict)
 
 
-def read_opened(found: Folder, source: SourceMap, *, provenance: Mapping[str, Any], strict: bool = False) -> Cohort:
-    """Read forms that have been opened; see `read_folder`."""
-    clock = origins(found.opened, source)
+def read_opened(
+    found: Folder, source: SourceMap, *, provenance: Mapping[str, Any], strict: bool = False, clock: Clock | None = None
+) -> Cohort:
+    """Read forms that have been opened, by the clock of the mapping or by `clock`; see `read_folder`."""
+    clock = clock if clock is not None else origins(found.opened, source)
     parts = _read_forms(found.opened, source, clock)
     _add_participants_of_origin(clock, parts)
-    participants = _participants(parts, source)
     _note_folder(found, parts)
+    return joined(parts, source, provenance=provenance, strict=strict)
+
+
+def joined(parts: Parts, source: SourceMap, *, provenance: Mapping[str, Any], strict: bool = False) -> Cohort:
+    """Join what the forms of a source gave into a cohort; see `read_folder`."""
+    participants = _participants(parts, source)
     _note_participants(participants, parts)
+    if parts.later:
+        parts.add("covariates", _last_of_all(participants, parts))
     tables = {name: parts.of(name) for name in _FILLED}
     tables["covariates"] = tables["covariates"].unique(["participant_id", "name"], keep="first", maintain_order=True)
     tables["events"] = tables["events"].sort("day", nulls_last=True, maintain_order=True)
@@ -165,12 +179,13 @@ def _read_forms(opened: dict[str, Opened], source: SourceMap, clock: Clock) -> P
 
 def _read_form(opened: Opened, source: SourceMap, clock: Clock, parts: Parts, shared: bool, first: bool) -> Parts:
     """Read one form into `parts` and return them."""
-    form = opened.load(source, clock, note_columns=first and not shared, shared=shared)
+    form = opened.load(source, clock, note_columns=first, shared=shared)
     parts.ledgers[form.name] = form.ledger
     parts.files.append(opened.raw.without_text())
     parts.seen.append(form.named)
     del opened
     _READERS[form.map.kind](form, parts)
+    parts.add("covariates", read_covariates(form))
     return parts
 
 
@@ -200,10 +215,9 @@ def _scored(read: _Measured) -> Callable[[Form, Parts], None]:
 
 
 def _baseline(form: Form, parts: Parts) -> None:
-    facts, covariates = people.read_participants(form)
+    facts = people.read_participants(form)
     parts.add_facts(form, facts)
     parts.baseline.append(facts["participant_id"])
-    parts.add("covariates", covariates)
 
 
 def _history(form: Form, parts: Parts) -> None:
@@ -213,7 +227,9 @@ def _history(form: Form, parts: Parts) -> None:
 
 
 def _arm(form: Form, parts: Parts) -> None:
-    parts.add_facts(form, people.read_arm(form))
+    arms, started = people.read_arm(form)
+    parts.add_facts(form, arms)
+    parts.add("covariates", started)
 
 
 def _el_escorial(form: Form, parts: Parts) -> None:
@@ -246,6 +262,17 @@ def _exposed(read: Callable[[Form], pl.DataFrame]) -> Callable[[Form, Parts], No
         parts.add("exposures", read(form))
 
     return reader
+
+
+def _medications(form: Form, parts: Parts) -> None:
+    exposures, how, days = outcomes.read_medications(form)
+    parts.add("exposures", exposures)
+    parts.add("covariates", how)
+    parts.later.append(_last(days))
+
+
+def _adverse_events(form: Form, parts: Parts) -> None:
+    parts.later.append(_last(outcomes.read_adverse_events(form)))
 
 
 def _signs(form: Form, parts: Parts) -> None:
@@ -283,7 +310,8 @@ _READERS: dict[str, Callable[[Form, Parts], None]] = {
     "death": _deaths,
     "event": _event,
     "drug_use": _exposed(outcomes.read_drug_use),
-    "medications": _exposed(outcomes.read_medications),
+    "medications": _medications,
+    "adverse_events": _adverse_events,
     "exposures": _exposed(outcomes.read_exposures),
     "none": _nothing,
 }
@@ -315,6 +343,16 @@ def _participants(parts: Parts, source: SourceMap) -> pl.DataFrame:
         gene=pl.coalesce(given["gene"], "_gene"),
     )
     return conform("participants", frame)
+
+
+def _last_of_all(participants: pl.DataFrame, parts: Parts) -> pl.DataFrame:
+    """Return the last day of any table as a covariate; it bounds follow-up less surely than the last contact does.
+
+    The end of a medication or of an adverse event may lie after the participant was last seen.
+    """
+    seen = participants.select("participant_id", pl.col("last_contact_day").alias("day")).drop_nulls()
+    last = _last(pl.concat([seen, *(frame.select("participant_id", "day") for frame in parts.later)]))
+    return last.select("participant_id", pl.lit("last_contact_all_tables").alias("name"), pl.col("day").alias("number"))
 
 
 def _known_genes(tests: pl.DataFrame) -> pl.DataFrame:

@@ -46,7 +46,10 @@ class FormLedger(Ledger):
         if rule not in _NOT_MINE:
             return super().flag(rule, frame, where, column=column, detail=detail)
         hits = frame if where is None else frame.filter(where)
-        self.leave(hits)
+        # A row in which something was wrong is this form's; what is left of it after that is nothing.
+        faulty = pl.Series(self._fate[hits[POSITION].to_numpy()] > 0, dtype=pl.Boolean)
+        super().flag(rule, hits.filter(faulty), column=column, detail=detail)
+        self.leave(hits.filter(~faulty))
         return hits.height
 
     def usable(self, frame: pl.DataFrame) -> pl.DataFrame:
