@@ -104,7 +104,8 @@ def _write(cohort: "Cohort", folder: Path, key: bytes, *, source: str, layout: s
 
 
 def _cells(cohort: "Cohort") -> list[dict[str, Any]]:
+    """Return the first cells at fault, without the characters by which a text could command a terminal."""
     import polars as pl
 
-    at_fault = cohort.issues.filter(pl.col("value").is_not_null())
-    return at_fault.select("rule", "file", "row", "column", "value").head(MOST_CELLS).to_dicts()
+    at_fault = cohort.issues.filter(pl.col("value").is_not_null()).select("rule", "file", "row", "column", "value").head(MOST_CELLS)
+    return at_fault.with_columns(pl.col("file", "column", "value").str.replace_all(r"\p{C}", "\ufffd")).to_dicts()

@@ -3,7 +3,7 @@
     score(t) = 48 / {1 + exp((t - D50) / dx)},   t = months from onset
 
 D50 is the month at which half of the function is gone (24 points), dx the time constant of the loss (months): a short D50 is aggressive
-disease (Stubendorff et al., Clin Neurophysiol 2017;128, issue 10, abstract P 48; Gaur et al., ENCALS 2017, abstract; Steinbach et al.,
+disease (Stubendorff et al. 2017, abstract P 48; Gaur et al., ENCALS 2017, abstract; Steinbach et al.,
 NeuroImage Clin 2020;25:102094, doi 10.1016/j.nicl.2019.102094). The abstracts give the two end states, D50 and dx; the logistic form is
 that of public code for the model, fitted to ALSFRS-R totals in months. Aggressiveness is high below 20 months, low above 40 and
 intermediate between (Dreger et al., Front Neurosci 2021;15:651651, doi 10.3389/fnins.2021.651651).

@@ -17,6 +17,7 @@ from alsmodel.clinical.dated import MONTHS_PURE, OPM_MOTOR_NEURON, OPM_PROPAGATI
 from alsmodel.clinical.involvement import status_by_visit, symptoms_by_visit
 from alsmodel.clinical.opm import balance, parse_opm, propagation_statements
 from alsmodel.clinical.regions import REGIONS
+from alsmodel.clinical.signs import PRESENT
 from alsmodel.errors import Fault, InvalidInput
 
 _OPM = "Meyer 2025, doi 10.1186/s42466-025-00389-w"
@@ -46,14 +47,14 @@ _ALL: tuple[Definition, ...] = (
     Definition("bulbar", "first motor symptoms in the head", 0, f"{_OPM} (O1)", ("bulbar", "head")),
     Definition(
         "flail arm",
-        "arm onset, no motor symptoms elsewhere within 12 months, clinical LMN signs and no UMN signs in the arms",
+        "arm onset, no motor symptoms elsewhere within 12 months, clinical LMN signs and never spasticity in the arms",
         12,
-        f"{_FLAIL}; Hu 1998, doi 10.1136/jnnp.65.6.950; onset may be distal: Hubers 2016, doi 10.1007/s00415-015-7993-z",
+        f"{_FLAIL}; Hu 1998, doi 10.1136/jnnp.65.6.950; brisk reflexes and distal onset are common: doi 10.1080/21678421.2022.2164205",
         ("flail arm", "flail arms", "fas", "brachial amyotrophic diplegia", "man in the barrel", "vulpian bernhardt"),
     ),
     Definition(
         "flail leg",
-        "leg onset, no motor symptoms elsewhere within 12 months, clinical LMN signs and no UMN signs in the legs",
+        "leg onset, no motor symptoms elsewhere within 12 months, clinical LMN signs and never spasticity in the legs",
         12,
         _FLAIL,
         ("flail leg", "flail legs", "fls", "pseudopolyneuritic", "patrikios"),
@@ -105,6 +106,45 @@ def phenotype_name(text: str | None) -> str | None:
     return _BY_WORD.get(_plain(text or ""))
 
 
+def recorded_statements(recorded: pl.DataFrame) -> pl.DataFrame:
+    """Return recorded phenotypes as rows of ``classifications``: the text that names a phenotype becomes its name, other text stays.
+
+    Parameters
+    ----------
+    recorded : polars.DataFrame
+        participant_id, phenotype (as written) and, where the source has one, day: from when it was said. Without a day, a
+        phenotype that needs follow-up cannot be shown to have been known at baseline, and `dated.require_baseline` refuses it.
+    """
+    rows = recorded.filter(pl.col("phenotype").is_not_null())
+    names = {text: phenotype_name(text) or text for text in rows["phenotype"].unique().to_list()}
+    when = pl.col("day") if "day" in recorded.columns else pl.lit(None)
+    category = pl.col("phenotype").replace(names)
+    said = statements(rows.with_columns(day=when.cast(pl.Float64), scheme=pl.lit(PHENOTYPE), category=category, decided_by=pl.lit(None)))
+    return said.with_columns(origin=pl.lit("recorded"))
+
+
+def disagreements(classifications: pl.DataFrame) -> pl.DataFrame:
+    """Return where a recorded phenotype and the computed one differ; both stay in the table.
+
+    Each recorded row is held against the latest computed one on or before its day; without a day, against the latest of all.
+    A recorded text that names no phenotype, and a participant without a computed one, are not listed.
+
+    Returns
+    -------
+    polars.DataFrame
+        participant_id, day (of the recorded row), recorded, computed, computed_day, decided_by.
+    """
+    rows = classifications.filter(pl.col("scheme") == PHENOTYPE)
+    names = {text: phenotype_name(text) for text in rows["category"].unique().to_list()}
+    named = rows.with_columns(name=pl.col("category").replace_strict(names, default=None, return_dtype=pl.String))
+    recorded = named.filter((pl.col("origin") == "recorded") & pl.col("name").is_not_null()).with_row_index("row")
+    computed = named.filter(pl.col("origin") == "computed").select("participant_id", "decided_by", computed="name", computed_day="day")
+    paired = recorded.select("row", "participant_id", "day", recorded="name").join(computed, on="participant_id")
+    paired = paired.filter(pl.col("day").is_null() | (pl.col("computed_day") <= pl.col("day"))).sort("row", "computed_day")
+    last = paired.group_by("row", maintain_order=True).last().filter(pl.col("recorded") != pl.col("computed"))
+    return last.select("participant_id", "day", "recorded", "computed", "computed_day", "decided_by")
+
+
 def phenotype_statements(
     signs: pl.DataFrame, onset: pl.DataFrame, *, symptoms: pl.DataFrame | None = None, needed: tuple[str, ...] = REGIONS
 ) -> pl.DataFrame:
@@ -130,7 +170,7 @@ def phenotype_statements(
     seen = symptoms_by_visit(signs) if symptoms is None else symptoms
     propagation, _ = propagation_statements(seen, onset, needed=needed)
     status = status_by_visit(signs)
-    flail = _flail(status, onset, propagation)
+    flail = _flail(signs, status, onset, propagation)
     pure = _pure(signs, status, onset).join(flail.select("participant_id", flail="day"), on="participant_id", how="left")
     pure = pure.filter((pl.col("category") == "PLS") | pl.col("flail").is_null() | (pl.col("flail") > pl.col("day"))).drop("flail")
     return pl.concat([_from_onset(onset), _mixed(status, seen, onset, flail), flail, pure]).sort(
@@ -146,21 +186,22 @@ def _from_onset(onset: pl.DataFrame) -> pl.DataFrame:
     return statements(told.with_columns(day="onset_day", scheme=pl.lit(PHENOTYPE), decided_by=pl.lit("region of onset")))
 
 
-def _flail(status: pl.DataFrame, onset: pl.DataFrame, propagation: pl.DataFrame) -> pl.DataFrame:
-    """Flail arm and leg: restricted for 12 months, LMN and no UMN signs in the limb, on the first examination that shows all of it."""
+def _flail(signs: pl.DataFrame, status: pl.DataFrame, onset: pl.DataFrame, propagation: pl.DataFrame) -> pl.DataFrame:
+    """Flail arm and leg: restricted for 12 months, LMN signs in a limb never spastic, on the first examination that shows all of it.
+
+    Brisk reflexes do not exclude it: nearly half of those who meet published criteria have UMN signs at diagnosis.
+    """
     late = propagation.filter(pl.col("category") == "PL").select("participant_id", restricted="day")
     limb = pl.col("onset_region").replace_strict(_LIMBS, default=None, return_dtype=pl.String)
-    people = (
-        onset.select("participant_id", "onset_region", category=limb)
-        .filter(pl.col("category").is_not_null())
-        .join(late, on="participant_id")
-    )
-    rows = status.join(people, on="participant_id").filter(
-        (pl.col("region") == pl.col("onset_region")) & (pl.col("day") >= pl.col("restricted"))
-    )
-    lower = rows.filter(pl.col("lmn_clinical") & ~pl.col("umn"))
-    first = lower.group_by("participant_id", "category", "onset_region").agg(pl.col("day").min())
-    why = pl.format("no symptoms elsewhere within 12 months; LMN and no UMN signs: {}", "onset_region")
+    people = onset.select("participant_id", region="onset_region", category=limb).filter(pl.col("category").is_not_null())
+    spastic = signs.filter((pl.col("sign") == "spasticity") & (pl.col("state") == PRESENT))
+    spastic = spastic.group_by("participant_id", "region").agg(spastic=pl.col("day").min())
+    rows = status.join(people, on=["participant_id", "region"]).join(late, on="participant_id")
+    rows = rows.join(spastic, on=["participant_id", "region"], how="left")
+    flaccid = pl.col("spastic").is_null() | (pl.col("spastic") > pl.col("day"))
+    shown = rows.filter(pl.col("lmn_clinical") & flaccid & (pl.col("day") >= pl.col("restricted")))
+    first = shown.group_by("participant_id", "category", "region").agg(pl.col("day").min())
+    why = pl.format("no symptoms elsewhere within 12 months; LMN signs and no spasticity: {}", "region")
     return statements(first.with_columns(scheme=pl.lit(PHENOTYPE), decided_by=why))
 
 

@@ -139,28 +139,42 @@ def seen(signs: pl.DataFrame, day: float | None = None) -> pl.DataFrame:
     examined = signs.filter(pl.col("state") != NOT_EXAMINED)
     if day is not None:
         examined = examined.filter(pl.col("day") <= day)
-    last = pl.col("day").max()
-    return examined.group_by("participant_id", "region", "side", "sign").agg(
-        last, present=((pl.col("state") == PRESENT) & (pl.col("day") == last)).any()
+    # Plain maxima, and no comparison within groups: several times faster on millions of rows.
+    found = pl.when(pl.col("state") == PRESENT).then(pl.col("day")).alias("found_day")
+    return (
+        examined.with_columns(found)
+        .group_by("participant_id", "region", "side", "sign")
+        .agg(pl.col("day").max(), pl.col("found_day").max())
+        .with_columns(present=(pl.col("found_day") == pl.col("day")).fill_null(value=False))
+        .drop("found_day")
     )
 
 
-def _status(names: tuple[str, ...], rule: EvidenceRule) -> pl.Expr:
-    """Return whether the signs of one cell are evidence: null when nothing that counts was examined, or a pair is half examined."""
+def _status(column: str, names: tuple[str, ...], rule: EvidenceRule) -> tuple[dict[str, pl.Expr], pl.Expr]:
+    """Return flags of a row, and the state of a cell from "any" of each flag.
+
+    The state is null when nothing that counts was examined, or a pair of signs is half examined.
+    """
     sign, present = pl.col("sign"), pl.col("present")
     alone = [name for name in names if name not in rule.not_alone]
     pairs = [pair for pair in rule.pairs if set(pair) <= set(names)]
-    found = (sign.is_in(alone) & present).any()
-    half = pl.lit(value=False)
-    for first, second in pairs:
-        a, b = ((sign == name) & present for name in (first, second))
-        not_a, not_b = ((sign == name) & ~present for name in (first, second))
-        found = found | (a.any() & b.any())
-        half = half | ((a.any() | b.any()) & ~not_a.any() & ~not_b.any())
     counting = {*alone, *(name for pair in pairs for name in pair)}
-    summary_absent = (sign.is_in(list(SUMMARIES)) & sign.is_in(alone) & ~present).any()
-    unknown = ~sign.is_in(sorted(counting)).any() | (half & ~summary_absent)
-    return pl.when(found).then(statement=True).when(unknown).then(None).otherwise(statement=False)
+    flags = {
+        f"{column} found": sign.is_in(alone) & present,
+        f"{column} looked": sign.is_in(sorted(counting)),
+        f"{column} cleared": sign.is_in([name for name in SUMMARIES if name in alone]) & ~present,
+    }
+    for name in sorted({name for pair in pairs for name in pair}):
+        flags[f"{column} {name}"] = (sign == name) & present
+        flags[f"{column} no {name}"] = (sign == name) & ~present
+    found, half = pl.col(f"{column} found"), pl.lit(value=False)
+    for first, second in pairs:
+        a, b = pl.col(f"{column} {first}"), pl.col(f"{column} {second}")
+        found = found | (a & b)
+        half = half | ((a | b) & ~pl.col(f"{column} no {first}") & ~pl.col(f"{column} no {second}"))
+    unknown = ~pl.col(f"{column} looked") | (half & ~pl.col(f"{column} cleared"))
+    state = pl.when(found).then(statement=True).when(unknown).then(None).otherwise(statement=False)
+    return flags, state.alias(column)
 
 
 def cell_status(signs: pl.DataFrame, day: float | None = None, *, scheme: Scheme = "Awaji") -> pl.DataFrame:
@@ -186,8 +200,11 @@ def cell_status(signs: pl.DataFrame, day: float | None = None, *, scheme: Scheme
 def cells_of(found: pl.DataFrame, scheme: Scheme) -> pl.DataFrame:
     """Return what `cell_status` returns, in no particular order, from the rows of `seen`."""
     rule = RULES[scheme]
-    columns = {column: _status(sign_names(neuron, (kind,)), rule) for column, (neuron, kind) in STATUS_COLUMNS.items()}
-    return found.group_by("participant_id", "region", "side").agg(**columns)
+    parts = [_status(column, sign_names(neuron, (kind,)), rule) for column, (neuron, kind) in STATUS_COLUMNS.items()]
+    flags = {name: flag for of_column, _ in parts for name, flag in of_column.items()}
+    keys = ["participant_id", "region", "side"]
+    cells = found.select(*keys, **flags).group_by(keys).agg(pl.col(list(flags)).any())
+    return cells.select(*keys, *(state for _, state in parts))
 
 
 def _over_sides(column: str) -> pl.Expr:

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from alsmodel.clinical.mimics import MIMICS
 from alsmodel.cohort.tables import SEVERITIES
 
 #: Name of the steps by which the source's own exclusions leave; one row per reason.
 NOT_SET_APART = "not set apart by the source"
+#: What a source's own words for an exclusion become when they are few people's: they may say too much of them.
+UNTOLD = "another reason that the source records"
+FEW = 5
+_MIMICS = {words for mimic in MIMICS for words in (mimic.name, f"{mimic.name}: {mimic.reason}")}
 #: Lines of a file that stand for the rows of a kind of issue.
 FIRST_ROWS = 5
 
@@ -21,6 +26,7 @@ def participants_through(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     A participant counts as read when any row names them, rejected or not. They leave when none of their rows was
     usable, when the source gives a reason not to analyse them (`participants.exclusion`, such as a mimic of ALS), and
     when they have neither an assessment nor a measurement; whoever has several reasons leaves for the first of these.
+    A reason in the source's own words is shown when it is that of five participants or more, and pooled otherwise.
 
     Parameters
     ----------
@@ -34,7 +40,7 @@ def participants_through(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         row. Each `n` is the one before less `excluded`.
     """
     issues = tables["issues"].select("participant_id", "action").drop_nulls("participant_id")
-    people = tables["participants"].select("participant_id", "exclusion")
+    people = tables["participants"].select("participant_id", _told(pl.col("exclusion")).alias("exclusion"))
     repaired = issues.filter(pl.col("action") == "repaired").select("participant_id").unique()
     observed = pl.concat([tables[name].select("participant_id") for name in ("assessments", "measurements")]).unique()
     lost = issues.select("participant_id").unique().join(people, on="participant_id", how="anti")
@@ -56,8 +62,41 @@ def participants_through(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def _told(reason: pl.Expr) -> pl.Expr:
+    """Keep a reason that names a mimic or is that of several participants."""
+    shown = reason.is_null() | reason.is_in(sorted(_MIMICS)) | (pl.len().over(reason) >= FEW)
+    return pl.when(shown).then(reason).otherwise(pl.lit(UNTOLD))
+
+
 def _step(step: str, left: pl.DataFrame, excluded: int, reason: str | None, repaired: pl.DataFrame) -> tuple[str | int | None, ...]:
     return step, left.height, excluded, reason, left.join(repaired, on="participant_id", how="semi").height
+
+
+def continued(flow: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Append the steps of an analysis to the flow of its source, so that the whole adds up.
+
+    Parameters
+    ----------
+    flow : polars.DataFrame
+        ``step``, ``n``, ``excluded``, ``reason``: what a cohort has as `participant_flow`.
+    steps : polars.DataFrame
+        ``step``, ``participants`` left after it, ``reason``; in order. Steps at which as many are left as before are kept.
+
+    Raises
+    ------
+    ValueError
+        When a step leaves more participants than there were before it: those of the flow are not those of the analysis.
+    """
+    before: int = flow["n"].to_list()[-1] if flow.height else max(steps["participants"].to_list(), default=0)
+    rows = []
+    for step in steps.iter_rows(named=True):
+        left = step["participants"]
+        if left > before:
+            raise ValueError(f"{left} participants are left after {step['step']!r}, but there were {before} before it.")
+        rows.append((step["step"], left, before - left, step["reason"] if before > left else None))
+        before = left
+    columns = {"step": pl.String, "n": pl.Int64, "excluded": pl.Int64, "reason": pl.String}
+    return pl.concat([flow.select(*columns), pl.DataFrame(rows, schema=columns, orient="row")])
 
 
 def issue_groups(issues: pl.DataFrame, *, with_values: bool = False) -> pl.DataFrame:

@@ -107,7 +107,7 @@ class Ledger:
 
     def release(self) -> None:
         """Let go of the text of the file, once no more of its rows will be flagged; its issues keep their cells."""
-        self._text.clear()
+        self._text = {}
 
     def note(
         self,

@@ -116,7 +116,9 @@ _MEASUREMENTS = (
 )
 
 _FORMS = (
-    Rule("cell_error", "warning", "repaired", "the spreadsheet shows an error, such as #N/A, in place of a value; the cell counts as missing"),
+    Rule(
+        "cell_error", "warning", "repaired", "the spreadsheet shows an error, such as #N/A, in place of a value; the cell counts as missing"
+    ),
     Rule("date_unreadable", "error", "repaired", "no date of a known format; the cell counts as missing"),
     Rule("date_incomplete", "note", "repaired", "a date without day or month; the 15th of the month, or 1 July, was used"),
     Rule("origin_missing", "error", "repaired", "the participant has no time origin; the day counts as missing"),
@@ -128,7 +130,12 @@ _FORMS = (
     Rule("event_repeated", "note", "kept", "another row of this participant and event; the first day was used"),
     Rule("event_day_missing", "warning", "kept", "happened on an unknown day; never read as not happened"),
     Rule("duration_differs", "warning", "kept", "the stated duration of disease fits the day of onset in no unit; both kept as recorded"),
+    Rule("criteria_disagree", "warning", "kept", "the recorded category is not the one that the signs give; both are kept"),
     Rule("fact_conflict", "warning", "kept", "two forms say different things of the participant; the first form of the mapping was used"),
+    Rule("day_differs", "warning", "kept", "study day and date disagree; the study day was used"),
+    Rule("study_day_zero", "error", "repaired", "there is no study day 0; the cell counts as missing, and the date is used if there is one"),
+    Rule("death_sources_differ", "warning", "kept", "two data sets differ about the death; the participants' data set was used for its day"),
+    Rule("repeated_elsewhere", "warning", "rejected", "another data set of the folder has this participant and day; the first was used"),
 )
 
 #: Rule id -> rule, in the order in which the documentation lists them.

@@ -76,6 +76,9 @@ class Selection:
         Unit of every time that comes out.
     events : tuple of str
         Event kinds that end follow-up, whichever comes first.
+    end_point : str or None
+        Tag of a survival end point (`alsmodel.clinical.events`), in place of `events`; refused when the source does not record
+        all that it is made of.
     covariates : dict
         Name to how it enters.
     exposures : tuple of Exposure
@@ -92,6 +95,7 @@ class Selection:
     upper: float | None = None
     time_unit: TimeUnit = "month"
     events: tuple[str, ...] = ("death",)
+    end_point: str | None = None
     covariates: dict[str, Covariate] = field(default_factory=dict)
     exposures: tuple[Exposure, ...] = ()
     population: Population = "enrolled"

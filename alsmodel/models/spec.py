@@ -195,6 +195,9 @@ class JointModel:
         Unit of time in the model and in every printed slope and hazard.
     events : tuple of str
         Event kinds that end follow-up, whichever comes first.
+    end_point : str or None
+        Tag of a survival end point, such as "death or tracheostomy", in place of `events`; refused when the source does not
+        record all that it is made of.
     random_effects : {"linear", "quadratic"}
         Random intercept and slope, with or without a random quadratic term (mean zero unless `fixed_quadratic`).
     intercept, slope, hazard : tuple of str
@@ -219,6 +222,7 @@ class JointModel:
     upper: float | None = None
     time_unit: TimeUnit = "month"
     events: tuple[str, ...] = ("death",)
+    end_point: str | None = None
     random_effects: Literal["linear", "quadratic"] = "linear"
     fixed_quadratic: bool = False
     intercept: tuple[str, ...] = ()
@@ -249,12 +253,18 @@ class JointModel:
             upper=self.upper,
             time_unit=self.time_unit,
             events=self.events,
+            end_point=self.end_point,
             covariates={name: self.covariates.get(name, Covariate()) for name in names},
             exposures=tuple(Exposure(name=t.name, source=t.source, level=t.level, unknown=t.unknown) for t in self.treatments),
             population=self.population,
             delta_frs=self.delta_frs,
             gaussian_at_bounds=self.gaussian_at_bounds,
         )
+
+    @property
+    def event_words(self) -> str:
+        """What ends follow-up, in words."""
+        return self.end_point or " or ".join(self.events)
 
     @property
     def randomised(self) -> bool:

@@ -44,7 +44,7 @@ def model_words(study: Study) -> list[str]:
     words = [
         f"{outcome_name(study)} follows a straight line in time plus each participant's own deviation (a random {random}), "
         "with independent normal residuals.",
-        f"The baseline hazard of {' or '.join(model.events)} is {hazard}, and is multiplied by the exponential of the "
+        f"The baseline hazard of {model.event_words} is {hazard}, and is multiplied by the exponential of the "
         "covariates' effects and of the association with the participant's true path, never with the observed score.",
     ]
     for part in ("intercept", "slope", "hazard"):

@@ -127,7 +127,7 @@ def _survival_words(study: Study, fit: "Fit", survival: pl.DataFrame) -> str:
         if not by or sizes[row["group"]] >= SMALL_GROUP
     ]
     when = f"{last['time'][0]:g} {study.model.time_unit}s"
-    return f"Without {' or '.join(study.model.events)} at {when} (95% credible interval): {', '.join(told)}."
+    return f"Without {study.model.event_words} at {when} (95% credible interval): {', '.join(told)}."
 
 
 def _association_words(effect: Effect) -> str:

@@ -45,7 +45,7 @@ def content(
         "byline": f"{name} · joint model of decline and survival",
         "synthetic": study.report.synthetic,
         "outcome": methods.outcome_name(study),
-        "event": " or ".join(study.model.events),
+        "event": study.model.event_words,
         "time_unit": study.model.time_unit,
         "estimand": methods.estimand_rows(study),
         "model_words": methods.model_words(study),

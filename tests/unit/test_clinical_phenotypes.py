@@ -1,5 +1,8 @@
 """OPM codes, phenotypes and the guard against using them before they can be said."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -28,7 +31,14 @@ from alsmodel.clinical.opm import (
     propagation_statements,
     revised_propagation_statements,
 )
-from alsmodel.clinical.phenotypes import DEFINITIONS, phenotype_name, phenotype_statements, require_baseline_words
+from alsmodel.clinical.phenotypes import (
+    DEFINITIONS,
+    disagreements,
+    phenotype_name,
+    phenotype_statements,
+    recorded_statements,
+    require_baseline_words,
+)
 from alsmodel.clinical.regions import REGIONS
 from alsmodel.clinical.signs import SIGNS, region_status, require_known
 from alsmodel.clinical.units import DAYS_PER_MONTH
@@ -289,11 +299,12 @@ PHENOTYPE_CASES = [
     ("classic", [(3, "oBoo"), (9, "oBoB")], ARM, [(9, "classic")]),
     ("not yet", [(3, "oBoo")], ARM, []),
     ("umn", [(3, "UBoU"), (9, "UBoU")], ARM, [(3, "UMN-predominant")]),
+    ("UMN arms", [(3, "oUoo"), (13, "oUoo")], ARM, []),
     ("umn then classic", [(3, "UBoU"), (20, "BBoB")], ARM, [(3, "UMN-predominant"), (20, "classic")]),
     ("flail arm", [(3, "oLoo"), (13, "oLoU"), (30, "oLoL")], ARM, [(13, "flail arm")]),
     ("flail leg", [(3, "oooL"), (15, "oooL")], LEG, [(15, "flail leg")]),
     ("eleven months", [(3, "oLoo"), (11, "oLoo")], ARM, []),
-    ("brisk arms", [(3, "oBoo"), (13, "oBoo")], ARM, []),
+    ("brisk arms", [(3, "oBoo"), (13, "oBoo")], ARM, [(13, "flail arm")]),
     ("flail arm is no PMA", [(3, "oLoo"), (13, "oLoo"), (50, "LLLL")], ARM, [(13, "flail arm")]),
     ("PMA", [(3, "oLoo"), (10, "LLoo"), (47, "LLLL"), (49, "LLLL")], ARM, [(49, "PMA")]),
     ("no longer PMA", [(3, "oLoo"), (10, "LLoo"), (30, "LBLL"), (49, "LLLL")], ARM, [(30, "classic")]),
@@ -312,6 +323,19 @@ def test_phenotypes_are_dated(
     assert said(rows) == expected
     for when, category in said(rows):
         assert when >= DEFINITIONS[category].months
+
+
+def test_a_spastic_arm_is_not_flail() -> None:
+    examined, begin = signs(("A", 3, "oBoo"), ("A", 13, "oBoo"), ("A", 20, "oBoo")), onset(A=ARM)
+
+    def spastic(month: float, state: str, region: str = "cervical") -> pl.DataFrame:
+        row = [("A", day(month), region, "left", "UMN", "spasticity", state)]
+        return pl.concat([examined, pl.DataFrame(row, schema=SIGN_TYPES, orient="row")])
+
+    assert said(phenotype_statements(spastic(3, "present"), begin)) == []
+    assert said(phenotype_statements(spastic(13, "present"), begin)) == []
+    for harmless in (spastic(3, "absent"), spastic(3, "present", "lumbosacral"), spastic(20, "present")):
+        assert (13, "flail arm") in said(phenotype_statements(harmless, begin))
 
 
 def test_emg_denervation_is_no_pls() -> None:
@@ -368,7 +392,7 @@ def literal_phenotypes(visits: Visits, own: int) -> set[tuple[float, str]]:
         ever |= set(seen)
         most_upper = max(most_upper, sum(c in "UB" for c in state))
         spread = spread or any(seen[r] in "LB" for r in range(4) if r != own)
-        if limb and not flail and month >= late and state[own] == "L":
+        if limb and not flail and month >= late and state[own] in "LB":
             flail = True
             told.add((month, "flail arm" if own == 1 else "flail leg"))
         if month >= 48:
@@ -466,6 +490,38 @@ def test_nobody_examined_is_no_error() -> None:
 )  # fmt: skip
 def test_recorded_words(text: str | None, name: str | None) -> None:
     assert phenotype_name(text) == name
+
+
+def test_recorded_phenotypes_become_statements_without_a_day() -> None:
+    people = pl.DataFrame({"participant_id": ["A", "B", "C", "D"], "phenotype": ["PUMN", "Bulbar onset ALS", None, "monomelic"]})
+    rows = recorded_statements(people)
+    assert rows.select("participant_id", "day", "category", "origin").rows() == [
+        ("A", None, "PLS", "recorded"),
+        ("B", None, "bulbar", "recorded"),
+        ("D", None, "monomelic", "recorded"),
+    ]
+    assert dict(rows.schema) == polars_schema("classifications")
+    with pytest.raises(InvalidInput, match="PLS needs 48 months"):
+        require_baseline(rows, scheme=PHENOTYPE)
+    assert baseline_value(rows, scheme=PHENOTYPE, later="ignore").rows() == [("B", "bulbar"), ("D", "monomelic")]
+    dated = recorded_statements(people.with_columns(day=pl.lit(-10)))
+    assert baseline_value(dated, scheme=PHENOTYPE).item(0, "category") == "PLS"
+
+
+def test_recorded_and_computed_phenotypes_are_held_against_each_other() -> None:
+    rows = table(
+        ("A", 100.0, PHENOTYPE, "Classic ALS", "recorded"),
+        ("A", 50.0, PHENOTYPE, "classic", "computed"),
+        ("A", 200.0, PHENOTYPE, "UMN-predominant", "computed"),
+        ("B", None, PHENOTYPE, "PLMN", "recorded"),
+        ("B", 50.0, PHENOTYPE, "classic", "computed"),
+        ("B", 90.0, PHENOTYPE, "flail arm", "computed"),
+        ("C", None, PHENOTYPE, "monomelic", "recorded"),
+        ("C", 50.0, PHENOTYPE, "classic", "computed"),
+        ("D", 10.0, PHENOTYPE, "classic", "recorded"),
+        ("D", 50.0, PHENOTYPE, "PLS", "computed"),
+    )
+    assert disagreements(rows).rows() == [("B", None, "PMA", "flail arm", 90.0, None)]
 
 
 def test_follow_up_and_definitions_agree() -> None:
@@ -588,3 +644,13 @@ def test_recorded_words_without_dates_are_refused_when_they_need_follow_up() -> 
 
 def test_recorded_words_that_need_no_follow_up_pass() -> None:
     require_baseline_words(pl.Series(["classic", "bulbar", "respiratory", "limb", "O1 PN M0", None]), place=PLACE)
+
+
+def test_the_worked_cases_of_the_documentation() -> None:
+    page = Path(__file__).parents[2] / "docs" / "clinical" / "phenotypes_and_scores.md"
+    found = re.findall(r"^\| (bulbar|cervical|lumbosacral) \| (\d[^|]*) \| ([^|]*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(found) == 11
+    for region, visits, expected in found:
+        examined = signs(*(("A", float(visit.split()[0]), visit.split()[1]) for visit in visits.split(", ")))
+        rows = phenotype_statements(examined, onset(A=(region, None)))
+        assert (", ".join(f"{month:g} {category}" for month, category in said(rows)) or "none") == expected

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -242,3 +244,17 @@ def test_the_event_and_the_label_are_stated() -> None:
 def test_the_expression_alone_gives_the_score() -> None:
     got = people(GOOD).select(linear_predictor(ENCALS)).item()
     assert got == pytest.approx(-4.6796, abs=5e-5)
+
+
+def test_the_worked_cases_of_the_documentation() -> None:
+    page = Path(__file__).parents[2] / "docs" / "clinical" / "phenotypes_and_scores.md"
+    rows = [line.strip("| ").split(" | ") for line in page.read_text(encoding="utf-8").splitlines() if re.match(r"^\| \d\d, ", line)]
+    assert len(rows) == len(VECTORS)
+    for inputs, encals, tricals, median, *curve in rows:
+        got = risk_scores(people(tuple(float(x) for x in inputs.split(", ")))).row(0, named=True)
+        assert [f"{got['encals']:.4f}", f"{got['tricals']:.4f}", f"{float(median_survival(got['encals'])):.2f}"] == [
+            encals,
+            tricals,
+            median,
+        ]
+        assert [f"{s:.4f}" for s in survival([12, 24, 36, 60], got["encals"])] == curve

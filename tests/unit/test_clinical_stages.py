@@ -1,7 +1,9 @@
 """King's and MiToS stages with unknown items, and the D50 model."""
 
 import itertools
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -301,3 +303,14 @@ def test_aggressiveness_by_d50() -> None:
     # Source: Dreger 2021, doi 10.3389/fnins.2021.651651: below 20, 20 to 40, above 40 months.
     got = pl.DataFrame({"d": [19.9, 20.0, 40.0, 40.1, None]}).select(aggressiveness(pl.col("d"))).to_series().to_list()
     assert got == ["high", "intermediate", "intermediate", "low", None]
+
+
+def test_the_worked_cases_of_the_documentation() -> None:
+    page = Path(__file__).parents[2] / "docs" / "clinical" / "phenotypes_and_scores.md"
+    found = re.findall(r"^\| (none|(?:item_\d+|gastrostomy)=[^|]*) \| (\S) \| (\S) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(found) == 12
+    for written, in_kings, in_mitos in found:
+        parts = [] if written == "none" else [part.split("=") for part in written.split(", ")]
+        changed = {name: None if value == "?" else True if value == "yes" else int(value) for name, value in parts}
+        told = ["?" if s is None else str(s) for s in (stage(kings(), **changed), stage(mitos(), **changed))]
+        assert told == [in_kings, in_mitos], written

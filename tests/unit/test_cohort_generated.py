@@ -80,7 +80,10 @@ PLANTED: dict[str, Callable[[Cohort], int]] = {
     "ALSHISTORY.onset_after_diagnosis": flagged("onset_after_diagnosis", "ALSHISTORY"),
     "ALSHISTORY.text_contradicts_flag": flagged("onset_site_conflict", "ALSHISTORY"),
     "ALSHISTORY.diagnosis_missing": lambda c: described(c)["diagnosis_day"].null_count(),
-    "ALSHISTORY.further_row": lambda c: c.flow.filter(file="F_PROACT_ALSHISTORY.csv")["set_aside"].item(),
+    # Every row has a symptom, so that the further rows are kept for it.
+    "ALSHISTORY.further_row": lambda c: (
+        c.flow.filter(file="F_PROACT_ALSHISTORY.csv").select(pl.col("kept") + pl.col("repaired") - N).item()
+    ),
     "DEATHDATA.death_day_missing": flagged("death_day_missing", "DEATHDATA"),
     "DEATHDATA.death_before_last_visit": flagged("death_before_last_visit", "DEATHDATA"),
     "DEATHDATA.duplicate_row": flagged("duplicate_row", "DEATHDATA"),

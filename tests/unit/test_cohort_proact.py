@@ -45,7 +45,7 @@ Write = Callable[..., Path]
 
 
 def made(folder: Path, tables: Mapping[str, str], name: str = "F_PROACT_{}.csv", bom: bool = True) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     for table, text in (BASE | dict(tables)).items():
         (folder / name.format(table)).write_text(text, encoding="utf-8-sig" if bom else "utf-8")
     return folder
@@ -173,7 +173,8 @@ def test_the_fuller_of_two_rows_of_a_day_is_used(tmp_path: Path) -> None:
         ("1,Limb,,,,,,-10,-90,\n", ("limb", -10.0, -90.0), [("onset_after_diagnosis", 2, "kept")]),
         (f"1,{ODD},,,,,,-300,,\n", (None, -300.0, None), [("unknown_word", 2, "repaired")]),
         (f"1,Limb,,,,,,{ODD},,\n", ("limb", None, None), [("not_a_number", 2, "repaired")]),
-        ("1,Limb,,,,,,-9,,\n1,,,,,,,,,Cramps\n", ("limb", -9.0, None), [("row_set_aside", None, "set aside")]),
+        ("1,Limb,,,,,,-9,,\n1,,,,,,,,,Cramps\n", ("limb", -9.0, None), []),
+        ("1,Limb,,,,,,-9,,\n1,,,,,,,,,\n", ("limb", -9.0, None), [("row_set_aside", None, "set aside")]),
         ("1,,,,,,,-9,,\n1,Limb,,,,,,,-5,x\n", ("limb", -9.0, -5.0), []),
         ("1,Limb,,,,,,-9,,\n1,Limb,,,,,,-20,,\n", ("limb", -20.0, None), [("history_conflict", 2, "rejected")]),
     ],
@@ -405,6 +406,111 @@ def test_arm_el_escorial_and_strength(tmp_path: Path) -> None:
     assert aside.startswith("2 rows")
 
 
+#: Covariates that do not come from a column without a place.
+OF_ALL = ("death_recorded", "last_contact_all_tables")
+
+
+def covariates(cohort: Cohort, participant: str = "1") -> dict[str, float | str]:
+    found = cohort.covariates.filter(participant_id=participant).select("name", "number", "text").rows()
+    return {name: text if number is None else number for name, number, text in found if name not in OF_ALL}
+
+
+HISTORY_TOLD = "subject_id,Site_of_Onset___Other_Specify,Symptom,Symptom_Other_Specify,Location,Location_Other_Specify\n"
+FAMILY = (
+    "subject_id,Father,Aunt__Maternal_,Other,Neurological_Disease,Family_Hx_of_ALS_Mutation,Family_Hx_of_ALS_Mutation_Other,Other_Specify\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "expected"),
+    [
+        (
+            "DEMOGRAPHICS",
+            "subject_id,Race_Asian,Race_Caucasian,Ethnicity\n1,1,1.0,Unknown\n",
+            {"race": "asian; caucasian", "ethnicity": "Unknown"},
+        ),
+        ("DEMOGRAPHICS", "subject_id,Race_Asian,Race_Other,Race_Other_Specify\n1,0,1,Mixed\n", {"race": "other", "race_other": "Mixed"}),
+        (
+            "ALSHISTORY",
+            HISTORY_TOLD + "1,,WEAKNESS,,Hand,\n1,,weakness,,HAND,\n1,,OTHER,Yawning,,\n",
+            {"first_symptoms": "weakness (hand); other yawning"},
+        ),
+        ("ALSHISTORY", HISTORY_TOLD + "1,Neck,,,Other,Jaw\n", {"first_symptoms": "(other jaw)", "onset_site_other": "neck"}),
+        ("TREATMENT", "subject_id,Study_Arm,Treatment_Group_Delta\n1,Active,3\n", {"treatment_start_day": 3.0}),
+        ("HANDGRIPSTRENGTH", "subject_id,Test_Result,MS_Delta,DominantHand\n1,50,0,RIGHT\n1,50,9,Right\n", {"dominant_hand": "right"}),
+        (
+            "FAMILYHISTORY",
+            FAMILY + "1,1,,,ALS,,,\n1,,1,,Alzheimer,,,\n",
+            {"family_diseases": "als (father); alzheimer (maternal aunt)", "family_relatives": "father; maternal aunt"},
+        ),
+        (
+            "FAMILYHISTORY",
+            FAMILY + "1,,,1,ALS,Other,VAPB,Step-son\n",
+            {
+                "family_diseases": "als (other, step-son)",
+                "family_mutation": "VAPB",
+                "family_relatives": "other",
+                "family_relatives_other": "step-son",
+            },
+        ),
+        (
+            "CONMEDS",
+            "subject_id,Medication_Coded,Frequency,Route\n1,Riluzole,BID,PO\n1,Baclofen,TID,PO\n",
+            {"riluzole_frequency": "bid", "riluzole_route": "po"},
+        ),
+    ],
+)
+def test_columns_without_a_place_are_covariates(tmp_path: Path, table: str, text: str, expected: dict[str, float | str]) -> None:
+    plain = {"DEMOGRAPHICS": "subject_id,Age,Sex\n1,61,Male\n"}
+    cohort = cohort_of(tmp_path, **(plain | {table: text}))
+    assert covariates(cohort) == expected
+    assert cohort.issues.filter(rule="column_unknown").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("duration", "fits"),
+    [("731", True), ("24", True), ("2", True), ("24.9", True), ("1000", False), ("30", False), ("Long", True)],
+)
+def test_a_stated_duration_is_checked_against_the_onset_in_days_months_and_years(tmp_path: Path, duration: str, fits: bool) -> None:
+    cohort = cohort_of(tmp_path, ALSHISTORY=f"subject_id,Onset_Delta,Disease_Duration\n1,-731,{duration}\n")
+    assert rules(cohort, "ALSHISTORY") == ([] if fits else [("duration_differs", 2, "kept")])
+    told = covariates(cohort)["disease_duration"]
+    assert told == (duration if duration == "Long" else float(duration))
+    assert cohort.participants["onset_day"].to_list()[0] == -731.0
+
+
+def test_the_last_contact_over_all_tables_stands_beside_the_one_over_measured_tables(tmp_path: Path) -> None:
+    drugs = CONMEDS + "1,Baclofen,-9,200,,\n1,Riluzole,1,73299,,\n2,Baclofen,,not known,,\n"
+    adverse = "subject_id,Preferred_Term,Start_Date_Delta,End_Date_Delta\n1,Fall,10,45\n2,Fall,7,9999999\n3,Fall,8,\n"
+    cohort = cohort_of(tmp_path, CONMEDS=drugs, ADVERSEEVENTS=adverse)
+    assert cohort.participants.select("participant_id", "last_contact_day").rows() == [("1", 30.0), ("2", 0.0), ("3", None)]
+    last = cohort.covariates.filter(name="last_contact_all_tables").select("participant_id", "number").rows()
+    assert last == [("1", 200.0), ("2", 7.0), ("3", 8.0)]
+    assert cohort_of(tmp_path / "none").covariates.filter(name="last_contact_all_tables").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "pulse"),
+    [("Supine_Pulse,Baseline_Supine_Pulse", ",62", 62.0), ("Supine_Pulse,Endpoint_Supine_Pulse", "60,62", 60.0)],
+)
+def test_baseline_and_end_point_stand_in_where_the_value_of_the_row_is_missing(
+    tmp_path: Path, columns: str, cells: str, pulse: float
+) -> None:
+    cohort = cohort_of(tmp_path, VITALSIGNS=f"subject_id,Vital_Signs_Delta,{columns}\n1,0,{cells}\n")
+    assert cohort.measurements.filter(name="supine_pulse")["value"].to_list() == [pulse]
+    assert ("value_from_fallback" in cohort.issues["rule"]) is cells.startswith(",")
+
+
+def test_uncertain_names_of_neurofilament_columns_have_variants(tmp_path: Path) -> None:
+    variant = "subject_id,Biomarker,Specimen_Type,Result_Value,Units,Collection_Delta\n1,NfL,CSF,900,pg/mL,3\n"
+    cohort = cohort_of(tmp_path, Neurofilament=variant)
+    assert cohort.measurements.filter(name="nfl_csf").select("day", "value", "unit").rows() == [(3.0, 900.0, "pg/mL")]
+    both = "subject_id,Analyte,Biomarker,Matrix,Result,Collection_Delta\n1,NfL,Tau,CSF,900,3\n"
+    cohort = cohort_of(tmp_path / "both", Neurofilament=both)
+    assert cohort.measurements.filter(name="nfl_csf").height == 1
+    assert cohort.issues.filter(rule="column_unknown")["column"].to_list() == ["Biomarker"]
+
+
 @pytest.mark.parametrize("name", ["F_PROACT_{}.csv", "PROACT_{}.csv", "{}.CSV"])
 def test_every_vintage_of_file_names_is_found(tmp_path: Path, name: str) -> None:
     new = read(made(tmp_path / "a", {}), "proact")
@@ -417,12 +523,13 @@ def test_columns_are_found_in_any_case_and_order(tmp_path: Path) -> None:
 
 
 def test_unknown_and_unplaced_columns_and_files_are_listed(tmp_path: Path) -> None:
-    folder = made(tmp_path / "raw", {"DEATHDATA": "subject_id,Subject_Died,Death_Days,Cause\n1,Yes,400,x\n"})
+    events = "subject_id,Lowest_Level_Term\n1,Fall\n"
+    folder = made(tmp_path / "raw", {"DEATHDATA": "subject_id,Subject_Died,Death_Days,Cause\n1,Yes,400,x\n", "ADVERSEEVENTS": events})
     (folder / "F_PROACT_NEWTABLE.csv").write_text("a,b\n1,2\n")
     issues = read(folder, "proact").issues
     listed = set(issues.select("rule", "file", "column").rows())
     assert ("column_unknown", "F_PROACT_DEATHDATA.csv", "Cause") in listed
-    assert ("column_set_aside", "F_PROACT_DEMOGRAPHICS.csv", "Race_Asian") in listed
+    assert ("column_set_aside", "F_PROACT_ADVERSEEVENTS.csv", "Lowest_Level_Term") in listed
     assert ("file_unknown", "F_PROACT_NEWTABLE.csv", None) in listed
     assert ("file_absent", "LABS", None) in listed
 
@@ -440,7 +547,9 @@ def test_people_without_assessments_stay_and_are_listed(tmp_path: Path) -> None:
     ("demographics", "rule", "row"),
     [
         ("1,61,,Male,\n1,62,,Male,\n", "conflicting_row", 3),
-        ("1,61,,Male,\n1,61,,Male,1\n", "duplicate_row", 3),
+        ("1,61,,Male,1\n1,61,,Male,1\n", "duplicate_row", 3),
+        ("1,61,,Male,1\n1,61,,Male,\n", "conflicting_row", 3),
+        (f"1,61,,Male,{ODD}\n", "unknown_word", 2),
         ("1,610,,Male,\n", "value_implausible", 2),
         (f"1,{ODD},,Male,\n", "not_a_number", 2),
         (f"1,61,,{ODD},\n", "unknown_word", 2),

@@ -12,15 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from alsmodel.cli.data_commands import account_of
 from alsmodel.cli.main import app
 from alsmodel.cohort import Cohort, read
-from alsmodel.cohort.accounts import NOT_SET_APART, issue_groups, participants_through
+from alsmodel.cohort.accounts import NOT_SET_APART, UNTOLD, continued, issue_groups, participants_through
 from alsmodel.cohort.cohort import ACCOUNT_FILES
+from alsmodel.cohort.export import issue_table
 from alsmodel.cohort.keys import KEY_FILE, participant_keys, read_key
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
 from alsmodel.cohort.rules import RULES, what_to_do
 from alsmodel.cohort.tables import SCHEMAS, conform
+from alsmodel.errors import InvalidInput
 from alsmodel.patients import VirtualCohort, proact
+from alsmodel.reports.validation import validation_page
 
 #: Marks that only participants' data carry; none may be seen where data do not belong.
 PERSON, CELL, NUMBER = "SECRETPERSON", "=SECRETCELL", "71.8281828"
@@ -80,6 +84,19 @@ def test_no_output_shows_a_participant_or_a_cell(marked: Path, tmp_path: Path) -
     assert kept.filter(pl.col("value") == CELL)["rule"].n_unique() >= 4
 
 
+def test_plain_tables_show_no_participant_and_no_cell_either(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text(f"id,t,y\n{PERSON}1,0,{CELL}\n{PERSON}1,{CELL},3\n{PERSON}2,1,{NUMBER}\n{PERSON}2,1,7\n{CELL}\n")
+    spec = {"time_unit": "month", "longitudinal": {"file": "long.csv", "participant": "id", "time": "t", "outcomes": ["y"]}}
+    cohort = read(tmp_path, "tables", spec)
+    assert cohort.issues["value"].drop_nulls().to_list().count(CELL) == 2
+    page = validation_page(cohort, source="plain", layout="tables", key_words="")
+    table = issue_table(cohort.issues, bytes(32)).write_csv()
+    assert marks_in(page + table + json.dumps(account_of(cohort))) == []
+    with pytest.raises(InvalidInput) as caught:
+        read(tmp_path, "tables", spec, strict=True)
+    assert marks_in(str(caught.value)) == []
+
+
 def test_values_are_shown_where_they_are_asked_for_and_never_as_a_formula(marked: Path, tmp_path: Path) -> None:
     told = call("validate", marked, "--out", tmp_path / "out", "--with-values")
     assert CELL in told.stdout
@@ -90,6 +107,15 @@ def test_values_are_shown_where_they_are_asked_for_and_never_as_a_formula(marked
     shown = pl.read_parquet(tmp_path / "out" / "issues.parquet")
     assert CELL in shown["value"].to_list()
     assert json.loads(call("validate", marked, "--with-values", "--json").stdout)["cells"]
+
+
+def test_a_printed_cell_commands_no_terminal(marked: Path, tmp_path: Path) -> None:
+    name = "F_PROACT_ALSFRS.csv"
+    text = (marked / name).read_text(encoding="utf-8")
+    (tmp_path / name).write_text(text.replace(CELL, "\x1b[2Jgone"), encoding="utf-8")
+    told = call("validate", tmp_path, "--with-values")
+    assert "[2Jgone" in told.stdout
+    assert "\x1b[2J" not in told.stdout
 
 
 def test_validate_writes_nothing_without_out(marked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +251,7 @@ def made(people: dict[str, str | None], scored: list[str], faults: list[tuple[st
 
 
 def test_participants_are_counted_from_the_source_to_the_analysis() -> None:
-    people = {"1": None, "2": "Kennedy disease", "3": None, "4": "post-polio", "5": "Kennedy disease", "6": None}
+    people = {"1": None, "2": "Kennedy disease", "3": None, "4": "post-polio syndrome", "5": "Kennedy disease", "6": None}
     faults = [
         ("1", "repaired"),
         ("1", "repaired"),
@@ -240,9 +266,31 @@ def test_participants_are_counted_from_the_source_to_the_analysis() -> None:
         ("named in the source", 7, 0, None, 3),
         ("with a usable row", 6, 1, "no usable row", 2),
         (NOT_SET_APART, 4, 2, "Kennedy disease", 1),
-        (NOT_SET_APART, 3, 1, "post-polio", 1),
+        (NOT_SET_APART, 3, 1, "post-polio syndrome", 1),
         ("can be analysed", 2, 1, "no assessment and no measurement", 1),
     ]
+
+
+def test_a_reason_in_the_words_of_the_source_is_told_only_of_several() -> None:
+    people = {str(i): "withdrew consent" for i in range(5)} | {"6": "moved to her sister", "7": "Kennedy disease", "8": None}
+    flow = participants_through(made(people, ["8"], []))
+    assert flow.filter(pl.col("step") == NOT_SET_APART).select("n", "excluded", "reason").rows() == [
+        (3, 5, "withdrew consent"),
+        (2, 1, "Kennedy disease"),
+        (1, 1, UNTOLD),
+    ]
+
+
+def test_the_steps_of_an_analysis_go_on_from_the_source() -> None:
+    flow = pl.DataFrame({"step": ["read", "scored"], "n": [10, 8], "excluded": [0, 2], "reason": [None, "no score"]})
+    steps = pl.DataFrame({"step": ["dated", "analysed"], "participants": [5, 5], "reason": ["no date", None]})
+    whole = continued(flow, steps)
+    SCHEMAS["participant_flow"].validate(whole)
+    assert whole["n"].to_list() == [10, 8, 5, 5]
+    assert whole["reason"].to_list() == [None, "no score", "no date", None]
+    assert continued(flow[:0], steps)["excluded"].to_list() == [0, 0]
+    with pytest.raises(ValueError, match="9 participants are left"):
+        continued(flow, steps.with_columns(participants=9))
 
 
 def test_where_nobody_leaves_the_flow_is_short() -> None:
@@ -255,7 +303,7 @@ names = st.integers(0, 9).map(str)
 
 
 @given(
-    people=st.dictionaries(names, st.sampled_from([None, "mimic", "withdrew consent"])),
+    people=st.dictionaries(names, st.sampled_from([None, "Kennedy disease", "withdrew consent"])),
     scored=st.lists(names),
     faults=st.lists(st.tuples(st.one_of(st.none(), names), st.sampled_from(["kept", "repaired", "rejected"]))),
 )

@@ -25,7 +25,7 @@ def fit(people: int = 120) -> SimpleNamespace:
     )
     return SimpleNamespace(
         data=data,
-        spec=SimpleNamespace(outcome="alsfrs_r_total", events=("death", "tracheostomy")),
+        spec=SimpleNamespace(outcome="alsfrs_r_total", event_words="death or tracheostomy"),
         summary=fake.summary(),
         draws=fake.draws(),
         checks=fake.checks(),

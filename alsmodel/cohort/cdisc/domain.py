@@ -14,6 +14,7 @@ import polars as pl
 from alsmodel.cohort.cells import finite_series
 from alsmodel.cohort.files.table import FrameTable, TextTable, open_table
 from alsmodel.cohort.forms.form import Folder, Opened
+from alsmodel.cohort.forms.kinds import is_known
 from alsmodel.cohort.forms.mapping import FormMap, SourceMap
 from alsmodel.cohort.ledger import POSITION, Ledger
 from alsmodel.cohort.raw import NULLS
@@ -139,10 +140,9 @@ class Domain:
 
     def put(self, name: str, cells: pl.Series, *, seen_as: str = "") -> None:
         """Set the column that a form reads as `name`; faults in it are said to be in `seen_as`."""
-        name = self.named(name)
-        self.made[name] = cells.cast(pl.String)
-        if seen_as:
-            self.spelled[name] = self.named(seen_as)
+        name, shown = self.named(name), self.named(seen_as or name)
+        self.spelled[name] = shown
+        self.made[shown] = cells.cast(pl.String)
 
     def flag(self, rule: str, rows: pl.Series, *, column: str | None = None, detail: str | None = None) -> None:
         """Remember that some rows fell under a rule; null counts as no."""
@@ -167,11 +167,14 @@ class Domain:
 
     def form(self, map_: FormMap, raw: TextTable, name: str, **changes: object) -> Opened:
         """Return a form over this data set, with the variables of its mapping under their own names."""
-        columns = {self.named(written): target for written, target in map_.columns.items() if self.named(written) in raw.header}
-        where = {self.named(written): cells for written, cells in map_.where.items()}
-        shown = {self.spelled.get(written, written): target for written, target in columns.items()}
-        mine = replace(map_, columns=shown, where=where, file="", **changes)  # type: ignore[arg-type]
+        columns = {shown: target for written, target in map_.columns.items() if (shown := self.shown(written)) in raw.header}
+        where = {self.shown(written): cells for written, cells in map_.where.items()}
+        mine = replace(map_, columns=columns, where=where, **changes)  # type: ignore[arg-type]
         return Opened(name, mine, raw, columns, {written: written for written in where}, (), ())
+
+    def shown(self, name: str) -> str:
+        """Return the name under which a prepared column stands in the table."""
+        return self.spelled.get(self.named(name), self.named(name))
 
 
 def read_domains(folder: Path, source: str) -> tuple[dict[str, Domain], list[str], list[Fault]]:
@@ -226,6 +229,39 @@ def _open(path: Path, stem: str, faults: list[Fault]) -> Domain | None:
     text = [pl.col(name).str.strip_chars() for name in names]
     frame = frame.select(text).with_columns(pl.when(~pl.col(name).is_in(["", "."])).then(pl.col(name)) for name in names)
     return Domain(stem[:2].upper(), table, frame)
+
+
+def known_variables(source: SourceMap) -> list[str]:
+    """Return the variables that the source knows and has no place for."""
+    return [name for table in source.tables.values() for name in table.set_aside]
+
+
+def forms_over(domain: Domain, raw: TextTable, maps: Mapping[str, FormMap], extra: Mapping[str, str]) -> list[Opened]:
+    """Return the forms over one prepared data set.
+
+    Parameters
+    ----------
+    domain : Domain
+    raw : TextTable
+        The prepared data set.
+    maps : mapping
+        Name of the form -> its mapping.
+    extra : mapping
+        Column -> fact that the user names: of the first form where its kind knows the fact, else of the history.
+    """
+    opened = [domain.form(map_, raw, name) for name, map_ in maps.items()]
+    if not extra:
+        return opened
+    first = opened[0]
+    own = {column: fact for column, fact in extra.items() if is_known(first.map.kind, fact)}
+    # What the user says of a fact counts before what the package knows.
+    kept = {column: fact for column, fact in first.map.columns.items() if fact not in own.values()}
+    opened[0] = domain.form(replace(first.map, columns={**kept, **own}), raw, first.name)
+    rest = {column: fact for column, fact in extra.items() if column not in own}
+    if rest:
+        history = FormMap(kind="history", columns={PARTICIPANT: "participant_id", **rest})
+        opened.append(domain.form(history, raw, f"HISTORY:{first.name}"))
+    return opened
 
 
 def folder_of(forms: Sequence[Opened], source: SourceMap, others: Sequence[str], absent: Sequence[str]) -> tuple[Folder, SourceMap]:

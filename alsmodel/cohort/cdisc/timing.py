@@ -46,7 +46,7 @@ class Origins:
         domain.flag("date_unreadable", text.is_not_null() & day.is_null(), column=names[0])
         nominal = _CLOCK.own(pl.Series([NOMINAL]))[0]
         table = pl.DataFrame({PARTICIPANT: domain.get(PARTICIPANT), "_day": day.fill_null(nominal), "_real": day.is_not_null()})
-        domain.put(names[0], _iso(table["_day"]))
+        domain.put(names[0], text_of_days(table["_day"]))
         return cls(table.drop_nulls(PARTICIPANT).unique(PARTICIPANT, keep="first", maintain_order=True))
 
     def for_rows(self, domain: Domain) -> pl.DataFrame:
@@ -88,12 +88,18 @@ def dates(domain: Domain, date: str, study_day: str, origins: Origins, rows: pl.
     lost = looked & text.is_not_null() & ~real & from_day.is_null() & domain.get(PARTICIPANT).is_not_null()
     domain.flag("origin_missing", lost, column=date)
     text = text.set(~real, None)
-    partial = (text.is_not_null() & ~whole.fill_null(False)) | from_day.is_null()
-    made = text.zip_with(partial.fill_null(True), _iso(from_day))
+    domain.flag("date_unreadable", looked & text.is_not_null() & own.is_null() & from_day.is_not_null(), column=date)
+    partial = (text.is_not_null() & precise.is_in(["month", "year"]).fill_null(False)) | from_day.is_null()
+    made = text.zip_with(partial, text_of_days(from_day))
     return made.set(~looked, None)
 
 
-def _iso(day: pl.Series) -> pl.Series:
+def day_numbers(text: pl.Series) -> pl.Series:
+    """Return dates as days since 1970-01-01, incomplete ones by the rule of the forms."""
+    return _CLOCK.own(text)
+
+
+def text_of_days(day: pl.Series) -> pl.Series:
     """Return days since 1970-01-01 as ISO 8601 dates."""
     return day.round(0).cast(pl.Int32).cast(pl.Date).cast(pl.String)
 

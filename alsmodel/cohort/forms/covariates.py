@@ -28,6 +28,9 @@ def read_covariates(form: Form) -> pl.DataFrame:
     if not any(form.open_names(prefix) for prefix in COVARIATE_PREFIXES):
         return empty("covariates")
     frame = form.ledger.usable(form.frame.drop_nulls("participant_id"))
+    for column in form.open_names("flag:"):
+        unknown = pl.col(column).is_not_null() & ~pl.col(column).str.to_lowercase().is_in(list(form.words("flag")))
+        form.ledger.flag("unknown_word", frame, unknown, column=form.written[column])
     parts = [empty("covariates")]
     for column in form.open_names("covariate:"):
         parts.append(number_or_text(frame.select("participant_id", text=column), column.removeprefix("covariate:")))
@@ -72,11 +75,3 @@ def marked_words(form: Form, name: str) -> pl.Expr:
 
 def _set(form: Form) -> list[str]:
     return [word for word, meaning in form.words("flag").items() if meaning == "set"]
-
-
-def flag_unknown_marks(form: Form) -> None:
-    """Flag the cells of flag columns that neither set nor clear the flag."""
-    for column in form.open_names("flag:"):
-        cell = pl.col(column).str.to_lowercase()
-        unknown = pl.col(column).is_not_null() & ~cell.is_in(list(form.words("flag")))
-        form.ledger.flag("unknown_word", form.frame, unknown, column=form.written[column])

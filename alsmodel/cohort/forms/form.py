@@ -1,6 +1,6 @@
 """One form under reading, and the finding, opening and checking of a source's files; structural faults come all at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -57,7 +57,7 @@ class Form:
 
     def with_days(self) -> "Form":
         """Reject rows without a participant or a usable day; `day` becomes days from the time origin."""
-        form = self.with_participants()
+        form = self._done()
         written = self.written["day"]
         if self.clock.is_plain:
             return replace(form, frame=need_day(form.frame, self.ledger, written))
@@ -68,6 +68,15 @@ class Form:
         if self.ledger.flag("day_unusable", frame, pl.col("day").is_null(), column=written):
             frame = self.ledger.usable(frame)
         return replace(form, frame=frame)
+
+    def _done(self) -> "Form":
+        """Reject rows without a participant, and those of a form that was not done: neither a day nor anything else in it."""
+        form = self.with_participants()
+        said = [name for name in self.map.columns.values() if name in form.frame.columns and name != "participant_id"]
+        silent = pl.all_horizontal(pl.col(said).is_null())
+        if len(said) > 1 and self.ledger.flag("nothing_recorded", form.frame, silent, detail="neither a day nor a value in the row"):
+            form = replace(form, frame=self.ledger.usable(form.frame))
+        return form
 
     def days(self, frame: pl.DataFrame, *names: str) -> pl.DataFrame:
         """Turn columns of time into days from the time origin; unusable cells are flagged and count as missing."""
@@ -161,8 +170,15 @@ class Folder:
     unknown_files: tuple[str, ...]
 
 
-def open_folder(folder: Path, source: SourceMap) -> Folder:
+def open_folder(folder: Path, source: SourceMap, prepared: Callable[[TextTable], TextTable] | None = None) -> Folder:
     """Open every form of the folder and check what must be there.
+
+    Parameters
+    ----------
+    folder : Path
+    source : SourceMap
+    prepared : callable, optional
+        What is done to each table before its columns are matched, where a mapping cannot say it.
 
     Raises
     ------
@@ -175,12 +191,14 @@ def open_folder(folder: Path, source: SourceMap) -> Folder:
     opened: dict[str, Opened] = {}
     tables: dict[tuple[str, str], TextTable | None] = {}
     for name, form in source.tables.items():
-        one = _open_form(name, form, source, paths.get(name, []), tables, faults)
+        one = _open_form(name, form, source, paths.get(name, []), tables, faults, prepared)
         if one is not None:
             opened[name] = one
     if faults:
         raise InvalidInput(faults)
-    absent = tuple(name for name in source.tables if name not in paths)
+    # A file that several forms read is named once, by the first of them.
+    first = {form.stems or (name,): name for name, form in reversed(source.tables.items())}.values()
+    absent = tuple(name for name in source.tables if name not in paths and name in first)
     return Folder(_columns_noted_once(opened), absent, tuple(unknown))
 
 
@@ -224,7 +242,13 @@ def _matched(folder: Path, source: SourceMap) -> tuple[dict[str, list[Path]], li
 
 
 def _open_form(
-    name: str, form: FormMap, source: SourceMap, paths: Sequence[Path], tables: dict[tuple[str, str], TextTable | None], faults: list[Fault]
+    name: str,
+    form: FormMap,
+    source: SourceMap,
+    paths: Sequence[Path],
+    tables: dict[tuple[str, str], TextTable | None],
+    faults: list[Fault],
+    prepared: Callable[[TextTable], TextTable] | None,
 ) -> Opened | None:
     if not paths:
         if form.required or form.file:
@@ -236,7 +260,8 @@ def _open_form(
         return None
     key = (paths[0].name, form.sheet)
     if key not in tables:
-        tables[key] = open_table(paths[0], faults, sheet=form.sheet, delimiter=source.delimiter)
+        table = open_table(paths[0], faults, sheet=form.sheet, delimiter=source.delimiter)
+        tables[key] = prepared(table) if table is not None and prepared is not None else table
     raw = tables[key]
     if raw is None:
         return None

@@ -71,7 +71,20 @@ KINDS: dict[str, KindOfForm] = {
     "participants": KindOfForm(
         ("participant_id",),
         (
-            *("sex", "age", "birth_day", "site", "arm", "phenotype", "ftd", "exclusion", "entry_day", "origin_day", "family_history"),
+            *(
+                "sex",
+                "age",
+                "birth_day",
+                "site",
+                "arm",
+                "phenotype",
+                "phenotype_day",
+                "ftd",
+                "exclusion",
+                "entry_day",
+                "origin_day",
+                "family_history",
+            ),
             *("height", "height_unit", "gene", "source"),
         ),
         "one row per participant: sex, age, arm and other facts of baseline",

@@ -9,6 +9,7 @@ from alsmodel.cohort.forms.kinds import KINDS, Kind, is_known
 from alsmodel.cohort.forms.questions import answered
 from alsmodel.cohort.raw import collapsed
 from alsmodel.cohort.schema_files import load_mapping, load_vocabulary
+from alsmodel.errors import InvalidInput
 
 Words = dict[str, dict[str, str]]
 
@@ -203,7 +204,13 @@ def source_map(values: Mapping[str, Any], *, where: str, lines: Mapping[Any, int
     """
     from alsmodel.settings import decode
 
-    given = decode(SourceMap, answered(values, where=where, lines=lines), where=where, lines=lines)
+    settled, faults = answered(values, where=where, lines=lines)
+    try:
+        given = decode(SourceMap, settled, where=where, lines=lines)
+    except InvalidInput as error:
+        raise InvalidInput([*faults, *error.faults]) from None
+    if faults:
+        raise InvalidInput(faults)
     base = load_vocabulary()
     words = {name: {**base["words"].get(name, {}), **given.words.get(name, {})} for name in {**base["words"], **given.words}}
     ranges = {name: (float(low), float(high)) for name, (low, high) in base["ranges"].items()}

@@ -6,7 +6,7 @@ import polars as pl
 
 from alsmodel.clinical.units import DAYS_PER_UNIT, DAYS_PER_YEAR
 from alsmodel.cohort.cells import finite, known_word, reject_copies, within
-from alsmodel.cohort.forms.covariates import flag_unknown_marks, is_said, listed, marked_words, number_or_text
+from alsmodel.cohort.forms.covariates import is_said, listed, marked_words, number_or_text
 from alsmodel.cohort.forms.form import Form
 from alsmodel.cohort.forms.measured import in_unit
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
@@ -40,7 +40,7 @@ def read_participants(form: Form) -> pl.DataFrame:
     facts = [name for name in frame.columns if name not in (POSITION, LINE, "participant_id")]
     frame = _first_of_each(frame, ledger, facts)
     frame = form.numbers(frame, {"age": None})
-    frame = form.days(frame, "birth_day", "entry_day")
+    frame = form.days(frame, "birth_day", "entry_day", "phenotype_day")
     born = pl.col("age").is_null() & pl.col("birth_day").is_not_null()
     ledger.flag("age_from_birth", frame, born, column=written["birth_day"])
     # The birth day is a negative count of days before the time origin, not a date; its sign is never dropped.
@@ -53,7 +53,7 @@ def read_participants(form: Form) -> pl.DataFrame:
     frame = in_unit(form.numbers(frame, {"height": None}), "height", "cm", form)
     frame = within(frame, {"height": form.source.ranges["height"]}, ledger, written)
     said = {*form.map.spelled, *form.map.constants, "age"}
-    kept = [name for name in ("sex", "age", "entry_day", "arm", *_AS_SAID, *_YES_NO) if name in said]
+    kept = [name for name in ("sex", "age", "entry_day", "arm", *_AS_SAID, "phenotype_day", *_YES_NO) if name in said]
     return frame.select("participant_id", *kept, *([pl.col("height").alias("height_cm")] if "height" in said else []))
 
 
@@ -130,7 +130,6 @@ def read_family(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     form = form.with_participants()
     ledger = form.ledger
-    flag_unknown_marks(form)
     diseases = pl.concat_str("disease", "disease_other", "neuro_disease", "neuro_disease_other", separator=" ", ignore_nulls=True)
     specified = pl.when(pl.col("mutation").str.contains(r"(?i)^other\b")).then(pl.lit(None)).otherwise(pl.col("mutation"))
     mutation = pl.coalesce(specified, "mutation_other", "mutation")

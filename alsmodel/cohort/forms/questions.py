@@ -15,7 +15,7 @@ An empty text as what to put leaves the setting out.
 from collections.abc import Iterator, Mapping
 from typing import Any, final
 
-from alsmodel.errors import Fault, InvalidInput
+from alsmodel.errors import Fault
 
 #: The answer that has not been given, and the entry of a choice that names its question.
 OPEN = "?"
@@ -24,8 +24,11 @@ _GONE = object()
 Path = tuple[str | int, ...]
 
 
-def answered(values: Mapping[str, Any], *, where: str, lines: Mapping[Any, int] | None = None) -> dict[str, Any]:
-    """Return a mapping's values with every choice replaced by what its answer says.
+def answered(values: Mapping[str, Any], *, where: str, lines: Mapping[Any, int] | None = None) -> tuple[dict[str, Any], list[Fault]]:
+    """Return a mapping's values with every choice replaced by what its answer says, and what is wrong with the answers.
+
+    The choices of a question that is open are settled by the first answer that they offer, so that whatever else is wrong in
+    the mapping can be found in the same go.
 
     Parameters
     ----------
@@ -33,17 +36,12 @@ def answered(values: Mapping[str, Any], *, where: str, lines: Mapping[Any, int] 
         As read from the file.
     where, lines
         Name of the file and line of each setting, for messages.
-
-    Raises
-    ------
-    InvalidInput
-        With every question that is open, answered by something else than what it offers, or asked and not listed.
     """
     from alsmodel.settings.toml import line_of
 
     given = values.get("questions", {})
     if not isinstance(given, Mapping):
-        return dict(values)
+        return dict(values), []
     answers = {str(name): _text(answer) for name, answer in given.items()}
     asked = Asked(answers)
     result = {name: asked.settled(value, (name,)) for name, value in values.items() if name != "questions"}
@@ -51,9 +49,7 @@ def answered(values: Mapping[str, Any], *, where: str, lines: Mapping[Any, int] 
     for path, name, message in asked.wrong():
         line = line_of(lines, path)
         faults.append(Fault(where if line is None else f"{where}:{line}", message, "" if name is None else asked.remedy(name)))
-    if faults:
-        raise InvalidInput(faults)
-    return result | ({"questions": answers} if answers else {})
+    return result | ({"questions": answers} if answers else {}), faults
 
 
 @final
@@ -88,7 +84,8 @@ class Asked:
         offered = {answer: entry for answer, entry in value.items() if answer != OPEN}
         self.offers.setdefault(name, {}).update(dict.fromkeys(offered))
         self.places.setdefault(name, path)
-        chosen = offered.get(self.answers.get(name, OPEN), "")
+        answer = self.answers.get(name, OPEN)
+        chosen = offered.get(answer, next(iter(offered.values()), "") if answer == OPEN else "")
         return _GONE if chosen == "" else chosen
 
     def wrong(self) -> Iterator[tuple[Path, str | None, str]]:

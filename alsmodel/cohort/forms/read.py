@@ -22,6 +22,7 @@ from alsmodel.cohort.forms.origin import origins
 from alsmodel.cohort.forms.person import merged
 from alsmodel.cohort.forms.scores import measures, read_scores
 from alsmodel.cohort.forms.shared import FileLedger, FormLedger
+from alsmodel.cohort.forms.statements import computed_criteria, note_disagreements, recorded_phenotypes
 from alsmodel.cohort.ledger import Ledger
 from alsmodel.cohort.tables import conform, empty, polars_schema
 from alsmodel.errors import Fault, InvalidInput
@@ -131,6 +132,9 @@ def joined(parts: Parts, source: SourceMap, *, provenance: Mapping[str, Any], st
     _note_participants(participants, parts)
     if parts.later:
         parts.add("covariates", _last_of_all(participants, parts))
+    if parts.tables.get("signs"):
+        parts.add("classifications", computed_criteria(parts.of("signs")))
+        note_disagreements(parts.of("classifications"), next(iter(parts.ledgers.values())))
     tables = {name: parts.of(name) for name in _FILLED}
     tables["covariates"] = tables["covariates"].unique(["participant_id", "name"], keep="first", maintain_order=True)
     tables["events"] = tables["events"].sort("day", nulls_last=True, maintain_order=True)
@@ -216,6 +220,9 @@ def _scored(read: _Measured) -> Callable[[Form, Parts], None]:
 
 def _baseline(form: Form, parts: Parts) -> None:
     facts = people.read_participants(form)
+    if "phenotype" in facts.columns:
+        parts.add("classifications", recorded_phenotypes(facts))
+        facts = facts.drop("phenotype_day", strict=False)
     parts.add_facts(form, facts)
     parts.baseline.append(facts["participant_id"])
 

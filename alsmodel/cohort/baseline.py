@@ -1,0 +1,77 @@
+"""Baseline covariates of participants: columns of the cohort, and values derived from scores, signs and statements."""
+
+import polars as pl
+
+from alsmodel.cohort.cohort import Cohort
+from alsmodel.cohort.derived import DERIVED, OF_DELTA_FRS, baseline_score, phenotype
+from alsmodel.cohort.selection import Selection
+from alsmodel.cohort.steps import Steps
+from alsmodel.errors import Fault, InvalidInput
+
+#: Participant columns that may stand in a model as baseline covariates.
+COLUMNS = ("age", "sex", "onset_site", "phenotype", "arm", "el_escorial", "gene", "source", "site", "height_cm")
+
+
+def covariate_values(
+    cohort: Cohort, selection: Selection, people: pl.DataFrame, visits: pl.DataFrame, faults: list[Fault], where: str
+) -> dict[str, pl.Series]:
+    """Raw values of each covariate in the order of `people`, and the faults of missing ones without a choice."""
+    extra = set(cohort.covariates["name"].unique().to_list())
+    values: dict[str, pl.Series] = {}
+    for name in selection.covariates:
+        if name in DERIVED:
+            values[name] = DERIVED[name](cohort, selection, people)
+        elif name == "phenotype" and name not in extra:
+            try:
+                values[name] = phenotype(cohort, people, f"{where}.covariates.{name}")
+            except InvalidInput as refusal:
+                faults += refusal.faults
+                continue
+        elif name in COLUMNS and (people[name].null_count() < people.height or name not in extra):
+            values[name] = people[name].cast(pl.Float64) if people[name].dtype.is_numeric() else people[name].cast(pl.String)
+        elif name in extra:
+            rows = cohort.covariates.filter(pl.col("name") == name)
+            joined = people.select("participant_id").join(rows, on="participant_id", how="left", maintain_order="left")
+            values[name] = joined["number"] if joined["number"].null_count() < joined.height else joined["text"]
+        else:
+            known = sorted(extra | {"age", "sex", "onset_site", "phenotype", "arm"} | set(DERIVED))
+            faults.append(Fault(f"{where}.covariates.{name}", f"No covariate is called {name!r}.", f"The cohort has {', '.join(known)}."))
+            continue
+        values[name] = values[name].alias(name)
+        lost = values[name].null_count()
+        if lost == people.height:
+            faults.append(Fault(f"{where}.covariates.{name}", f"{name} is missing for everyone.", "Leave it out."))
+        elif lost and missing_policy(name, values[name], selection) == "refuse":
+            faults.append(
+                Fault(
+                    f"{where}.covariates.{name}.missing",
+                    f"{name} is missing for {lost} of {people.height} participants and nothing was chosen for them.",
+                    'Choose missing = "own level" (text), "impute" (numbers), "indicator" (randomised comparisons) or "complete-case".',
+                )
+            )
+    return values
+
+
+def without_score_of_covariates(
+    cohort: Cohort, selection: Selection, people: pl.DataFrame, visits: pl.DataFrame, steps: Steps
+) -> pl.DataFrame:
+    """Take the score that delta-FRS is made of, and those before it, out of the outcomes; unless kept on purpose ("attenuated")."""
+    if not set(OF_DELTA_FRS) & set(selection.covariates) or selection.delta_frs == "attenuated" or selection.outcome != "alsfrs_r_total":
+        return visits
+    used = baseline_score(cohort, selection).select("participant_id", used="day")
+    kept = visits.join(used, on="participant_id", how="left", maintain_order="left")
+    kept = kept.filter(pl.col("used").is_null() | (pl.col("day") > pl.col("used"))).drop("used")
+    steps.note(
+        "outcomes after the score behind delta-FRS", people.height, kept.height,
+        f"{visits.height - kept.height} scores are part of a covariate and no longer outcomes",
+    )  # fmt: skip
+    return kept
+
+
+def missing_policy(name: str, series: pl.Series, selection: Selection) -> str:
+    chosen = selection.covariates[name].missing
+    if chosen is not None:
+        return chosen
+    if selection.randomised:
+        return "indicator"
+    return "impute" if series.dtype.is_numeric() else "refuse"
