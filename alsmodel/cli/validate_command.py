@@ -104,8 +104,11 @@ def _write(cohort: "Cohort", folder: Path, key: bytes, *, source: str, layout: s
 
 
 def _cells(cohort: "Cohort") -> list[dict[str, Any]]:
-    """Return the first cells at fault, without the characters by which a text could command a terminal."""
+    """Return the first cells at fault, errors before others, without characters by which a text could command a terminal."""
     import polars as pl
 
-    at_fault = cohort.issues.filter(pl.col("value").is_not_null()).select("rule", "file", "row", "column", "value").head(MOST_CELLS)
+    from alsmodel.cohort.tables import SEVERITIES
+
+    at_fault = cohort.issues.drop_nulls("value").sort(pl.col("severity").cast(pl.Enum(SEVERITIES)), maintain_order=True).head(MOST_CELLS)
+    at_fault = at_fault.select("rule", "file", "row", "column", "value")
     return at_fault.with_columns(pl.col("file", "column", "value").str.replace_all(r"\p{C}", "\ufffd")).to_dicts()

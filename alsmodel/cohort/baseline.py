@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from alsmodel.clinical.phenotypes import require_baseline_words
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.derived import DERIVED, OF_DELTA_FRS, baseline_score, phenotype
 from alsmodel.cohort.selection import Selection
@@ -33,6 +34,7 @@ def covariate_values(
             rows = cohort.covariates.filter(pl.col("name") == name)
             joined = people.select("participant_id").join(rows, on="participant_id", how="left", maintain_order="left")
             values[name] = joined["number"] if joined["number"].null_count() < joined.height else joined["text"]
+            faults += _immortal(values[name], f"{where}.covariates.{name}")
         else:
             known = sorted(extra | {"age", "sex", "onset_site", "phenotype", "arm"} | set(DERIVED))
             faults.append(Fault(f"{where}.covariates.{name}", f"No covariate is called {name!r}.", f"The cohort has {', '.join(known)}."))
@@ -50,6 +52,17 @@ def covariate_values(
                 )
             )
     return values
+
+
+def _immortal(values: pl.Series, place: str) -> tuple[Fault, ...]:
+    """Return the faults of a text covariate whose words need follow-up, such as a phenotype without its day."""
+    if values.dtype != pl.String:
+        return ()
+    try:
+        require_baseline_words(values, place=place)
+    except InvalidInput as refusal:
+        return refusal.faults
+    return ()
 
 
 def without_score_of_covariates(

@@ -11,7 +11,8 @@ import polars as pl
 from alsmodel.clinical import criteria, stages
 from alsmodel.clinical.alsfrs import delta_frs
 from alsmodel.clinical.burden import burden
-from alsmodel.clinical.dated import FOLLOW_UP, PHENOTYPE, baseline_value, require_baseline
+from alsmodel.clinical.dated import PHENOTYPE, baseline_value, require_baseline
+from alsmodel.clinical.phenotypes import recorded_statements
 from alsmodel.clinical.prognosis import risk_scores
 from alsmodel.clinical.signs import Scheme
 from alsmodel.clinical.units import DAYS_PER_MONTH, DAYS_PER_YEAR
@@ -147,26 +148,11 @@ def phenotype(cohort: Cohort, people: pl.DataFrame, place: str) -> pl.Series:
     stated = cohort.classifications.join(baseline, on="participant_id", how="semi")
     said = stated.filter(pl.col("scheme") == PHENOTYPE)["participant_id"].unique().implode()
     # What is recorded of a participant without a statement is a statement without a day.
-    bare = people.filter(pl.col("phenotype").is_not_null() & ~pl.col("participant_id").is_in(said)).select(
-        "participant_id",
-        day=pl.lit(None, dtype=pl.Float64),
-        scheme=pl.lit(PHENOTYPE),
-        category=_needing(),
-        origin=pl.lit("recorded"),
-        decided_by=pl.lit(None, dtype=pl.String),
-    )
+    bare = recorded_statements(people.filter(~pl.col("participant_id").is_in(said)).select("participant_id", "phenotype"))
     every = pl.concat([stated.select(bare.columns), bare])
     require_baseline(every, scheme=PHENOTYPE, baseline=baseline, place=place)
     known = baseline_value(stated, scheme=PHENOTYPE, baseline=baseline, place=place)
     return _beside(people, known).select(pl.coalesce("category", "phenotype")).to_series()
-
-
-def _needing() -> pl.Expr:
-    """Return the phenotype as written, or the category that needs follow-up however it is spelled."""
-    names = [category for scheme, category in FOLLOW_UP if scheme == PHENOTYPE]
-    spelled = {name.lower(): name for name in names} | {"primary lateral sclerosis": "PLS", "progressive muscular atrophy": "PMA"}
-    plain = pl.col("phenotype").str.to_lowercase().str.replace_all(r"[-_\s]+", " ").str.strip_chars()
-    return pl.coalesce(plain.replace_strict(spelled, default=None, return_dtype=pl.String), "phenotype")
 
 
 def _beside(people: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:

@@ -70,6 +70,7 @@ _SCORES = (
     Rule("item_5_both_differ", "error", "repaired", "5a and 5b both filled and different; item 5 counts as missing"),
     Rule("total_out_of_range", "error", "repaired", "stored total impossible; the sum of the items is used, if any"),
     Rule("total_differs", "warning", "repaired", "stored total is not the sum of the items; the sum is used"),
+    Rule("implausible_jump", "warning", "kept", "a change since the assessment before that is hardly the disease; kept as scored"),
     Rule("ten_item_scale", "note", "kept", "rows of the ten-item ALSFRS: total on 40, never rescaled"),
 )
 
@@ -131,10 +132,15 @@ _FORMS = (
     Rule("event_day_missing", "warning", "kept", "happened on an unknown day; never read as not happened"),
     Rule("duration_differs", "warning", "kept", "the stated duration of disease fits the day of onset in no unit; both kept as recorded"),
     Rule("criteria_disagree", "warning", "kept", "the recorded category is not the one that the signs give; both are kept"),
+    Rule("row_count_line", "note", "set aside", "a line in which the source's database counted the rows; it is no row of the table"),
     Rule("fact_conflict", "warning", "kept", "two forms say different things of the participant; the first form of the mapping was used"),
     Rule("day_differs", "warning", "kept", "study day and date disagree; the study day was used"),
-    Rule("study_day_zero", "error", "repaired", "there is no study day 0; the cell counts as missing, and the date is used if there is one"),
-    Rule("death_sources_differ", "warning", "kept", "two data sets differ about the death; the participants' data set was used for its day"),
+    Rule(
+        "study_day_zero", "error", "repaired", "there is no study day 0; the cell counts as missing, and the date is used if there is one"
+    ),
+    Rule(
+        "death_sources_differ", "warning", "kept", "two data sets differ about the death; the participants' data set was used for its day"
+    ),
     Rule("repeated_elsewhere", "warning", "rejected", "another data set of the folder has this participant and day; the first was used"),
 )
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -456,3 +457,11 @@ def test_disagreements_are_listed_and_nothing_is_removed() -> None:
 def test_findings_read_the_atoms() -> None:
     found = criteria_rules.findings([("umn", "bulbar", None), ("lmn_emg", "cervical", "left"), ("lmn_emg", "thoracic", None)])
     assert found == criteria_rules.Findings(frozenset({"bulbar"}), frozenset(), frozenset({"cervical", "thoracic"}), 1)
+
+
+def test_the_documented_cases_and_signs_are_those_tested() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "clinical" / "signs_and_criteria.md").read_text(encoding="utf-8")
+    cells = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")]
+    cases = [(" ".join(row[:4]), *row[4:]) for row in cells if len(row) == 8]
+    assert cases == CASES
+    assert [row[0] for row in cells if len(row) == 6] == list(SIGNS)

@@ -224,6 +224,13 @@ def test_propagation(
     assert undecided["reason"].to_list() == ([] if reason is None else [reason])
 
 
+def test_propagation_names_the_regions_that_decided_it() -> None:
+    table = signs(("A", 12, "LLoL"), ("B", 3, "oLLo"), ("B", 6, "LLLo"))
+    rows, _ = propagation_statements(symptoms_by_visit(table), onset(A=ARM, B=ARM))
+    early = rows.filter(pl.col("category") == "PE")
+    assert early["decided_by"].to_list() == ["symptoms in bulbar, lumbosacral", "symptoms in thoracic"]
+
+
 def test_a_region_may_be_trusted_to_be_free() -> None:
     table = signs(("A", 6, "oL-o"), ("A", 15, "oL-o"))
     rows, undecided = propagation_statements(symptoms_by_visit(table), onset(A=ARM), needed=("bulbar", "cervical", "lumbosacral"))

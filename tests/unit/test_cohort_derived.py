@@ -160,7 +160,7 @@ def test_a_phenotype_recorded_without_a_day_counts_only_when_it_needs_no_follow_
     people = cohort().participants.with_columns(phenotype=pl.Series(["classic", "bulbar", "classic"]))
     data = joint_data(cohort(participants=people), Selection(covariates={"phenotype": Covariate()}))
     assert data.columns["phenotype[bulbar]"].tolist() == [0.0, 1.0, 0.0]
-    for word in ("Flail arm", "flail-leg", "PLS", "primary lateral sclerosis", "pma"):
+    for word in ("Flail arm", "flail-leg", "PLS", "primary lateral sclerosis", "PUMN", "pma"):
         flail = cohort().participants.with_columns(phenotype=pl.Series(["classic", "bulbar", word]))
         with pytest.raises(InvalidInput, match="no baseline covariate"):
             joint_data(cohort(participants=flail), Selection(covariates={"phenotype": Covariate()}))
@@ -205,3 +205,9 @@ def test_computed_criteria_are_covariates() -> None:
     )
     levels = [name for name in data.columns if name.startswith("computed_gold_coast")]
     assert levels
+
+
+def test_a_text_covariate_that_names_a_phenotype_of_follow_up_is_refused_too() -> None:
+    text = pl.DataFrame({"participant_id": ["a", "b", "c"], "name": ["kind"] * 3, "text": ["classic", "PLS", "bulbar"]})
+    with pytest.raises(InvalidInput, match="48 months"):
+        joint_data(cohort(covariates=text), Selection(covariates={"kind": Covariate()}))

@@ -13,7 +13,7 @@ from alsmodel.cohort import Cohort
 from alsmodel.cohort.forms.clock import Clock
 from alsmodel.cohort.forms.mapping import TimeMap, authored_map, source_map
 from alsmodel.cohort.forms.read import read_folder
-from alsmodel.cohort.schema_files import source_names
+from alsmodel.cohort.schema_files import load_mapping, source_names
 from alsmodel.errors import InvalidInput
 
 SCORES = {"id": "participant_id", "visit": "day", "speech": "item_1", "walking": "item_8"}
@@ -266,7 +266,9 @@ def test_every_structural_fault_of_a_mapped_folder_comes_at_once(tmp_path: Path)
 
 
 def test_every_authored_mapping_can_be_loaded() -> None:
-    for source in source_names():
+    whole_sources = [source for source in source_names() if "tables" in load_mapping(source)]
+    assert "proact" in whole_sources
+    for source in whole_sources:
         assert authored_map(source).tables
 
 
@@ -308,3 +310,20 @@ def test_broken_tables_are_read_or_refused_and_no_row_is_lost(
         assert cohort.flow["read"].to_list() == [len(rows)]
     named = {row[order.index("id")] for row in rows} - {"", "-", ".", "NA", '"'}
     assert set(cohort.participants["participant_id"]) == named or '"' in text
+
+
+def test_jumps_are_flagged_at_their_row_whatever_lies_between(tmp_path: Path) -> None:
+    text = (
+        "id,visit,speech,walking\n"
+        "1,0,1,4\n1,30,4,4\n"  # speech rose by three
+        "2,0,0,4\n2,30,,4\n2,60,4,4\n"  # the same over a missing score
+        "3,0,4,4\n3,30,3,1\n3,60,4,3\n"  # falls and small rises are the disease and its noise
+        "4,0,1,\n5,30,4,\n"  # another participant's score is no change
+    )
+    tables = {"scores": {"kind": "assessments", "file": "v.csv", "columns": SCORES}}
+    cohort = read(tmp_path, {"v.csv": text}, tables=tables)
+    assert [(rule, row) for rule, row, _ in found(cohort) if rule == "implausible_jump"] == [
+        ("implausible_jump", 3),
+        ("implausible_jump", 6),
+    ]
+    assert cohort.assessments["item_1"].drop_nulls().to_list().count(4) == 5

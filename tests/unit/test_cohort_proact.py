@@ -571,8 +571,8 @@ def test_structural_faults_come_all_at_once_and_nothing_is_returned(tmp_path: Pa
     with pytest.raises(InvalidInput) as caught:
         read(folder, "proact")
     text = str(caught.value)
-    assert len(caught.value.faults) == 6
-    for expected in ("semicolon", "no rows", "DEATHDATA", "cp1252", "Slow_vital_Capacity_Delta", "both the table ALSFRS"):
+    assert len(caught.value.faults) == 7
+    for expected in ("semicolon", "no rows", "DEATHDATA", "cp1252", "Slow_vital_Capacity_Delta", "both the table ALSFRS", "releases"):
         assert expected in text
 
 

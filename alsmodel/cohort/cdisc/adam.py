@@ -23,8 +23,8 @@ from alsmodel.errors import Fault, InvalidInput
 
 #: Flags of the analysis populations and strata that become covariates where ADSL has them.
 _COVARIATES = r"^(?:ITTFL|SAFFL|STRAT\w*)$"
-_DEATH_WORDS = r"^(?:overall survival|(?:time to )?(?:all[- ]cause )?death(?: (?:from|of|due to) any cause)?|(?:time to )?all[- ]cause mortality)"
-_TRACHEOSTOMY_WORDS = r"tracheostomy[- ]free survival|death or tracheostomy|tracheostomy or death"
+_DEATH_WORDS = r"^(?:overall survival|(?:time to )?(?:all[- ]cause )?death(?:,? (?:(?:from|of|due to) )?any cause)?|(?:time to )?all[- ]cause mortality)$"
+_TRACHEOSTOMY_WORDS = r"^(?:time to )?(?:tracheostomy[- ]free survival|death or tracheostomy|tracheostomy or death)$"
 #: What may follow the words of an end point: its unit.
 _UNIT = r"\s*\((days?|weeks?|months?|years?)\)\s*$"
 _NFL = r"(?i)neurofilament light|\bnfl\b"
@@ -253,7 +253,7 @@ def _definition(code: str, words: str, mapping: CdiscMapping) -> tuple[str, str]
         tag = known[tag.lower()]
     elif told is None and re.search(_TRACHEOSTOMY_WORDS, plain, re.IGNORECASE):
         tag = TRACHEOSTOMY_FREE.tag
-    elif told is None and re.match(f"{_DEATH_WORDS}$", plain, re.IGNORECASE):
+    elif told is None and re.search(_DEATH_WORDS, plain, re.IGNORECASE):
         tag = DEATH.tag
     if tag == DEATH.tag:
         return "death", tag

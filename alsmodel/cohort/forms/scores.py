@@ -5,6 +5,7 @@ import polars as pl
 from alsmodel.clinical import alsfrs
 from alsmodel.cohort.cells import finite, finite_series, reject_copies
 from alsmodel.cohort.forms.form import Form
+from alsmodel.cohort.forms.jump_flags import flag_jumps
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
 
 _ITEM_5 = ("item_5a", "item_5b", "item_5")
@@ -35,6 +36,7 @@ def score(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     if ledger.flag("nothing_recorded", frame, empty):
         frame = ledger.usable(frame)
     frame = _one_per_day(frame, ledger)
+    flag_jumps(frame, ledger)
     ten = frame.filter(pl.col("scale") == "ALSFRS").height
     if ten:
         ledger.note("ten_item_scale", detail=f"{ten} rows of the ten-item ALSFRS: total on 40, never rescaled")

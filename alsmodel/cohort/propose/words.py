@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+import polars as pl
+
 from alsmodel.cohort.propose.columns import Column
 from alsmodel.cohort.propose.draft import Choice, Draft, DraftForm, Question, Value, slug
 from alsmodel.cohort.schema_files import load_vocabulary
@@ -53,9 +55,13 @@ def put_words(draft: Draft, form: DraftForm, column: Column, target: str, name: 
 
 def put_yes_no(draft: Draft, form: DraftForm, column: Column, target: str) -> None:
     """Map a column of yes and no; one question serves all columns with the same codes."""
-    form.put(column, target)
     words = _plain_words(column, _YES_NO)
     codes = _codes(column)
+    said = form.words.get("yes_no", {})
+    if codes and set(codes) & set(said) and not set(codes) <= set(said):
+        draft.leave(form.sheet, column, f"its codes mean something else than those of other columns of yes and no: {target} needs a form of its own")
+        return
+    form.put(column, target)
     if codes:
         low, high = codes
         ask = (f"In columns of yes and no that hold {low} and {high} ({column.name} is one), which code means yes?",)
@@ -133,5 +139,5 @@ def _codes(column: Column) -> tuple[str, str] | None:
     return tuple(sorted(levels)) if len(levels) == 2 else None  # type: ignore[return-value]
 
 
-def _participants(form: DraftForm):  # type: ignore[no-untyped-def]
+def _participants(form: DraftForm) -> pl.Series | None:
     return None if form.sheet.participant is None else form.sheet.participant.text

@@ -124,6 +124,11 @@ def told(*cells: pl.Expr) -> pl.Expr:
     return pl.when(pl.any_horizontal(cell.is_not_null() for cell in cells)).then(pl.lit("yes"))
 
 
+def first_of(*cells: pl.Expr) -> pl.Expr:
+    """Return the first cell that has something in it."""
+    return pl.coalesce(cells)
+
+
 def elsewhere(axial: pl.Expr, neck: pl.Expr, trunk: pl.Expr, breathing: pl.Expr, generalized: pl.Expr, other: pl.Expr) -> pl.Expr:
     """Return the mark of an onset elsewhere than in bulb, limbs and breathing muscles.
 
