@@ -18,6 +18,12 @@ class SourceFormat(StrEnum):
     """Layouts that a folder on the command line may have."""
 
     proact = "proact"
+    dream = "dream"
+    answer_als = "answer-als"
+    all_als = "all-als"
+    sdtm = "sdtm"
+    adam = "adam"
+    mapped = "mapped"
     cohort = "cohort"
 
 
@@ -27,8 +33,13 @@ class MadeFormat(StrEnum):
     proact = "proact"
 
 
-Source = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the source's files.", show_default=False)]
-Layout = Annotated[SourceFormat, typer.Option("--format", help="Layout of the source.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="SOURCE", help="Folder with the source's files; with --mapping also one file.", show_default=False)
+]
+Layout = Annotated[SourceFormat, typer.Option("--format", help="Layout of the source; --mapping implies mapped.")]
+Mapping = Annotated[
+    Path | None, typer.Option("--mapping", metavar="MAPPING.TOML", help="Read files of any layout by this mapping.", show_default=False)
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 when any row has an error.")]
 
 
@@ -36,6 +47,7 @@ def ingest(
     source: Source,
     out: Annotated[Path, typer.Option("--out", metavar="COHORT", help="Folder to write.", show_default=False)],
     layout: Layout = SourceFormat.proact,
+    mapping: Mapping = None,
     strict: Strict = False,
     force: Force = False,
     as_json: Json = False,
@@ -44,7 +56,7 @@ def ingest(
     """Read a source into a cohort folder, and account for every row."""
     output = Output(as_json=as_json, quiet=quiet)
     refuse_overwriting(out, force=force)
-    cohort = read_source(source, layout, strict, output)
+    cohort = read_source(source, layout_of(layout, mapping), strict, output, mapping)
     cohort.save(out)
     show_account(cohort, output)
     output.say(f"Cohort of {cohort.participants.height:,} participants written to {out}")
@@ -87,12 +99,27 @@ def refuse_overwriting(out: Path, *, force: bool) -> None:
         raise UsageFault(f"{out} exists. Give --force to replace it, or another --out.")
 
 
-def read_source(source: Path, layout: SourceFormat, strict: bool, output: Output) -> "Cohort":
+def layout_of(layout: SourceFormat, mapping: Path | None) -> SourceFormat:
+    """Return the layout that is read: "mapped" where a mapping is given.
+
+    Raises
+    ------
+    UsageFault
+        When a mapping is given for a layout that has its own.
+    """
+    if mapping is None:
+        return layout
+    if layout not in (SourceFormat.proact, SourceFormat.mapped):
+        raise UsageFault(f"--mapping is for files of any layout, and --format {layout.value} knows its own. Give one of them.")
+    return SourceFormat.mapped
+
+
+def read_source(source: Path, layout: SourceFormat, strict: bool, output: Output, mapping: Path | None = None) -> "Cohort":
     """Read `source`, showing that it is under way."""
     with output.stage(f"Reading {source}"):
         from alsmodel.cohort import read
 
-        return read(source, layout.value, strict=strict)
+        return read(source, layout.value, mapping=mapping, strict=strict)
 
 
 def show_account(cohort: "Cohort", output: Output) -> None:

@@ -73,6 +73,9 @@ def _internal(error: Exception) -> list[str]:
     if isinstance(error, OSError) and error.filename is not None:
         return [f"error: {error.filename}: {error.strerror}"]
     first = (str(error) or "no message").splitlines()[0]
+    if type(error).__module__.startswith("polars"):
+        # Its messages may quote cells, which are participants' data.
+        first = "a table could not be computed"
     if isinstance(error, AlsmodelError):
         return [f"error: {first}"]
     return [f"internal error: {type(error).__name__}: {first}", "Set ALSMODEL_TRACEBACK=1 to see where it happened."]

@@ -2,7 +2,7 @@
 
 import typer
 
-from alsmodel.cli import data_commands, study_commands, validate_command
+from alsmodel.cli import data_commands, map_command, study_commands, validate_command
 from alsmodel.cli.guard import guarded
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
 
 for panel, commands in (
     ("Study", (study_commands.run, study_commands.check, study_commands.fit, study_commands.simulate, study_commands.report)),
-    ("Data", (data_commands.ingest, validate_command.validate, data_commands.synthesize)),
+    ("Data", (map_command.map, data_commands.ingest, validate_command.validate, data_commands.synthesize)),
     ("Installation", (study_commands.warmup,)),
 ):
     for command in commands:

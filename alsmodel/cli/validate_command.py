@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alsmodel.cli.data_commands import Layout, Source, SourceFormat, Strict, account_of, read_source, refuse_overwriting, show_account
+from alsmodel.cli.data_commands import (
+    Layout,
+    Mapping,
+    Source,
+    SourceFormat,
+    Strict,
+    account_of,
+    layout_of,
+    read_source,
+    refuse_overwriting,
+    show_account,
+)
 from alsmodel.cli.guard import Exit, UsageFault
 from alsmodel.cli.options import Force, Json, Quiet
 from alsmodel.cli.output import Output
@@ -25,6 +36,7 @@ MOST_CELLS = 20
 def validate(
     source: Source,
     layout: Layout = SourceFormat.proact,
+    mapping: Mapping = None,
     out: Out = None,
     with_values: WithValues = False,
     strict: Strict = False,
@@ -35,7 +47,8 @@ def validate(
     """Read a source and say what would become of its rows; with --out also as a page and tables."""
     output = Output(as_json=as_json, quiet=quiet)
     folder = None if out is None else _target(out, force=force)
-    cohort = read_source(source, layout, False, output)
+    layout = layout_of(layout, mapping)
+    cohort = read_source(source, layout, False, output, mapping)
     written: dict[str, Any] = {}
     if out is not None and folder is not None:
         key, whose = _key(source, layout, out)

@@ -122,6 +122,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
     faults: list[Fault] = []
     steps.note("in the cohort", cohort.participants.height, 0)
     visits = _visits(cohort, selection, faults, where)
+    cohort, visits = _without_excluded(cohort, visits, steps)
     people = _follow_up(cohort, selection, visits, faults, where)
     if faults:
         raise InvalidInput(faults)
@@ -221,6 +222,17 @@ def _visits(cohort: Cohort, selection: Selection, faults: list[Fault], where: st
                 )
             )
     return rows.sort("participant_id", "day")
+
+
+def _without_excluded(cohort: Cohort, visits: pl.DataFrame, steps: Steps) -> tuple[Cohort, pl.DataFrame]:
+    """Leave out the participants whom the source sets apart, such as those with a mimic of the disease."""
+    kept = cohort.participants.filter(pl.col("exclusion").is_null())
+    lost = cohort.participants.height - kept.height
+    if not lost:
+        return cohort, visits
+    visits = visits.join(kept, on="participant_id", how="semi", maintain_order="left")
+    steps.note("not set apart by the source", kept.height, visits.height, f"{lost} with a reason recorded in the source")
+    return cohort.of_participants(kept["participant_id"]), visits
 
 
 def _follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame, faults: list[Fault], where: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from alsmodel.cohort.accounts import participants_through
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.files.table import TextTable
 from alsmodel.cohort.ledger import Ledger
@@ -58,6 +59,9 @@ def assemble(
     issues = pl.concat([empty("issues"), *(ledger.issues() for ledger in ledgers)])
     if strict:
         refuse_errors(issues)
+    counted = {name: tables.get(name, empty(name)) for name in ("assessments", "measurements")}
+    flow = participants_through({**counted, "participants": conform("participants", tables["participants"]), "issues": issues})
+    tables = {**tables, "participant_flow": flow}
     people = tables["participants"]["participant_id"]
     done = {name: _in_order(name, conform(name, frame), people) for name, frame in tables.items()}
     record = {
@@ -65,8 +69,8 @@ def assemble(
         "files": [{"name": file.name, "sha256": file.sha256} for file in files],
         "alsmodel": version("alsmodel"),
     }
-    flow = pl.concat([empty("flow"), *(ledger.flow() for ledger in ledgers if ledger.file in {file.name for file in files})])
-    return Cohort(**done, issues=issues, flow=flow, provenance=record)
+    rows = pl.concat([empty("flow"), *(ledger.flow() for ledger in ledgers if ledger.file in {file.name for file in files})])
+    return Cohort(**done, issues=issues, flow=rows, provenance=record)
 
 
 def _in_order(name: str, frame: pl.DataFrame, people: pl.Series) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, final
@@ -100,6 +100,12 @@ class Cohort:
         """
         filled = {name: conform(name, frame) for name, frame in tables.items()}
         return cls(**filled, provenance=provenance or {})
+
+    def of_participants(self, participants: pl.Series) -> "Cohort":
+        """Return the cohort of some participants; issues and flows stay those of the whole source."""
+        wanted = participants.alias("participant_id").to_frame()
+        fewer = {name: getattr(self, name).join(wanted, on="participant_id", how="semi", maintain_order="left") for name in DATA_TABLES}
+        return replace(self, **fewer)
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:

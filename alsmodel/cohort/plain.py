@@ -73,7 +73,6 @@ def read_tables(folder: Path, source: TablesSource, *, strict: bool = False) -> 
             _time=pl.lit(None, dtype=pl.Float64), _event=pl.lit(None, dtype=pl.Boolean)
         )
     tables |= _tables_of_persons(persons, measured, people, survival, parts[(survival or longitudinal).file].ledger)
-    tables["participant_flow"] = _participant_flow(persons, people, survival)
     return assemble(
         tables,
         [part.ledger for part in parts.values()],
@@ -253,11 +252,3 @@ def _covariate(persons: pl.DataFrame, name: str) -> pl.DataFrame:
     else:
         text = text.with_columns(pl.lit(None, dtype=pl.Float64).alias("number"))
     return text.select("participant_id", "name", "number", "text")
-
-
-def _participant_flow(persons: pl.DataFrame, people: pl.Series, table: SurvivalTable | None) -> pl.DataFrame:
-    rows: list[tuple[str, int, int, str | None]] = [("in the longitudinal table", len(people), 0, None)]
-    if table is not None:
-        both = persons.filter(pl.col("participant_id").is_in(people.implode())).height
-        rows.append(("with a follow-up row", both, len(people) - both, "no row in the survival table"))
-    return pl.DataFrame(rows, schema=["step", "n", "excluded", "reason"], orient="row")

@@ -1,7 +1,7 @@
 """Writing a virtual cohort as SDTM domains (DM, QS, MH, DS, EX, RE, LB, PR and SUPPDM), faults included.
 
 The domains hold what the SDTM Implementation Guide 3.3 asks of them; codes of the ALSFRS-R are made up, since there are no official
-ones. ``truth.json`` beside them holds the parameters of the cohort and how many rows have each planted fault. Everyone's day 0 is a
+ones. ``truth/truth.json`` holds the parameters of the cohort and how many rows have each planted fault. Everyone's day 0 is a
 calendar day of its own, so that a day taken from the wrong origin is seen.
 """
 
@@ -104,7 +104,7 @@ def write(spec: VirtualCohort, n: int, seed: int, folder: Path | str, layout: Sd
     n, seed : int
         Number of participants and seed; the same settings, n and seed give the same bytes.
     folder : path
-        Where the domains and ``truth.json`` go; made if missing.
+        Where the domains and ``truth/truth.json`` go; made if missing.
     layout : SdtmLayout, optional
 
     Returns
@@ -136,7 +136,9 @@ def write_cohort(people: VirtualParticipants, folder: Path | str, layout: SdtmLa
         write_data_set(name, label, variables, cells, folder, layout.files)
         rows[name] = len(cells)
     truth = people.truth | {"rows": rows, "planted": dict(sorted(study.planted.items()))}
-    (folder / "truth.json.txt").write_text(json.dumps(truth, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    # In a folder of its own: beside the data sets it would be taken for one.
+    (folder / "truth").mkdir(exist_ok=True)
+    (folder / "truth" / "truth.json").write_text(json.dumps(truth, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return folder
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from alsmodel.cohort.accounts import continued
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
@@ -118,13 +119,9 @@ def participant_flow(cohort: "Cohort", fit: "Fit | None") -> pl.DataFrame:
     flow = cohort.participant_flow.select("step", "n", "excluded", "reason")
     if fit is None:
         return flow
-    rows, before = [], cohort.participants.height
-    for step in fit.data.steps.iter_rows(named=True):
-        left = step["participants"]
-        if step["step"] != "in the cohort":
-            rows.append({"step": step["step"], "n": left, "excluded": before - left, "reason": step["reason"]})
-        before = left
-    return pl.concat([flow, pl.DataFrame(rows, schema=flow.schema)])
+    # Who is set apart by the source has left the flow already.
+    earlier = ("in the cohort", "not set apart by the source")
+    return continued(flow, fit.data.steps.filter(~pl.col("step").is_in(earlier)))
 
 
 def limits(study: Study) -> list[str]:

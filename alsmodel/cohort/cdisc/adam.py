@@ -23,8 +23,13 @@ from alsmodel.errors import Fault, InvalidInput
 
 #: Flags of the analysis populations and strata that become covariates where ADSL has them.
 _COVARIATES = r"^(?:ITTFL|SAFFL|STRAT\w*)$"
-_DEATH_WORDS = r"^(?:overall survival|(?:time to )?(?:all[- ]cause )?death(?:,? (?:(?:from|of|due to) )?any cause)?|(?:time to )?all[- ]cause mortality)$"
+_DEATH_WORDS = (
+    r"^(?:overall survival|(?:time to )?(?:all[- ]cause )?death(?:,? (?:(?:from|of|due to) )?any cause)?"
+    r"|(?:time to )?all[- ]cause mortality)$"
+)
 _TRACHEOSTOMY_WORDS = r"^(?:time to )?(?:tracheostomy[- ]free survival|death or tracheostomy|tracheostomy or death)$"
+#: Definitions that are no component of a survival end point and have a kind of their own in the cohort.
+_OWN_KINDS = {"gastrostomy": "gastrostomy"}
 #: What may follow the words of an end point: its unit.
 _UNIT = r"\s*\((days?|weeks?|months?|years?)\)\s*$"
 _NFL = r"(?i)neurofilament light|\bnfl\b"
@@ -189,10 +194,8 @@ class _Reading:
         adtte.set_aside(~known.fill_null(False), "not said whether the event happened (CNSR)")
         happened = pl.DataFrame({"c": censor}).select(pl.when(pl.col("c") == 0).then(pl.lit("yes")).otherwise(pl.lit("no"))).to_series()
         day = self._event_dates(adtte, origins)
-        points = {
-            text: _definition(text, str(words or text), self.mapping)
-            for text, words in pl.DataFrame({"code": code, "words": param}).drop_nulls("code").unique("code", maintain_order=True).iter_rows()
-        }
+        named = pl.DataFrame({"code": code, "words": param}).drop_nulls("code").unique("code", maintain_order=True)
+        points = {text: _definition(text, str(words or text), self.mapping) for text, words in named.iter_rows()}
         fatal = code.is_in([text for text, (kind, _) in points.items() if kind == "death"]).fill_null(False) & (happened == "yes")
         by_adsl = adtte.frame.select(PARTICIPANT).join(deaths, on=PARTICIPANT, how="left", maintain_order="left")
         adtte.flag("death_sources_differ", fatal & (by_adsl["_death"] != day), column="ADT" if adtte.has("ADT") else "ADY")
@@ -257,12 +260,12 @@ def _definition(code: str, words: str, mapping: CdiscMapping) -> tuple[str, str]
         tag = DEATH.tag
     if tag == DEATH.tag:
         return "death", tag
-    return (EVENT_COMPONENTS[tag].kind if tag in EVENT_COMPONENTS else code.lower()), tag
+    return (EVENT_COMPONENTS[tag].kind if tag in EVENT_COMPONENTS else _OWN_KINDS.get(tag, code.lower())), tag
 
 
 def _event_form(code: str, kind: str, definition: str) -> FormMap:
     columns = {PARTICIPANT: "participant_id", "ADT": "day"}
-    where = {"PARAMCD": (code,)}
+    where: dict[str, tuple[str, ...]] = {"PARAMCD": (code,)}
     if kind == "death":
         return FormMap(kind="death", columns={**columns, "CNSR": "died"}, where=where)
     return FormMap(kind="event", event=kind, definition=definition, columns={**columns, "CNSR": "happened"}, where=where)

@@ -210,7 +210,9 @@ def read_domains(folder: Path, source: str) -> tuple[dict[str, Domain], list[str
         else:
             found[stem] = domain
     if not found and not faults:
-        faults.append(Fault(folder.name, f"holds no data set: expected files ending in {', '.join(KINDS_OF_FILE)}.", f"Give a {source} folder."))
+        faults.append(
+            Fault(folder.name, f"holds no data set: expected files ending in {', '.join(KINDS_OF_FILE)}.", f"Give a {source} folder.")
+        )
     return found, others, faults
 
 

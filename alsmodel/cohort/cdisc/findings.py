@@ -38,7 +38,9 @@ def put_results(domain: Domain, *, numbers_first: bool = True) -> tuple[pl.Serie
     """
     domain.set_aside((domain.upper("--STAT") == "NOT DONE").fill_null(False), "not done (--STAT)")
     names = ("--STRESN", "--STRESC", "--ORRES")
-    cells = pl.DataFrame({name: domain.get(name) for name in names} | {"standard": domain.get("--STRESU"), "collected": domain.get("--ORRESU")})
+    cells = pl.DataFrame(
+        {name: domain.get(name) for name in names} | {"standard": domain.get("--STRESU"), "collected": domain.get("--ORRESU")}
+    )
     numbers = cells.with_columns(
         pl.when(pl.lit(finite_series(cells[name]).is_not_null())).then(pl.col(name)).alias(f"{name} number") for name in names
     )
@@ -107,7 +109,12 @@ def prepare_capacity(domain: Domain, origins: Origins) -> bool:
     domain.put("--TESTCD", code)
     domain.put("--STRESN", volume.set(~litres, None), seen_as=_shown_result(domain))
     domain.put("--STRESN (percent)", result.set(~percent, None))
-    keys = {PARTICIPANT: domain.get(PARTICIPANT), "date": domain.made[domain.shown("--DTC")], "code": code, "value": value * factor.fill_null(1.0)}
+    keys = {
+        PARTICIPANT: domain.get(PARTICIPANT),
+        "date": domain.made[domain.shown("--DTC")],
+        "code": code,
+        "value": value * factor.fill_null(1.0),
+    }
     told = pl.DataFrame(keys).with_columns(row=pl.int_range(pl.len()), aside=domain.aside | value.is_null())
     best = told.filter(~pl.col("aside")).sort("value", descending=True, maintain_order=True)
     best = best.unique([PARTICIPANT, "date", "code"], keep="first", maintain_order=True)

@@ -57,4 +57,3 @@ def put_procedures(domain: Domain, origins: Origins) -> dict[str, pl.Series]:
     earlier = domain.made.get(shown)
     domain.put("--STDTC", day if earlier is None else day.zip_with(any_event, earlier))
     return rows
-

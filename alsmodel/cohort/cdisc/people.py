@@ -137,7 +137,11 @@ def prepare_disposition(ds: Domain, origins: Origins, deaths: pl.DataFrame) -> N
     detail = "a death that DM does not flag; it is used"
     ds.flag("death_sources_differ", dead & ~by_dm["_flag"].fill_null(False), column="--DECOD", detail=detail)
     ds.put(PARTICIPANT, ds.get(PARTICIPANT))
-    ds.put("--STDTC", day.zip_with(~(dead & by_dm["_death"].is_not_null()), by_dm["_death"]), seen_as="--STDTC" if ds.has("--STDTC") else "--STDY")
+    ds.put(
+        "--STDTC",
+        day.zip_with(~(dead & by_dm["_death"].is_not_null()), by_dm["_death"]),
+        seen_as="--STDTC" if ds.has("--STDTC") else "--STDY",
+    )
     ds.set_aside(~dead & day.is_null(), "a disposition without a usable day")
     put_use(ds, {"death": dead, "contact": ~dead})
 
@@ -160,7 +164,9 @@ def put_use(domain: Domain, uses: dict[str, pl.Series]) -> None:
     use = pl.lit(None, dtype=pl.String)
     for name in uses:
         use = pl.when(name).then(pl.lit(name)).otherwise(use)
-    told = pl.DataFrame(uses).select(use.alias("use")).to_series() if uses else pl.Series("use", [None] * domain.frame.height, dtype=pl.String)
+    told = (
+        pl.DataFrame(uses).select(use.alias("use")).to_series() if uses else pl.Series("use", [None] * domain.frame.height, dtype=pl.String)
+    )
     domain.set_aside(told.is_null(), "rows for which the canonical tables have no place")
     domain.put("[use]", told)
 
@@ -168,4 +174,3 @@ def put_use(domain: Domain, uses: dict[str, pl.Series]) -> None:
 def _joined(domain: Domain, *names: str) -> pl.Series:
     cells = pl.DataFrame({name: domain.get(name) for name in names})
     return cells.select(pl.concat_str(pl.all(), separator=" ", ignore_nulls=True)).to_series()
-

@@ -70,7 +70,8 @@ def items(codes: pl.Series, tests: pl.Series, category: pl.Series, mapped: Mappi
     told = frame.select(
         pl.coalesce(
             "code",
-            pl.when(pl.col("item") == "total").then(pl.when("revised").then(pl.lit("total_48")).otherwise(pl.lit("total_40")))
+            pl.when(pl.col("item") == "total")
+            .then(pl.when("revised").then(pl.lit("total_48")).otherwise(pl.lit("total_40")))
             # The tenth item of the ten-item scale has no place in the revised one.
             .when((pl.col("item") == "item_10_original") & pl.col("revised"))
             .then(None)

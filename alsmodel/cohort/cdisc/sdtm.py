@@ -185,4 +185,3 @@ class _Reading:
         domain.flags.clear()
         domain.used |= set(domain.frame.columns)
         self._open(domain, {f"NOTHING:{stem}": "NOTHING"})
-

@@ -5,7 +5,7 @@ import polars as pl
 from alsmodel.cohort.cells import finite
 from alsmodel.cohort.forms.form import Form
 from alsmodel.cohort.forms.kinds import COVARIATE_PREFIXES
-from alsmodel.cohort.ledger import POSITION
+from alsmodel.cohort.ledger import LINE, POSITION
 from alsmodel.cohort.tables import conform, empty
 
 #: What stands between the parts of a list.
@@ -15,7 +15,7 @@ JOINED = "; "
 def is_said(form: Form) -> pl.Expr:
     """Say of each row whether any column that becomes a covariate has something in it, set flags included."""
     set_ = _set(form)
-    said = [pl.col(name).is_not_null() for prefix in COVARIATE_PREFIXES[:2] for name in form.open_names(prefix)]
+    said = [pl.col(name).is_not_null() for prefix in COVARIATE_PREFIXES[:3] for name in form.open_names(prefix)]
     said += [pl.col(name).str.to_lowercase().is_in(set_) for name in form.open_names("flag:")]
     return pl.any_horizontal(said).fill_null(False) if said else pl.lit(False)
 
@@ -23,7 +23,8 @@ def is_said(form: Form) -> pl.Expr:
 def read_covariates(form: Form) -> pl.DataFrame:
     """Return the covariates of a form that has been read: those of its usable rows, in the order of the file.
 
-    A single cell becomes a number when every cell of its column is one, else text; lists are text in lower case.
+    A single cell becomes a number when every cell of its column is one, else text; lists are text in lower case. A cell that
+    should be a number and is none is flagged.
     """
     if not any(form.open_names(prefix) for prefix in COVARIATE_PREFIXES):
         return empty("covariates")
@@ -34,6 +35,11 @@ def read_covariates(form: Form) -> pl.DataFrame:
     parts = [empty("covariates")]
     for column in form.open_names("covariate:"):
         parts.append(number_or_text(frame.select("participant_id", text=column), column.removeprefix("covariate:")))
+    for column in form.open_names("number:"):
+        numbers = form.numbers(frame.select("participant_id", POSITION, LINE, column), {column: None}).drop_nulls(column)
+        numbers = numbers.unique("participant_id", keep="first", maintain_order=True)
+        named = numbers.select("participant_id", pl.lit(column.removeprefix("number:")).alias("name"), pl.col(column).alias("number"))
+        parts.append(conform("covariates", named))
     for column in form.open_names("list:"):
         parts.append(listed(frame.select("participant_id", POSITION, text=column), column.removeprefix("list:")))
     words: dict[str, list[pl.DataFrame]] = {}

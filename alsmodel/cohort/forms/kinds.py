@@ -29,6 +29,7 @@ Kind = Literal[
     "adverse_events",
     "exposures",
     "contacts",
+    "covariates",
     "none",
 ]
 
@@ -58,8 +59,8 @@ class KindOfForm:
 
 #: Beginnings of names by which a form of any kind may carry columns without a canonical place as covariates:
 #: "covariate:NAME" the participant's first cell; "list:NAME" the distinct cells of all of the participant's rows;
-#: "flag:NAME:WORD" a column whose set flags add WORD to the list NAME.
-COVARIATE_PREFIXES = ("covariate:", "list:", "flag:")
+#: "number:NAME" the first number; "flag:NAME:WORD" a column whose set flags add WORD to the list NAME.
+COVARIATE_PREFIXES = ("covariate:", "list:", "number:", "flag:")
 
 _ITEMS = tuple(f"item_{i}" for i in (*range(1, 5), "5a", "5b", 5, *range(6, 13)))
 _SITES = ("onset_bulbar", "onset_limb", "onset_limb_and_bulbar", "onset_spine", "onset_respiratory", "onset_other")
@@ -150,6 +151,7 @@ KINDS: dict[str, KindOfForm] = {
     "exposures": KindOfForm(
         ("participant_id",), ("drug", "start_day", "stop_day", "dose", "dose_unit"), "doses of the study's own drug, a row per interval"
     ),
+    "covariates": KindOfForm(("participant_id",), (), "columns that become covariates, and nothing else", COVARIATE_PREFIXES),
     "contacts": KindOfForm(("participant_id", "day"), (), "days on which a participant was seen"),
     "none": KindOfForm(("participant_id",), (), "a form for which the canonical tables have no place"),
 }

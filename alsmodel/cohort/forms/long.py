@@ -36,7 +36,7 @@ def read_long_scores(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
     spec = KINDS["assessments"]
     absent = [name for name in (*spec.needs, *spec.knows) if name not in wide.columns]
     wide = wide.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
-    within = _WideLedger(ledger, members, form.written["score"], wide.height)
+    within = WideLedger(ledger, members, form.written["score"], wide.height)
     # Each item's cell stands in the score column of its own row.
     written = {name: name for name in wide.columns} | {"day": form.written["day"]}
     given = frozenset(name for name in wide.columns if name not in absent)
@@ -58,8 +58,20 @@ def _wide(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 @final
-class _WideLedger(Ledger):
-    """The ledger of the assessments; what it flags goes to the rows of the file that the assessment was made of."""
+class WideLedger(Ledger):
+    """The ledger of rows made of several rows of a file; what it flags goes to the rows of the file that they were made of.
+
+    Parameters
+    ----------
+    file : Ledger
+        Of the file.
+    members : polars.DataFrame
+        `_group` (position of the made row), `_position`, `_line`, item: the rows of the file.
+    written : str
+        Column of the file in which the values stand.
+    height : int
+        Rows made.
+    """
 
     def __init__(self, file: Ledger, members: pl.DataFrame, written: str, height: int) -> None:
         super().__init__(file.file, height)
@@ -83,9 +95,11 @@ class _WideLedger(Ledger):
         carried = [name for name in ("_detail", "participant_id") if name in hits.columns]
         rows = hits.select(pl.col(POSITION).alias("_group"), *carried).join(self._members, on="_group", maintain_order="left")
         of_item = rows.filter(pl.col("item") == column) if column is not None else rows.clear()
-        rows = of_item if of_item.height else rows
+        # A row of the form that lacks the item, such as one whose value was computed, has it from all of its rows.
+        others = rows.join(of_item.select("_group"), on="_group", how="anti", maintain_order="left") if of_item.height else rows
         text = pl.col("_detail") if isinstance(detail, pl.Expr) else detail
-        self._file.flag(rule, rows, column=self._score if of_item.height else None, detail=text)
+        self._file.flag(rule, of_item, column=self._score, detail=text)
+        self._file.flag(rule, others, detail=text)
         # The assessment itself is used or not as the rule says.
         Ledger.flag(self, rule, hits, column=column)
         return hits.height

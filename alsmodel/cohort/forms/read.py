@@ -24,7 +24,7 @@ from alsmodel.cohort.forms.scores import measures, read_scores
 from alsmodel.cohort.forms.shared import FileLedger, FormLedger
 from alsmodel.cohort.forms.statements import computed_criteria, note_disagreements, recorded_phenotypes
 from alsmodel.cohort.ledger import Ledger
-from alsmodel.cohort.tables import conform, empty, polars_schema
+from alsmodel.cohort.tables import conform, empty
 from alsmodel.errors import Fault, InvalidInput
 
 #: Tables that forms fill row by row.
@@ -139,7 +139,7 @@ def joined(parts: Parts, source: SourceMap, *, provenance: Mapping[str, Any], st
     tables["covariates"] = tables["covariates"].unique(["participant_id", "name"], keep="first", maintain_order=True)
     tables["events"] = tables["events"].sort("day", nulls_last=True, maintain_order=True)
     tables["events"] = tables["events"].unique(["participant_id", "kind"], keep="first", maintain_order=True)
-    tables |= {"participants": participants, "participant_flow": _participant_flow(participants, tables)}
+    tables["participants"] = participants
     record = {**provenance, "records_events": [{"kind": kind, "definition": tag} for kind, tag in dict.fromkeys(parts.recorded)]}
     files = list({file.name: file for file in parts.files}.values())
     return assemble(tables, _accounts(parts.ledgers), files, provenance=record, strict=strict)
@@ -190,6 +190,7 @@ def _read_form(opened: Opened, source: SourceMap, clock: Clock, parts: Parts, sh
     del opened
     _READERS[form.map.kind](form, parts)
     parts.add("covariates", read_covariates(form))
+    form.ledger.release()
     return parts
 
 
@@ -408,12 +409,3 @@ def _note_missing(rule: str, everyone: pl.Series, there: pl.Series, ledger: Ledg
     lacking = everyone.filter(~everyone.is_in(there.implode()))
     if len(lacking):
         ledger.note(rule, participants=lacking)
-
-
-def _participant_flow(participants: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    scored = tables["assessments"]["participant_id"].n_unique()
-    rows: list[tuple[str, int, int, str | None]] = [
-        ("in any table", participants.height, 0, None),
-        ("with an assessment", scored, participants.height - scored, "no usable assessment"),
-    ]
-    return pl.DataFrame(rows, schema=list(polars_schema("participant_flow")), orient="row")

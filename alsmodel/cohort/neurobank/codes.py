@@ -108,8 +108,8 @@ ANSWER_ALS = Reading(
 #: Gene codes of ALL ALS with a name in the vocabulary, and the others by their own.
 _GENES = _numbered(
     "C9orf72, SOD1, ANG, ANXA11, ARHGEF28, ATXN2, CFAP410, CHCHD10, CHMP2B, DAO, DCTN1, ERBB4, FIG4, FUS, HNRNPA1, HNRNPA2B1, KIF5A, "
-    "MATR3, MOBP, NEFH, NEK1, OPTN, PFN1, SETX, SQSTM1, TAF15, TARDBP, TBK1, TUBA4A, UBQLN2, UNC13A, VAPB, VCP, ALS2, ELP3, EPHA4, EWSR1, KIFAP3, "
-    "PRPH, SPG4, SPG11"
+    "MATR3, MOBP, NEFH, NEK1, OPTN, PFN1, SETX, SQSTM1, TAF15, TARDBP, TBK1, TUBA4A, UBQLN2, UNC13A, VAPB, "
+    "VCP, ALS2, ELP3, EPHA4, EWSR1, KIFAP3, PRPH, SPG4, SPG11"
 ) | {"99": "other"}
 _FAMILY = {
     "relative with ALS": Made(("fhals",), relative_with_als),

@@ -127,7 +127,7 @@ class Column:
     def dates(self) -> Dates | None:
         """How the cells are dates, None where they are none (or none that can be read safely)."""
         plain = self.text.drop_nulls().str.replace(_TIME_OF_DAY, "").unique()
-        if not len(plain) or self.is_number and not plain.str.contains(r"^(?:19|20)\d{6}$").all():
+        if not len(plain) or (self.is_number and not plain.str.contains(r"^(?:19|20)\d{6}$").all()):
             return None
         enough = MOSTLY * len(plain)
         if int(plain.str.contains(_ISO).sum()) >= enough:

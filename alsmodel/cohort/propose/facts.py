@@ -166,7 +166,7 @@ def _add_el_escorial(draft: Draft, sheet: Sheet) -> None:
 def _add_death(draft: Draft, sheet: Sheet) -> None:
     about = [c for c in draft.free(sheet) if re.search(r"death|died|deceas|^dth|dead|vital_?status|survival_?status|alive", c.key)]
     about = [column for column in about if not re.search(r"cause|comment|place|reason|autops", column.key)]
-    days = [column for column in about if column.is_time and re.search(_TIME_OF, column.key) and not (set(column.levels) <= {"0", "1", "2"})]
+    days = [column for column in about if column.is_time and re.search(_TIME_OF, column.key) and not _is_marks(column)]
     flags = [column for column in about if column not in days and column.levels]
     if flags:
         form = draft.form("death", sheet)
@@ -178,6 +178,10 @@ def _add_death(draft: Draft, sheet: Sheet) -> None:
         form.settings |= {"event": "death", "definition": DEATH.tag}
         form.put(days[0], "day")
         draft.notes.append(f"{days[0].name} gives days of death and nothing says who was alive: a participant without a day is not known to be alive.")
+
+
+def _is_marks(column: Column) -> bool:
+    return bool(column.levels) and set(column.levels) <= {"0", "1", "2", "9"}
 
 
 def _add_drugs(draft: Draft, sheet: Sheet) -> None:

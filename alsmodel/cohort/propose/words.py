@@ -11,6 +11,15 @@ from alsmodel.cohort.schema_files import load_vocabulary
 
 _YES_NO = {"true": "yes", "false": "no", "t": "yes", "f": "no", "ja": "yes", "nein": "no", "oui": "yes", "non": "no", "si": "yes", "sí": "yes"}
 _DEAD = {"dead": "yes", "died": "yes", "deceased": "yes", "alive": "no", "living": "no", "not died": "no", "not dead": "no"}
+#: Words for a part of the body that leave no doubt which of the canonical sites is meant.
+_SITES = {
+    **dict.fromkeys(("upper limb", "lower limb", "upper limbs", "lower limbs", "limbs", "arm", "leg", "arms", "legs", "hand", "foot"), "limb"),
+    **dict.fromkeys(("upper extremity", "lower extremity", "limb onset", "limb-onset", "upper limb onset", "lower limb onset"), "limb"),
+    **dict.fromkeys(("bulbar onset", "bulbar-onset"), "bulbar"),
+    **dict.fromkeys(("respiratory onset", "respiratory-onset"), "respiratory"),
+    **dict.fromkeys(("bulbar and limb", "limb/bulbar", "bulbar/limb"), "limb and bulbar"),
+}
+_SURE = {"onset_site": _SITES, "sex": {"woman": "female", "man": "male", "girl": "female", "boy": "male", "femme": "female", "homme": "male"}}
 _NUMBER = re.compile(r"-?\d+(?:\.0)?")
 #: Most single words that are asked about one by one.
 _MOST_ASKED = 8
@@ -31,7 +40,10 @@ def put_words(draft: Draft, form: DraftForm, column: Column, target: str, name: 
     """
     form.put(column, target)
     known = {word.lower() for word in load_vocabulary()["words"].get(name, {})}
-    unknown = [word for word in column.levels if word not in known]
+    sure = {word: meaning for word, meaning in _SURE.get(name, {}).items() if word in column.levels and word not in known}
+    if sure:
+        form.words.setdefault(name, {}).update(sure)
+    unknown = [word for word in column.levels if word not in known and word not in sure]
     if not column.levels and column.filled:
         form.comments[column.name] = f"many different words: those that the vocabulary lacks go under [tables.{form.name}.words.{name}]"
         return
@@ -65,8 +77,8 @@ def put_yes_no(draft: Draft, form: DraftForm, column: Column, target: str) -> No
     if codes:
         low, high = codes
         ask = (f"In columns of yes and no that hold {low} and {high} ({column.name} is one), which code means yes?",)
-        question = draft.ask(Question(f"yes_{low}{high}", ask, {high: f"{low} is then no", low: f"{high} is then no"}))
-        words = {low: Choice(question, {high: "no", low: "yes"}), high: Choice(question, {high: "yes", low: "no"})}
+        question = draft.ask(Question(f"yes_{low}{high}", ask, {low: f"{high} is then no", high: f"{low} is then no"}))
+        words = {low: Choice(question, {low: "yes", high: "no"}), high: Choice(question, {low: "no", high: "yes"})}
     if words:
         form.words.setdefault("yes_no", {}).update(words)
 
@@ -80,8 +92,8 @@ def put_death(draft: Draft, form: DraftForm, column: Column) -> None:
         return
     low, high = codes
     ask = (f"The column {column.name} holds {low} and {high}. Which of the two means that the participant DIED?",)
-    question = draft.ask(Question("died", ask, {high: f"{low} is then not died", low: f"{high} is then not died"}))
-    form.words["yes_no"] = {low: Choice(question, {high: "no", low: "yes"}), high: Choice(question, {high: "yes", low: "no"})}
+    question = draft.ask(Question("died", ask, {low: f"{high} is then not died", high: f"{low} is then not died"}))
+    form.words["yes_no"] = {low: Choice(question, {low: "yes", high: "no"}), high: Choice(question, {low: "no", high: "yes"})}
 
 
 def put_unit(draft: Draft, form: DraftForm, quantity: str, beside: Column | None, named: str | None, units: dict[str, str]) -> None:
@@ -119,7 +131,7 @@ def _pair(
 
 def _single(draft: Draft, form: DraftForm, column: Column, name: str, canonical: Sequence[str], word: str) -> None:
     ask = (f"In the column {column.name}, what does {word} mean?",)
-    meanings = {meaning: "" for meaning in canonical} | {"missing": "not known; it counts as missing"}
+    meanings = dict.fromkeys(canonical, "") | {"missing": "not known; it counts as missing"}
     question = draft.ask(Question(f"{slug(column.name)}_{slug(word)}", ask, meanings))
     form.words.setdefault(name, {})[word] = Choice(question, {meaning: meaning for meaning in canonical} | {"missing": ""})
 
