@@ -2,7 +2,7 @@
 
 import typer
 
-from alsmodel.cli import data_commands, map_command, study_commands, validate_command
+from alsmodel.cli import data_commands, map_command, study_commands, validate_command, vocabulary_commands
 from alsmodel.cli.guard import guarded
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 for panel, commands in (
     ("Study", (study_commands.run, study_commands.check, study_commands.fit, study_commands.simulate, study_commands.report)),
     ("Data", (map_command.map, data_commands.ingest, validate_command.validate, data_commands.synthesize)),
+    ("Words", (vocabulary_commands.describe, vocabulary_commands.vocabulary)),
     ("Installation", (study_commands.warmup,)),
 ):
     for command in commands:

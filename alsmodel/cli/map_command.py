@@ -64,5 +64,5 @@ def _say_what_next(proposal: "Proposal", data: Path, out: Path, output: Output) 
         output.table("Questions", ["question", "answers"], [[name, " | ".join(answers)] for name, answers in proposal.questions.items()])
     output.say(f"Mapping written to {out}.")
     n = len(proposal.questions)
-    first = f"answer its {'question' if n == 1 else f'{n} questions'} (each is a \"?\" at the top), then" if n else "read it through, then"
+    first = f'answer its {"question" if n == 1 else f"{n} questions"} (each is a "?" at the top), then' if n else "read it through, then"
     output.say(f"Next: {first}\n  alsmodel ingest {data} --mapping {out} --out COHORT")

@@ -65,6 +65,10 @@ class RawFile:
         """Return the same file without its text, once that has been read."""
         return replace(self, _data=b"")
 
+    def without_quotes(self) -> "RawFile":
+        """Return the same file with each quotation mark as an apostrophe, for sources that do not quote their cells."""
+        return replace(self, _data=self._data.replace(b'"', b"'"))
+
     def table(self, columns: Mapping[str, str], nulls: Sequence[str] = NULLS) -> tuple[pl.DataFrame, Ledger]:
         """Read some columns as text.
 
@@ -123,7 +127,8 @@ def open_raw(path: Path, faults: list[Fault], delimiter: str = ",") -> RawFile |
     other = next((d for d in _DELIMITERS if d != delimiter and len(header) == 1 and d in header[0]), None)
     if other is not None:
         message = f"columns seem to be separated by a {_DELIMITERS[other]}; expected a {_DELIMITERS[delimiter]}."
-        faults.append(Fault(f"{path.name}:1", message, "Save the file as comma-separated values."))
+        remedy = "Save the file as comma-separated values, or name the delimiter in its mapping." if delimiter == "," else "Correct the delimiter."
+        faults.append(Fault(f"{path.name}:1", message, remedy))
         return None
     doubled = sorted({name for name in header if name and header.count(name) > 1})
     for name in doubled:

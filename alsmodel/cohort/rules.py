@@ -133,6 +133,9 @@ _FORMS = (
     Rule("duration_differs", "warning", "kept", "the stated duration of disease fits the day of onset in no unit; both kept as recorded"),
     Rule("criteria_disagree", "warning", "kept", "the recorded category is not the one that the signs give; both are kept"),
     Rule("row_count_line", "note", "set aside", "a line in which the source's database counted the rows; it is no row of the table"),
+    Rule("feature_missing", "error", "rejected", "the row names no feature"),
+    Rule("feature_unknown", "note", "set aside", "rows of a feature that the mapping does not know"),
+    Rule("participant_in_two_files", "error", "rejected", "an earlier file of the same kind has this participant; that one was used"),
     Rule("fact_conflict", "warning", "kept", "two forms say different things of the participant; the first form of the mapping was used"),
     Rule("day_differs", "warning", "kept", "study day and date disagree; the study day was used"),
     Rule(

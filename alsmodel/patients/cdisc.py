@@ -323,7 +323,7 @@ def _laboratory(study: _Study) -> _Domain:
         for v in np.flatnonzero(~np.isnan(people.nfl[i]) & (people.total[i] >= 0)):
             light = round(float(people.nfl[i, v]), 1)
             when = study.when(i, float(people.visit_day[i, v]))
-            rows.append([STUDY, "LB", study.name(i), None, "NFLP", "Neurofilament Light Chain Protein", f"{light}", "pg/mL", f"{light}", light,
+            rows.append([STUDY, "LB", study.name(i), None, "NFLP", "Neurofilament Light Chain", f"{light}", "pg/mL", f"{light}", light,
                          "pg/mL", "SERUM", *when])  # fmt: skip
             rows.append([STUDY, "LB", study.name(i), None, "CREAT", "Creatinine", "0.8", "mg/dL", "70.7", 70.7, "umol/L", "SERUM", *when])
     limits = study.plant("LB", 60, [place for place, row in enumerate(rows) if row[4] == "NFLP"], {"below_limit": 0.01})["below_limit"]
@@ -355,7 +355,7 @@ def _procedures(study: _Study) -> _Domain:
 
 def _supplement(study: _Study) -> _Domain:
     variables = _variables(
-        "STUDYID Study Identifier", "RDOMAIN Related Domain Abbreviation", "USUBJID Unique Subject Identifier", "IDVAR Identifying Variable",
+        "STUDYID Study Identifier", "RDOMAIN Related Domain", "USUBJID Unique Subject Identifier", "IDVAR Identifying Variable",
         "IDVARVAL Identifying Variable Value", "QNAM Qualifier Variable Name", "QLABEL Qualifier Variable Label", "QVAL Data Value",
     )  # fmt: skip
     rows: list[list[Cell]] = [[STUDY, "DM", study.name(i), None, None, "RACEOTH", "Race, Other", "none"] for i in range(study.people.n)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alsmodel.patients.csv_text import Column, Table, decimals, plant
 from alsmodel.patients.participants import VirtualParticipants
-from alsmodel.patients.streams import stream_key, uniforms
+from alsmodel.patients.streams import uniforms
 
 MISSING = "."
 Ints = NDArray[np.int64]
@@ -39,6 +39,8 @@ class Writer:
         Plant faults.
     planted, rows : dict
         "FILE.fault" -> rows that have it; file -> rows. Filled while files are made.
+    relative : bool
+        Write days in place of dates.
     """
 
     people: VirtualParticipants
@@ -47,6 +49,7 @@ class Writer:
     faults: bool
     planted: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    relative: bool = False
 
     def uniform(self, purpose: int, rows: int, width: int = 1) -> NDArray[np.float64]:
         """Uniform numbers per row; shape (rows,) or (rows, width)."""
@@ -59,6 +62,14 @@ class Writer:
         chosen = plant(shuffled, {name: rate if self.faults else 0.0 for name, rate in rates.items()})
         self.planted.update({f"{file}.{name}": int(index.size) for name, index in chosen.items()})
         return chosen
+
+    def when(self, person: Ints, day: NDArray[Any]) -> Column:
+        """Write days from each person's own baseline as dates, or as days from a zero that is not the baseline; NaN is empty."""
+        days = np.broadcast_to(np.asarray(day, dtype=float), person.shape)
+        if self.relative:
+            return decimals(days + 10 + person % 50)
+        dates = np.datetime64("2021-01-01") + (37 * person % 700 + np.where(np.isnan(days), 0, np.round(days)).astype(np.int64))
+        return np.where(np.isnan(days), "", dates.astype(str).astype(object))
 
     def visits(self) -> tuple[Ints, Ints]:
         """Person and visit of every assessment that was made."""
@@ -106,8 +117,8 @@ def lines(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def spoil_scores(writer: Writer, table: Table, file: str, items: Ints, names: Mapping[str, str]) -> None:
-    """Plant the faults of a table of scores, each on rows of its own."""
+def spoil_scores(writer: Writer, table: Table, file: str, items: Ints, names: Mapping[str, str], rows: Ints | None = None) -> None:
+    """Plant the faults of a table of scores, each on rows of its own; on any of `rows` (all of them without it)."""
     rates = {
         "day_missing": 0.01,
         "item_5_both_differ": 0.01,
@@ -118,7 +129,7 @@ def spoil_scores(writer: Writer, table: Table, file: str, items: Ints, names: Ma
         "duplicate_row": 0.01,
         "second_row": 0.01,
     }
-    chosen = writer.plant(file, 10, np.arange(table.rows), rates)
+    chosen = writer.plant(file, 10, np.arange(table.rows) if rows is None else rows, rates)
     table[names["day"]][chosen["day_missing"]] = ""
     both = chosen["item_5_both_differ"]
     table[names["a"]][both] = decimals(items[both, 4])
@@ -128,7 +139,7 @@ def spoil_scores(writer: Writer, table: Table, file: str, items: Ints, names: Ma
     table[names["total"]][wrong] = decimals(np.where(right < 48, right + 1, right - 1))
     table[names["text"]][chosen["score_text"]] = "ND"
     table[names["five"]][chosen["score_of_5"]] = "5"
-    for name in table.header[4:]:
+    for name in table.header[2:]:
         table[name][chosen["not_done"]] = ""
     again = np.sort(np.concatenate([chosen["duplicate_row"], chosen["second_row"]]))
     copies = table.duplicate(again)[np.isin(again, chosen["second_row"])]

@@ -100,7 +100,7 @@ def about_data_set(data: DataSet, created: str) -> dict[str, Any]:
         column: dict[str, Any] = {"itemOID": f"IT.{data.name}.{name}", "name": name, "label": data.labels.get(name, name)}
         column["dataType"] = _DATA_TYPES[kind]
         if kind == pl.String:
-            column["length"] = max(1, int(data.frame[name].str.len_bytes().max() or 1))
+            column["length"] = max([1, *data.frame[name].str.len_bytes().drop_nulls().unique()])
         columns.append(column)
     return {
         "datasetJSONCreationDateTime": created,

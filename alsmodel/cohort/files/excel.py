@@ -43,7 +43,8 @@ def open_excel(path: Path, faults: list[Fault], sheet: str = "") -> FrameTable |
     if loaded is None:
         faults.append(_unreadable(name))
         return None
-    return _with_header(name, sha256, *loaded, faults)
+    cells, at = loaded
+    return _with_header(name, sha256, cells, at, faults)
 
 
 def sheet_names(path: Path, faults: list[Fault]) -> list[str]:
@@ -109,8 +110,10 @@ def _as_entered(text: pl.Series, number: pl.Series) -> pl.Series:
 
 
 def _with_header(name: str, sha256: str, cells: pl.DataFrame, at: list[tuple[int, int]], faults: list[Fault]) -> FrameTable | None:
-    filled = cells.select(pl.any_horizontal(pl.all().str.strip_chars().str.len_chars() > 0).fill_null(False)).to_series() if cells.width else None
-    if filled is None or not filled.any():
+    filled = pl.Series(dtype=pl.Boolean)
+    if cells.width:
+        filled = cells.select(pl.any_horizontal(pl.all().str.strip_chars() != "").fill_null(False)).to_series()
+    if not filled.any():
         faults.append(Fault(name, "the sheet is empty.", "Name another sheet, or give a file with data."))
         return None
     top = int(filled.arg_true()[0])

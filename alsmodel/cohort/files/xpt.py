@@ -21,8 +21,8 @@ _MEMBER = re.compile(rb"HEADER RECORD\*{7}MEMB(?:ER |V8 ) HEADER RECORD!{7}")
 _NAMES = b"HEADER RECORD*******NAMESTR HEADER RECORD!!!!!!!"
 _ROWS = b"HEADER RECORD*******OBS     HEADER RECORD!!!!!!!"
 _NAME_LENGTH = 140
-#: SAS counts days and seconds from 1960-01-01.
-_EPOCH = "1960-01-01"
+#: SAS counts days and seconds from 1960-01-01: microseconds from there to 1970-01-01, which is 3,653 days later.
+_EPOCH = -3653 * 86_400_000_000
 _REMEDY = "Export the data set again with the XPORT engine, one data set in each file."
 
 #: Formats, without their width, that show a number as a date, as a date with time, and as a time of day.
@@ -138,8 +138,7 @@ def _moment(number: pl.Series, seconds: int, shown: str) -> pl.Series:
     counted = (number * seconds).round(3)
     sane = counted.is_between(*limits)
     micro = (counted.set(~sane.fill_null(False), None) * 1e6).round(0).cast(pl.Int64)
-    start = pl.Series([_EPOCH]).str.to_datetime("%Y-%m-%d").dt.timestamp("us")[0]
-    text = (micro + start).cast(pl.Datetime("us")).dt.to_string(shown)
+    text: pl.Series = (micro + _EPOCH).cast(pl.Datetime("us")).dt.to_string(shown)
     return text.zip_with(text.is_not_null(), number_text(number)).alias(number.name)
 
 

@@ -91,16 +91,16 @@ class Asked:
     def wrong(self) -> Iterator[tuple[Path, str | None, str]]:
         """Yield place, question (None where nothing is offered) and message of everything that is not answered."""
         for name, answer in self.answers.items():
-            path = ("questions", name)
+            path: Path = ("questions", name)
             if answer == OPEN and name in self.offers:
                 yield path, name, f"questions.{name} has no answer yet."
             elif answer == OPEN:
                 yield path, None, f"questions.{name} has no answer, and nothing in the mapping depends on it: take the line out."
             elif name in self.offers and answer not in self.offers[name]:
                 yield path, name, f"questions.{name} is answered by something that it does not offer."
-        for name, path in self.places.items():
+        for name, place in self.places.items():
             if name not in self.answers:
-                yield path, name, f"the question {name} is asked here, and [questions] has no answer to it."
+                yield place, name, f"the question {name} is asked here, and [questions] has no answer to it."
 
     def remedy(self, name: str) -> str:
         """Return what the question can be answered with."""

@@ -10,11 +10,12 @@ import polars as pl
 
 from alsmodel.clinical.events import DEATH
 from alsmodel.cohort.assemble import assemble, ordered
+from alsmodel.cohort.cells import reject_copies
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.files.table import TextTable
 from alsmodel.cohort.forms import clinical, measured, outcomes, people
 from alsmodel.cohort.forms.clock import Clock
-from alsmodel.cohort.forms.covariates import read_covariates
+from alsmodel.cohort.forms.covariates import is_said, read_covariates
 from alsmodel.cohort.forms.form import Folder, Form, Opened, open_folder
 from alsmodel.cohort.forms.long import read_long_scores
 from alsmodel.cohort.forms.mapping import SourceMap
@@ -188,10 +189,15 @@ def _read_form(opened: Opened, source: SourceMap, clock: Clock, parts: Parts, sh
     parts.files.append(opened.raw.without_text())
     parts.seen.append(form.named)
     del opened
-    _READERS[form.map.kind](form, parts)
-    parts.add("covariates", read_covariates(form))
+    read_into(form, parts)
     form.ledger.release()
     return parts
+
+
+def read_into(form: Form, parts: Parts) -> None:
+    """Read a form whose rows have been loaded into `parts`, its columns without a canonical place included."""
+    _READERS[form.map.kind](form, parts)
+    parts.add("covariates", read_covariates(form))
 
 
 _Measured = Callable[[Form], tuple[pl.DataFrame, pl.DataFrame]]
@@ -293,6 +299,15 @@ def _genes(form: Form, parts: Parts) -> None:
     parts.add("genotypes", clinical.read_genes(form))
 
 
+def _covariates(form: Form, parts: Parts) -> None:
+    """Reject copies, rows with nothing in them, and further rows of a participant; the others are read with every form's."""
+    frame = reject_copies(form.with_participants().frame, form.ledger)
+    if form.ledger.flag("nothing_recorded", frame, ~is_said(form)):
+        frame = form.ledger.usable(frame)
+    again = frame.filter(~pl.col("participant_id").is_first_distinct())
+    form.ledger.flag("conflicting_row", again, detail="another row of this participant differs; the first was used")
+
+
 def _nothing(form: Form, parts: Parts) -> None:
     frame = form.with_participants().frame
     form.ledger.flag("row_set_aside", frame, detail="the canonical tables have no place for this table")
@@ -321,6 +336,7 @@ _READERS: dict[str, Callable[[Form, Parts], None]] = {
     "medications": _medications,
     "adverse_events": _adverse_events,
     "exposures": _exposed(outcomes.read_exposures),
+    "covariates": _covariates,
     "none": _nothing,
 }
 

@@ -99,8 +99,7 @@ def read_all_als(folder: Path, *, strict: bool = False, dates: Sequence[str] = (
     """
     source = _with_strength(authored_map("all_als"))
     found = _opened(folder, source, ALL_ALS)
-    relative = _has_relative_days(found, source)
-    source = replace(source, time=TimeMap(unit="day" if relative else "date", origin="first assessment", formats=tuple(dates)))
+    source = replace(source, time=_time(found, source, tuple(dates)))
     clock, of_visit = _clock(found, source)
     people = {arm: _named(found, source, arm) for arm in ("AS_", "PR_")}
     record = {"format": "all-als", "time_origin": "first assessment, else first visit"}
@@ -174,16 +173,27 @@ def _control_labels(found: Folder, source: SourceMap) -> pl.DataFrame:
     return marked.select("participant_id", pl.lit(GROUPS["healthy control"]).alias("exclusion"))
 
 
-def _has_relative_days(found: Folder, source: SourceMap) -> bool:
-    """Say whether more of the cells of days are whole numbers than anything else."""
-    whole = total = 0
+def _time(found: Folder, source: SourceMap, formats: tuple[str, ...]) -> TimeMap:
+    """Return how the export counts time: whole days where more of its cells of days are whole numbers than not, else dates.
+
+    Raises
+    ------
+    InvalidInput
+        When it has dates and none is of a known format.
+    """
+    cells = [pl.Series("day", [], dtype=pl.String)]
     for one in found.opened.values():
         day = _column(one, "day")
         if day is not None:
-            cells = _cells(one, source, {day: "day"})["day"].drop_nulls()
-            whole += int(cells.str.contains(_WHOLE).sum())
-            total += len(cells)
-    return 2 * whole > total
+            cells.append(_cells(one, source, {day: "day"})["day"].drop_nulls())
+    days = pl.concat(cells)
+    if 2 * int(days.str.contains(_WHOLE).sum()) > len(days):
+        return TimeMap(unit="day", origin="first assessment")
+    time = TimeMap(unit="date", origin="first assessment", formats=formats)
+    if len(days) and Clock(time).own(days).null_count() == len(days):
+        remedy = "Write dates as year-month-day, or pass their format to read_all_als, such as dates=['%m/%d/%Y']."
+        raise InvalidInput([Fault(source.source, "none of its dates is of a known format.", remedy)])
+    return time
 
 
 def _clock(found: Folder, source: SourceMap) -> tuple[Clock, pl.Series]:

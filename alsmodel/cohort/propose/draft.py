@@ -128,8 +128,6 @@ class Draft:
         return [c for c in sheet.columns if not self.is_used(sheet, c) and (sheet.name, c.name) not in self.aside]
 
 
-
-
 def slug(name: str) -> str:
     """Return a name as one lower-case word of letters, digits and underscores."""
     kept = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name.lower())

@@ -11,15 +11,23 @@ from alsmodel.cohort.propose.words import put_death, put_unit, put_words, put_ye
 from alsmodel.cohort.schema_files import load_vocabulary
 from alsmodel.cohort.tables import ONSET_SITES
 
-_AGE = re.compile(r"^age(?:_?(?:years?|yrs?|y|at_?(?:baseline|entry|enrol\w*|screen\w*|inclusion|consent|random\w*|visit_?1?|first_?visit)))?$|^baseline_age$|^ageyrs?$")
+_WHEN = r"at_?(?:baseline|entry|enrol\w*|screen\w*|inclusion|consent|random\w*|visit_?1?|first_?visit)"
+_AGE = re.compile(rf"^age(?:_?(?:years?|yrs?|y|{_WHEN}))?$|^baseline_age$|^ageyrs?$")
 _AGE_OTHER = re.compile(r"^age_?at_?(onset|diagnosis)$|^(onset|diagnosis)_?age$")
 _BIRTH = re.compile(r"birth|^dob$|_dob$|^dob_|brthd")
-_ARM = re.compile(r"^(?:arm|treatment|trt|trt01p|trt01a|treatment_arm|study_arm|treatment_group|study_group|allocation|randomi[sz]ed_(?:to|arm|group)|actarm|regimen)$")
+_ARM = re.compile(
+    r"^(?:arm|treatment|trt|trt01p|trt01a|treatment_arm|study_arm|treatment_group|study_group|allocation|actarm|regimen"
+    r"|randomi[sz]ed_(?:to|arm|group))$"
+)
 _SITE = re.compile(r"^(?:site|centre|center|siteid|site_id|centre_id|center_id|hospital|redcap_data_access_group)$")
 _PHENOTYPE = re.compile(r"phenotype|^diagnosis$|^(?:als|mnd)_(?:type|subtype)$|^diagnosis_type$|^dx$")
-_FAMILY = re.compile(r"^(?:family_?history|fam_?hx|familial|family_?hx|fhx|family_?als|fh_als|familial_als|family_history_als|als_family_history)$")
+_FAMILY = re.compile(r"^(?:familial|(?:family_?(?:history|hx|als)|fam_?hx|fhx|fh)(?:_als)?|familial_als|als_family_history)$")
 _TIME_OF = r"date|dt$|dtc$|_dat|dat$|day|delta|time|month|year|week"
-_FLAG_OF_SITE = (("limbandbulbar", "onset_limb_and_bulbar"), ("bulbar", "onset_bulbar"), ("limb", "onset_limb"), ("spin", "onset_spine"), ("resp", "onset_respiratory"), ("other", "onset_other"))
+_FLAG_OF_SITE = (
+    ("limbandbulbar", "onset_limb_and_bulbar"),
+    *((part, f"onset_{part}") for part in ("bulbar", "limb")),
+    *(("spin", "onset_spine"), ("resp", "onset_respiratory"), ("other", "onset_other")),
+)
 _CHECKBOX = re.compile(r"^(.+?)___(.+)$")
 _EVENTS = (
     (r"trach", "tracheostomy", "tracheostomy, date as recorded"),
@@ -51,14 +59,12 @@ def _add_baseline(draft: Draft, sheet: Sheet) -> None:
         if not sheet.is_fact(column):
             draft.leave(sheet, column, "it changes from row to row of a participant, so it is no fact of baseline")
             continue
-        for form, columns in forms:
-            if sheet.is_fact(*columns, column):
-                break
-        else:
-            form, columns = draft.form("participants", sheet), []
-            forms.append((form, columns))
-        columns.append(column)
-        put(draft, form, column)
+        fitting = next((pair for pair in forms if sheet.is_fact(*pair[1], column)), None)
+        if fitting is None:
+            fitting = draft.form("participants", sheet), []
+            forms.append(fitting)
+        fitting[1].append(column)
+        put(draft, fitting[0], column)
 
 
 def _baseline_fact(draft: Draft, sheet: Sheet, column: Column) -> _Put | None:
@@ -124,7 +130,8 @@ def _add_history(draft: Draft, sheet: Sheet) -> None:
         if target and re.search(r"duration|since|interval|delay", column.key):
             draft.leave(sheet, column, "a duration, which says no day by itself: give the day, negative before day 0")
         elif target and not column.is_date and column.filled and float(column.numbers.median() or 0) > 0:  # type: ignore[arg-type]
-            draft.leave(sheet, column, f"it counts forward, while {target} is negative before day 0: change its sign if it is days before day 0")
+            why = f"it counts forward, while {target} is negative before day 0: change its sign if it is days before day 0"
+            draft.leave(sheet, column, why)
         elif target and target not in taken:
             the_form().put(column, target)
         elif "onset" in column.words or re.search(r"site_?of_?onset|onset_?site|onsetsite|onset_?region", column.key):
@@ -177,7 +184,8 @@ def _add_death(draft: Draft, sheet: Sheet) -> None:
         form = draft.form("event", sheet, "death")
         form.settings |= {"event": "death", "definition": DEATH.tag}
         form.put(days[0], "day")
-        draft.notes.append(f"{days[0].name} gives days of death and nothing says who was alive: a participant without a day is not known to be alive.")
+        unknown = "a participant without a day is not known to be alive"
+        draft.notes.append(f"{days[0].name} gives days of death and nothing says who was alive: {unknown}.")
 
 
 def _is_marks(column: Column) -> bool:
@@ -196,7 +204,9 @@ def _add_drugs(draft: Draft, sheet: Sheet) -> None:
         if "taken" not in form.targets():
             draft.forms.remove(form)
             continue
-        starts = [column for column in about if column.is_time and re.search(_TIME_OF, column.key) and not re.search("stop|end", column.key)]
+        starts = [
+            column for column in about if column.is_time and re.search(_TIME_OF, column.key) and not re.search("stop|end", column.key)
+        ]
         if starts:
             form.put(starts[0], "start_day")
 

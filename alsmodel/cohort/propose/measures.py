@@ -8,6 +8,7 @@ from alsmodel.cohort.propose.times import put_day
 from alsmodel.cohort.propose.words import put_unit
 
 _CAPACITY = re.compile(r"fvc|svc|vital_?cap|(?:^|_)vc(?:_|$)|vc(?:l|p)?\d?$|vcpp")
+_NO_CAPACITY = re.compile(r"date|day|dt$|unit|fev|ratio|change|slope|posit|normal|time")
 _PERCENT = re.compile(r"pct|percent|perc|pred|%|vcp\d?$|pp(?:_|$)")
 _LITRES = re.compile(r"(?:^|_)(?:l|lit\w*)(?:_|\d?$)|vcl\d?$|liter|litre")
 #: Medians that only one of the two can have: nobody breathes 15 litres, and few 10 per cent of predicted.
@@ -41,7 +42,11 @@ def _add_capacity(draft: Draft, sheet: Sheet) -> None:
     found: dict[str, list[tuple[Column, str]]] = {}
     for column in draft.free(sheet):
         key = column.key
-        if not _CAPACITY.search(key) or not column.is_number or re.search(r"date|day|dt$|unit|fev|ratio|change|slope|posit|normal|time", key):
+        if (
+            not _CAPACITY.search(key)
+            or not column.is_number
+            or re.search(r"date|day|dt$|unit|fev|ratio|change|slope|posit|normal|time", key)
+        ):
             continue
         test = "fvc" if "fvc" in key else "svc" if "svc" in key else ""
         kind = _capacity_kind(column)

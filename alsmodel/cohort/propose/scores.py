@@ -25,7 +25,9 @@ _ENGLISH = (
     (r"climb|stair", "item_9"),
     (r"respirat|breath", "item_10_original"),
 )
-_NUMBERED = re.compile(r"^(?:.*_)?(alsfrs_?r?|frs_?r?|als_?r?|q|item|question|i|r)(?:_?(?:q|item|question|r))?_?(\d{1,2})_?([abc])?(?:_score)?$")
+_NUMBERED = re.compile(
+    r"^(?:.*_)?(alsfrs_?r?|frs_?r?|als_?r?|q|item|question|i|r)(?:_?(?:q|item|question|r))?_?(\d{1,2})_?([abc])?(?:_score)?$"
+)
 _REVISED = {1: "item_10", 2: "item_11", 3: "item_12"}
 _TOTAL = re.compile(r"tot|sum|alsfrst$|^alsfrsr?$|^alsfrsr?score$")
 _SCALE = re.compile(r"alsf|frs|^fttotal$|^alstotal$")

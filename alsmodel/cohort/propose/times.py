@@ -54,7 +54,8 @@ def put_day(draft: Draft, form: DraftForm) -> bool:
         return True
     if not sheet.rows_repeat:
         form.constants["day"] = "0"
-        draft.notes.append(f"{sheet.name} has no column of time and one row per participant: its {_WORDS.get(form.kind, form.kind)} count as day 0.")
+        what = _WORDS.get(form.kind, form.kind)
+        draft.notes.append(f"{sheet.name} has no column of time and one row per participant: its {what} count as day 0.")
         return True
     return False
 
@@ -111,7 +112,9 @@ def _settle_dates(draft: Draft, used: Sequence[tuple[DraftForm, Column]]) -> Non
     offers = ({"first assessment": "first assessment"} if scored else {}) | dict.fromkeys(origins, "column")
     if not origins:
         draft.time["origin"] = "first assessment"
-        draft.time_comment = 'Dates become days from the first assessment. For another day 0: origin = "column", and a date mapped to origin_day.'
+        draft.time_comment = (
+            'Dates become days from the first assessment. For another day 0: origin = "column", and a date mapped to origin_day.'
+        )
         return
     ask = ("From which day is time counted? Dates become days before and after it.",)
     meanings = {"first assessment": "each participant's first ALSFRS-R"} if scored else {}
@@ -139,10 +142,11 @@ def _settle_formats(draft: Draft, used: Sequence[tuple[DraftForm, Column]]) -> N
         for form, column in used:
             if column in clear[rare]:
                 _take_out(draft, form, column, f"its dates are written as {rare}, others of this source the other way round")
-    for pair, columns in sorted(unclear.items()):
-        known = [written for written in pair if written in formats]
+    for orders, columns in sorted(unclear.items()):
+        known = [written for written in orders if written in formats]
         if known:
-            draft.notes.append(f"Dates in {_names(columns)} fit day first and month first; other columns of the source are {known[0]}, so they are read so.")
+            order = "day" if known[0].startswith("%d") else "month"
+            draft.notes.append(f"Dates in {_names(columns)} fit both orders; other columns have the {order} first, so they are read so.")
             continue
         ask = (
             f"The dates in {_names(columns)} can be read with the day first and with the month first: no day is above 12.",
@@ -150,7 +154,7 @@ def _settle_formats(draft: Draft, used: Sequence[tuple[DraftForm, Column]]) -> N
         )
         meanings = {"day first": "as in 31/12/2024", "month first": "as in 12/31/2024"}
         question = draft.ask(Question("date_order", ask, meanings))
-        formats.append(Choice(question, {"day first": pair[0], "month first": pair[1]}))
+        formats.append(Choice(question, {"day first": orders[0], "month first": orders[1]}))
     if formats:
         draft.time["formats"] = formats
 

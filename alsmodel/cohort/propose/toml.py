@@ -39,8 +39,12 @@ def written(draft: Draft) -> str:
 def _question(question: Question) -> Iterator[str]:
     yield ""
     yield from _comment(question.ask)
+    alone = [answer for answer, meaning in question.answers.items() if not meaning]
+    if alone:
+        yield from _comment([f"  {' | '.join(_text(answer) for answer in alone)}"])
     for answer, meaning in question.answers.items():
-        yield f"#   {_text(answer)}" + (f": {_plain(meaning)}" if meaning else "")
+        if meaning:
+            yield from _comment([f"  {_text(answer)}: {meaning}"])
     yield f'{_key(question.name)} = "?"'
 
 
@@ -58,7 +62,7 @@ def _form(form: DraftForm) -> Iterator[str]:
         yield "set_aside = ["
         yield from _aligned((f"    {_text(name)},", why) for name, why in form.set_aside.items())
         yield "]"
-    for section, values in (("constants", form.constants), ("units", form.units), ("columns", _in_order(form.columns))):
+    for section, values in (("constants", form.constants), ("units", form.units), ("columns", _in_order(form))):
         if values:
             yield ""
             yield f"[{path}.{section}]"
@@ -75,10 +79,11 @@ def _settings(values: dict[str, Value] | dict[str, str], comments: dict[str, str
     yield from _aligned((f"{_key(name):<{wide}} = {_value(value)}", comments.get(name, "")) for name, value in values.items())
 
 
-def _in_order(columns: dict[str, Value]) -> dict[str, Value]:
-    """Return the columns with the participant and the day first."""
-    first = {"participant_id": 0, "day": 1}
-    return dict(sorted(columns.items(), key=lambda entry: first.get(entry[1], 2) if isinstance(entry[1], str) else 2))
+def _in_order(form: DraftForm) -> dict[str, Value]:
+    """Return the columns with the participant and the day first, the others as they stand in the file."""
+    first = {"participant_id": -2, "day": -1}
+    place = {column.name: i for i, column in enumerate(form.sheet.columns)}
+    return dict(sorted(form.columns.items(), key=lambda entry: first.get(str(entry[1]), place[entry[0]])))
 
 
 def _aligned(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -91,7 +96,8 @@ def _aligned(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _comment(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        yield from textwrap.wrap(_plain(line), _WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+        indent = "# " + " " * (len(line) - len(line.lstrip(" ")))
+        yield from textwrap.wrap(_plain(line), _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
 
 
 def _plain(text: str) -> str:

@@ -9,17 +9,21 @@ from alsmodel.cohort.propose.columns import Column
 from alsmodel.cohort.propose.draft import Choice, Draft, DraftForm, Question, Value, slug
 from alsmodel.cohort.schema_files import load_vocabulary
 
-_YES_NO = {"true": "yes", "false": "no", "t": "yes", "f": "no", "ja": "yes", "nein": "no", "oui": "yes", "non": "no", "si": "yes", "sí": "yes"}
-_DEAD = {"dead": "yes", "died": "yes", "deceased": "yes", "alive": "no", "living": "no", "not died": "no", "not dead": "no"}
-#: Words for a part of the body that leave no doubt which of the canonical sites is meant.
-_SITES = {
-    **dict.fromkeys(("upper limb", "lower limb", "upper limbs", "lower limbs", "limbs", "arm", "leg", "arms", "legs", "hand", "foot"), "limb"),
-    **dict.fromkeys(("upper extremity", "lower extremity", "limb onset", "limb-onset", "upper limb onset", "lower limb onset"), "limb"),
-    **dict.fromkeys(("bulbar onset", "bulbar-onset"), "bulbar"),
-    **dict.fromkeys(("respiratory onset", "respiratory-onset"), "respiratory"),
-    **dict.fromkeys(("bulbar and limb", "limb/bulbar", "bulbar/limb"), "limb and bulbar"),
+_YES = ("true", "t", "ja", "oui", "si", "sí")
+_NO = ("false", "f", "nein", "non")
+_YES_NO = dict.fromkeys(_YES, "yes") | dict.fromkeys(_NO, "no")
+_DEAD = dict.fromkeys(("dead", "died", "deceased"), "yes") | dict.fromkeys(("alive", "living", "not died", "not dead"), "no")
+_LIMBS = ("upper limb", "lower limb", "upper limbs", "lower limbs", "limbs", "arm", "leg", "arms", "legs", "hand", "foot")
+#: Words that leave no doubt which of the canonical ones is meant.
+_SURE = {
+    "onset_site": {
+        **dict.fromkeys((*_LIMBS, "upper extremity", "lower extremity", "limb onset", "limb-onset"), "limb"),
+        **dict.fromkeys(("bulbar onset", "bulbar-onset"), "bulbar"),
+        **dict.fromkeys(("respiratory onset", "respiratory-onset"), "respiratory"),
+        **dict.fromkeys(("bulbar and limb", "limb/bulbar", "bulbar/limb"), "limb and bulbar"),
+    },
+    "sex": {"woman": "female", "man": "male", "girl": "female", "boy": "male", "femme": "female", "homme": "male"},
 }
-_SURE = {"onset_site": _SITES, "sex": {"woman": "female", "man": "male", "girl": "female", "boy": "male", "femme": "female", "homme": "male"}}
 _NUMBER = re.compile(r"-?\d+(?:\.0)?")
 #: Most single words that are asked about one by one.
 _MOST_ASKED = 8
@@ -71,7 +75,8 @@ def put_yes_no(draft: Draft, form: DraftForm, column: Column, target: str) -> No
     codes = _codes(column)
     said = form.words.get("yes_no", {})
     if codes and set(codes) & set(said) and not set(codes) <= set(said):
-        draft.leave(form.sheet, column, f"its codes mean something else than those of other columns of yes and no: {target} needs a form of its own")
+        why = f"its codes differ from those of other columns of yes and no: {target} needs a form of its own"
+        draft.leave(form.sheet, column, why)
         return
     form.put(column, target)
     if codes:
@@ -109,9 +114,7 @@ def put_unit(draft: Draft, form: DraftForm, quantity: str, beside: Column | None
         form.constants[target] = Choice(question, {unit: unit for unit in units})
 
 
-def _pair(
-    draft: Draft, form: DraftForm, column: Column, name: str, canonical: Sequence[str], words: Sequence[str], subject: str
-) -> None:
+def _pair(draft: Draft, form: DraftForm, column: Column, name: str, canonical: Sequence[str], words: Sequence[str], subject: str) -> None:
     first, second = canonical
     both = list(words)
     if len(both) == 1:
