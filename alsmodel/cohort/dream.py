@@ -41,7 +41,6 @@ _COLUMNS = {
     "feature_unit": "unit",
 }
 _NEEDED = tuple(_COLUMNS)[:4]
-_VALUE = "feature_value"
 #: Unknown features named one by one, and what a name may look like to be shown: a cell that has slipped is not.
 _MOST_NAMED = 300
 _A_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _.,()/%+#'-]{0,60}")
@@ -215,8 +214,9 @@ def read_features(raw: TextTable, claims: Claims, parts: Parts) -> None:
         frame = ledger.usable(frame)
     claims.participants |= set(named)
     parts.seen.append(named)
-    if ledger.flag("feature_missing", frame, pl.col("feature").is_null(), column=written["feature"]) or flag_copies(frame, ledger):
-        flag_copies(ledger.usable(frame), ledger)
+    if ledger.flag("feature_missing", frame, pl.col("feature").is_null(), column=written["feature"]):
+        frame = ledger.usable(frame)
+    if flag_copies(frame, ledger):
         frame = ledger.usable(frame)
     frame = claims.of(frame)
     _set_aside(frame, ledger)
@@ -284,7 +284,7 @@ def _pivoted(form: Form, keys: list[str]) -> Form:
     open_names = [name for name in form.map.columns.values() if ":" in name]
     absent = [name for name in (*known, *open_names) if name not in wide.columns]
     wide = wide.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent).rename({"_group": POSITION})
-    within = WideLedger(ledger, members.select("_group", POSITION, LINE, "item"), _VALUE, wide.height)
+    within = WideLedger(ledger, members.select("_group", POSITION, LINE, "item"), written["value"], wide.height)
     spelled = {name: name for name in wide.columns} | {f"{name}_unit": name for name in measured}
     return _with(form, wide, within, spelled | {"participant_id": written["participant_id"], "day": written["day"]})
 

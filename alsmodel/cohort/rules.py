@@ -131,6 +131,7 @@ _FORMS = (
     Rule("event_repeated", "note", "kept", "another row of this participant and event; the first day was used"),
     Rule("event_day_missing", "warning", "kept", "happened on an unknown day; never read as not happened"),
     Rule("duration_differs", "warning", "kept", "the stated duration of disease fits the day of onset in no unit; both kept as recorded"),
+    Rule("gene_conflict", "warning", "repaired", "results of one gene disagree; the result counts as uncertain"),
     Rule("criteria_disagree", "warning", "kept", "the recorded category is not the one that the signs give; both are kept"),
     Rule("row_count_line", "note", "set aside", "a line in which the source's database counted the rows; it is no row of the table"),
     Rule("feature_missing", "error", "rejected", "the row names no feature"),

@@ -7,16 +7,18 @@ baseline, day 0). A missing row means *unknown*, never *no*.
 import dataframely as dy
 import polars as pl
 
+from alsmodel.clinical import genes, onset, regions
+
 SEXES = ("female", "male")
 ONSET_SITES = ("bulbar", "limb", "limb and bulbar", "spine", "respiratory", "other")
 SCALES = ("ALSFRS-R", "ALSFRS")
 NEURONS = ("UMN", "LMN")
 SIGN_STATES = ("present", "absent", "not examined")
-SIDES = ("left", "right")
-REGIONS = ("bulbar", "cervical", "thoracic", "lumbosacral")
-GENES = ("SOD1", "C9orf72", "FUS", "TARDBP", "ATXN2")
-GENE_RESULTS = ("mutation", "no mutation", "uncertain")
-PRECISIONS = ("day", "month", "year")
+SIDES: tuple[str, ...] = regions.SIDES
+REGIONS: tuple[str, ...] = regions.REGIONS
+PRECISIONS: tuple[str, ...] = onset.PRECISIONS
+GENES = tuple(genes.GENES)
+GENE_RESULTS = genes.RESULTS
 ORIGINS = ("recorded", "computed")
 SEVERITIES = ("error", "warning", "note")
 ACTIONS = ("kept", "repaired", "rejected", "set aside")

@@ -141,7 +141,7 @@ def test_a_transport_file_that_was_cut_off_is_refused(tmp_path: Path, name: str,
         assert isinstance(table, FrameTable)
         assert table.frame.equals(whole.head(table.frame.height))
         read += 1
-    # The rows of MH have 80 bytes, as many as a record, so that every record ends with a row; those of DM have 280.
+    # The rows of MH have 80 bytes, as many as a record, so that every record ends with a row; those of DM have 476.
     assert read == unseen
 
 

@@ -327,3 +327,27 @@ def test_jumps_are_flagged_at_their_row_whatever_lies_between(tmp_path: Path) ->
         ("implausible_jump", 6),
     ]
     assert cohort.assessments["item_1"].drop_nulls().to_list().count(4) == 5
+
+
+def test_genetic_results_are_read_as_laboratories_write_them_and_disagreement_is_uncertain(tmp_path: Path) -> None:
+    text = (
+        "id,gene,result\n"
+        "1,C9orf72,>145 repeats\n1,SOD1,p.A5V pathogenic\n"
+        "2,c9,8\n2,TDP-43,VUS\n"
+        "3,SOD1,negative\n3,SOD1,positive\n"
+        "4,SETX,positive\n4,SETX,something\n5,FUS,not tested\n"
+    )
+    form = {"kind": "genes", "file": "g.csv", "columns": {"id": "participant_id", "gene": "gene", "result": "result"}}
+    cohort = read(tmp_path, {"g.csv": text}, tables={"genes": form})
+    assert sorted(row[:3] for row in cohort.genotypes.rows()) == [
+        ("1", "C9orf72", "mutation"),
+        ("1", "SOD1", "mutation"),
+        ("2", "C9orf72", "no mutation"),
+        ("2", "TARDBP", "uncertain"),
+        ("3", "SOD1", "uncertain"),
+        ("4", "SETX", "mutation"),
+    ]
+    assert cohort.participants.select("participant_id", "gene").rows()[0] == ("1", "SOD1 + C9orf72")
+    assert cohort.issues.filter(rule="gene_conflict")["participant_id"].to_list() == ["3"]
+    assert ("unknown_word", 9, "result") in found(cohort)
+    whole(cohort)

@@ -12,7 +12,7 @@ def as_text(column: pl.Series) -> pl.Series:
 
     Floats are written by their shortest text that reads back as the same float, whole ones without ".0". Dates are ISO 8601; so
     are date-times, without the time of day where that is midnight and without their zone. Booleans are TRUE and FALSE,
-    durations are days, lists and structures are JSON, bytes are UTF-8 text or hexadecimal digits.
+    durations are days, lists and structures are JSON, bytes are UTF-8 text, or hexadecimal digits where some cell is none.
     """
     dtype = column.dtype
     name = column.name
@@ -25,13 +25,20 @@ def as_text(column: pl.Series) -> pl.Series:
     elif dtype == pl.Duration:
         return number_text(column.dt.total_microseconds() / _DAY_IN_MICROSECONDS)
     elif dtype == pl.Binary:
-        column = _select(column, pl.coalesce(pl.col(name).cast(pl.String, strict=False), pl.col(name).bin.encode("hex")))
+        column = _bytes(column)
     elif isinstance(dtype, pl.List | pl.Array):
         boxed = pl.struct(pl.col(name).alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
         column = _select(column, pl.when(pl.col(name).is_not_null()).then(boxed))
     elif isinstance(dtype, pl.Struct):
         column = _select(column, pl.when(pl.col(name).is_not_null()).then(pl.col(name).struct.json_encode()))
     return column.cast(pl.String).alias(name)
+
+
+def _bytes(column: pl.Series) -> pl.Series:
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return column.bin.encode("hex")
 
 
 def number_text(numbers: pl.Series) -> pl.Series:

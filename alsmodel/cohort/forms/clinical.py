@@ -2,9 +2,11 @@
 
 import polars as pl
 
+from alsmodel.clinical import genes
 from alsmodel.cohort.cells import reject_copies
 from alsmodel.cohort.forms.form import Form
-from alsmodel.cohort.tables import GENES, NEURONS, REGIONS, SIDES, conform, empty
+from alsmodel.cohort.ledger import LINE, POSITION, Ledger
+from alsmodel.cohort.tables import NEURONS, REGIONS, SIDES, conform, empty
 
 _PARTS = ("region", "side", "neuron", "sign")
 
@@ -60,38 +62,66 @@ def sign_target(target: str) -> str | None:
 def read_genes(form: Form) -> pl.DataFrame:
     """Return genetic tests: a row per test, or a column per gene mapped to "gene:NAME" whose cells are results.
 
-    "Not tested" and an empty cell have no row. A gene outside the vocabulary keeps its name.
+    The mapping's words for "gene_result" come first; other text is read by `alsmodel.clinical.genes.parse_result`, which knows
+    variants and repeat lengths. "Not tested" and an empty cell have no row. A gene outside the vocabulary keeps its name. Results
+    of one gene that disagree count as uncertain and are listed.
     """
     form = form.with_participants()
     frame = reject_copies(form.frame, form.ledger)
     wide = form.open_names("gene:")
     parts = [empty("genotypes")]
     for column in wide:
-        frame = form.known(frame, column, "gene_result")
-        variant = f"variant:{column.removeprefix('gene:')}"
-        said = frame.filter(pl.col(column) != "not tested").select(
-            "participant_id", pl.lit(column.removeprefix("gene:")).alias("gene"), pl.col(column).alias("result"),
+        gene = column.removeprefix("gene:")
+        variant = f"variant:{gene}"
+        said = frame.drop_nulls(column).select(
+            POSITION, LINE, "participant_id", pl.lit(gene).alias("gene"), pl.col(column).alias("text"),
             (pl.col(variant) if variant in frame.columns else pl.lit(None, dtype=pl.String)).alias("variant"),
         )  # fmt: skip
-        parts.append(conform("genotypes", said))
+        parts.append(_tests(said, form, form.written[column]))
     if wide and form.ledger.flag("nothing_recorded", frame, pl.all_horizontal(pl.col(wide).is_null())):
         frame = form.ledger.usable(frame)
     if not wide:
-        frame = form.known(frame, "result", "gene_result")
         if form.ledger.flag("nothing_recorded", frame, pl.col("result").is_null() | pl.col("gene").is_null()):
             frame = form.ledger.usable(frame)
-        spelled = {gene.lower(): gene for gene in GENES} | form.words("gene")
-        lower = pl.col("gene").str.to_lowercase()
-        frame = frame.with_columns(pl.coalesce(lower.replace_strict(spelled, default=None, return_dtype=pl.String), "gene").alias("gene"))
-        parts.append(conform("genotypes", frame.filter(pl.col("result") != "not tested")))
-    tests = pl.concat(parts)
-    return _one_result(tests)
+        said = frame.select(POSITION, LINE, "participant_id", "gene", pl.col("result").alias("text"), "variant")
+        parts.append(_tests(said, form, form.written["result"]))
+    return _one_result(pl.concat(parts), form.ledger)
 
 
-def _one_result(tests: pl.DataFrame) -> pl.DataFrame:
-    """Keep one result per participant and gene: a mutation before none, none before uncertain."""
-    rank = pl.col("result").replace_strict({"mutation": 0, "no mutation": 1, "uncertain": 2}, return_dtype=pl.Int8)
-    return tests.sort(rank, maintain_order=True).unique(["participant_id", "gene"], keep="first", maintain_order=True)
+def _tests(said: pl.DataFrame, form: Form, written: str) -> pl.DataFrame:
+    """Return results as genotypes: participant_id, gene, result, variant; what cannot be read is flagged and counts as uncertain."""
+    words, spelled = form.words("gene_result"), form.words("gene")
+    told = {}
+    for gene, text in said.select("gene", "text").unique(maintain_order=True).iter_rows():
+        name = spelled.get(gene.lower(), genes.gene_name(gene) or gene)
+        result: str | None = words.get(text.strip().lower())
+        variant = None
+        if result is None and name in genes.GENES:
+            parsed = genes.parse_result(name, text)
+            result, variant = parsed if parsed else ("not tested", None)
+        told[gene, text] = (name, result, variant)
+    rows = [(gene, text, *found) for (gene, text), found in told.items()]
+    schema = {"gene": pl.String, "text": pl.String, "_gene": pl.String, "result": pl.String, "_variant": pl.String}
+    tests = said.join(pl.DataFrame(rows, schema=schema, orient="row"), on=["gene", "text"], how="left", maintain_order="left")
+    form.ledger.flag("unknown_word", tests, pl.col("result").is_null(), column=written)
+    tests = tests.drop_nulls("result").filter(pl.col("result") != "not tested")
+    return conform("genotypes", tests.select("participant_id", gene="_gene", result="result", variant=pl.coalesce("variant", "_variant")))
+
+
+def _one_result(tests: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """Keep one result per participant and gene; results that disagree become uncertain."""
+    keys = ["participant_id", "gene"]
+    one = tests.group_by(keys, maintain_order=True).agg(
+        pl.col("result").n_unique().alias("_results"),
+        pl.col("result").first(),
+        pl.col("variant").drop_nulls().unique(maintain_order=True).str.join("; ").alias("variant"),
+    )
+    torn = one.filter(pl.col("_results") > 1)["participant_id"].unique(maintain_order=True)
+    if len(torn):
+        ledger.note("gene_conflict", participants=torn)
+    result = pl.when(pl.col("_results") > 1).then(pl.lit("uncertain")).otherwise("result").alias("result")
+    variant = pl.when(pl.col("variant") != "").then("variant").alias("variant")
+    return one.select(*keys, result, variant)
 
 
 def recorded_criteria(categories: pl.DataFrame, days: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -105,9 +135,3 @@ def recorded_criteria(categories: pl.DataFrame, days: pl.DataFrame | None = None
             pl.lit("recorded").alias("origin"),
         ),
     )  # fmt: skip
-
-
-def first_gene(gene: pl.Expr) -> pl.Expr:
-    """Return the first gene of a group in the order of the vocabulary, then by name."""
-    rank = gene.replace_strict({name: i for i, name in enumerate(GENES)}, default=len(GENES), return_dtype=pl.Int64)
-    return gene.sort_by(rank, gene).first()

@@ -223,8 +223,8 @@ def _matched(folder: Path, source: SourceMap) -> tuple[dict[str, list[Path]], li
     stems: dict[str, list[str]] = {}
     named: dict[str, list[str]] = {}
     for name, form in source.tables.items():
-        for stem in form.stems:
-            stems.setdefault(stem, []).append(name)
+        for known in form.stems:
+            stems.setdefault(known, []).append(name)
         if form.file:
             named.setdefault(form.file.lower(), []).append(name)
     paths: dict[str, list[Path]] = {}

@@ -9,6 +9,7 @@ from typing import Any, final
 import polars as pl
 
 from alsmodel.clinical.events import DEATH
+from alsmodel.clinical.genes import known_gene
 from alsmodel.cohort.assemble import assemble, ordered
 from alsmodel.cohort.cells import reject_copies
 from alsmodel.cohort.cohort import Cohort
@@ -357,7 +358,7 @@ def _participants(parts: Parts, source: SourceMap) -> pl.DataFrame:
     last = _last(contacts).rename({"day": "last_contact_day"})
     heights = parts.of("measurements").filter(pl.col("name") == "height")
     height = heights.sort("day", maintain_order=True).group_by("participant_id").agg(pl.col("value").first().alias("_height"))
-    for facts in (last, height, _known_genes(parts.of("genotypes"))):
+    for facts in (last, height, known_gene(parts.of("genotypes")).rename({"gene": "_gene"})):
         frame = frame.join(facts, on="participant_id", how="left", maintain_order="left")
     given = {name: (pl.col(name) if name in frame.columns else pl.lit(None)) for name in ("source", "entry_day", "height_cm", "gene")}
     frame = frame.with_columns(
@@ -377,12 +378,6 @@ def _last_of_all(participants: pl.DataFrame, parts: Parts) -> pl.DataFrame:
     seen = participants.select("participant_id", pl.col("last_contact_day").alias("day")).drop_nulls()
     last = _last(pl.concat([seen, *(frame.select("participant_id", "day") for frame in parts.later)]))
     return last.select("participant_id", pl.lit("last_contact_all_tables").alias("name"), pl.col("day").alias("number"))
-
-
-def _known_genes(tests: pl.DataFrame) -> pl.DataFrame:
-    """Return the gene of each participant with a mutation; the first in the order of the vocabulary where there are several."""
-    found = tests.filter(pl.col("result") == "mutation")
-    return found.group_by("participant_id").agg(clinical.first_gene(pl.col("gene")).alias("_gene"))
 
 
 def _accounts(ledgers: Mapping[str, Ledger]) -> list[Ledger]:

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from alsmodel.cohort.neurobank.table import Made, any_set, elsewhere, first_of, mutation_of_relative, relative_with_als, tested, told
+from alsmodel.cohort.neurobank.table import (
+    Made,
+    any_set,
+    elsewhere,
+    first_of,
+    mutation_of_relative,
+    relative_with_als,
+    told,
+    unless_not_tested,
+)
 
 type Codes = Mapping[str, Mapping[str, str | None]]
 
@@ -89,7 +98,7 @@ ANSWER_ALS = Reading(
                 ("hxli", "hxliu", "hxliul", "hxliur", "hxliuarm", "hxliuhnd", "hxlil", "hxlill", "hxlilr", "hxlilleg", "hxlilft"), any_set
             ),
         },
-        "ALS_Gene_Mutations": {gene: Made((gene, not_done), tested) for gene, not_done in _NOT_DONE.items()},
+        "ALS_Gene_Mutations": {gene: Made((gene, not_done), unless_not_tested) for gene, not_done in _NOT_DONE.items()},
         "Tracheostomy": {"tracheostomy done": Made(("trchdt", "admsndt", "dschgdt"), told)},
         "NIV_Log": {"NIV used": Made(("nivstrdt", "nivstpdt", "nivusdur", "nivusg", "nivcont"), told)},
         "Feeding_Tube_Placement": {

@@ -138,7 +138,7 @@ def elsewhere(axial: pl.Expr, neck: pl.Expr, trunk: pl.Expr, breathing: pl.Expr,
     return pl.when(pl.any_horizontal(further, neck == SET, generalized == SET, other == SET)).then(pl.lit(SET))
 
 
-def tested(result: pl.Expr, not_done: pl.Expr) -> pl.Expr:
+def unless_not_tested(result: pl.Expr, not_done: pl.Expr) -> pl.Expr:
     """Return a test's result, and words that no vocabulary knows where it is marked as not done besides."""
     both = (not_done == SET) & result.is_not_null()
     return pl.when(both.fill_null(False)).then(pl.lit("a result, and not tested")).otherwise(result)
