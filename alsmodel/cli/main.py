@@ -2,7 +2,7 @@
 
 import typer
 
-from alsmodel.cli import data_commands, map_command, study_commands, validate_command, vocabulary_commands
+from alsmodel.cli import data_commands, export_command, map_command, study_commands, validate_command, vocabulary_commands
 from alsmodel.cli.guard import guarded
 
 app = typer.Typer(
@@ -18,8 +18,8 @@ app = typer.Typer(
 
 for panel, commands in (
     ("Study", (study_commands.run, study_commands.check, study_commands.fit, study_commands.simulate, study_commands.report)),
-    ("Data", (map_command.map, data_commands.ingest, validate_command.validate, data_commands.synthesize)),
-    ("Words", (vocabulary_commands.describe, vocabulary_commands.vocabulary)),
+    ("Data", (map_command.map, data_commands.ingest, validate_command.validate, export_command.export, data_commands.synthesize)),
+    ("Words", (vocabulary_commands.describe, vocabulary_commands.vocabulary, vocabulary_commands.prior)),
     ("Installation", (study_commands.warmup,)),
 ):
     for command in commands:

@@ -63,6 +63,44 @@ def vocabulary(topic: Wanted, as_json: Json = False, quiet: Quiet = False) -> Ex
     return Exit.DONE
 
 
+class Parameter(StrEnum):
+    """Parameters of the joint model that a published effect may inform."""
+
+    theta = "theta"
+    additive = "additive"
+    direct = "direct"
+    total_log_hazard_ratio = "total_log_hazard_ratio"
+
+
+Key = Annotated[str, typer.Argument(metavar="EFFECT", help="Key of a published effect; see: alsmodel vocabulary effects.")]
+Informs = Annotated[Parameter, typer.Option("--parameter", help="What it is to inform; an estimate informs only what it estimates.")]
+Discount = Annotated[
+    float, typer.Option("--discount", min=0.0, max=1.0, help="Power of the evidence: 1 at its word, 0.5 as half its size.")
+]
+Events = Annotated[
+    str | None, typer.Option("--events", help="Definition of the analysis's end point, for a hazard ratio.", show_default=False)
+]
+
+
+def prior(
+    effect: Key,
+    parameter: Informs,
+    discount: Discount,
+    events: Events = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Exit:
+    """Make a prior from a published effect, with its effective sample size and what it must not be used for."""
+    output = Output(as_json=as_json, quiet=quiet)
+    from alsmodel.study.vocabulary import prior_account
+
+    account = prior_account(effect, parameter.value, discount, events)
+    for line in account.lines:
+        output.say(line)
+    output.result(**account.record)
+    return Exit.DONE
+
+
 def _print(output: Output, title: str, rows: "pl.DataFrame") -> None:
     """Print a narrow table as one, and a wide one row by row, since a terminal cannot show many columns of text."""
     names = [name.replace("_", " ") for name in rows.columns]

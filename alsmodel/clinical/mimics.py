@@ -78,6 +78,16 @@ def mimic_of(text: str | None) -> Mimic | None:
     return next((_BY_NAME[name] for name in _ORDER if re.search(_BY_NAME[name].words, low)), None)
 
 
+def rules_out(text: str) -> bool:
+    """Say whether a recorded text names a mimic in order to deny it.
+
+    >>> rules_out("Kennedy disease excluded"), rules_out("consent withdrawn")
+    (True, False)
+    """
+    low = text.lower()
+    return bool(_RULED_OUT.search(low)) and any(re.search(mimic.words, low) for mimic in MIMICS)
+
+
 def exclusion(text: str | None) -> str | None:
     """Return the words for ``participants.exclusion``: the mimic and why it is one, or None."""
     mimic = mimic_of(text)

@@ -122,6 +122,12 @@ def _known_signs(cohort: Cohort, people: pl.DataFrame) -> pl.DataFrame:
     return known.filter(pl.col("day") <= pl.col("_entry")).drop("_entry")
 
 
+def _phenotype_at_entry(cohort: Cohort, selection: Selection, people: pl.DataFrame) -> pl.Series:
+    baseline = people.select("participant_id", pl.col("entry_day").fill_null(0.0).alias("day"))
+    stated = cohort.classifications.join(baseline, on="participant_id", how="semi")
+    return _beside(people, baseline_value(stated, scheme=PHENOTYPE, baseline=baseline, later="ignore"))["category"]
+
+
 #: Name of a covariate -> how it is computed.
 DERIVED: dict[str, Callable[[Cohort, Selection, pl.DataFrame], pl.Series]] = {
     "delta_frs": _progression,
@@ -132,12 +138,15 @@ DERIVED: dict[str, Callable[[Cohort, Selection, pl.DataFrame], pl.Series]] = {
     "umn_burden_share": _burden("umn_burden_share"),
     "lmn_burden_share": _burden("lmn_burden_share"),
     "motor_neuron_balance": _burden("balance"),
+    "phenotype_at_entry": _phenotype_at_entry,
     **{name: _computed(scheme) for name, scheme in _SCHEMES.items()},
 }
 
 
 def phenotype(cohort: Cohort, people: pl.DataFrame, place: str) -> pl.Series:
-    """Return the phenotype known at entry; a category that had to be lived for is refused.
+    """Return the recorded phenotype, if all of it was known at entry; a category that had to be lived for is refused.
+
+    `phenotype_at_entry` is the covariate of what was known by then, recorded or computed from signs.
 
     Raises
     ------
@@ -145,7 +154,7 @@ def phenotype(cohort: Cohort, people: pl.DataFrame, place: str) -> pl.Series:
         When a phenotype that needs follow-up is dated after entry, or has no day.
     """
     baseline = people.select("participant_id", pl.col("entry_day").fill_null(0.0).alias("day"))
-    stated = cohort.classifications.join(baseline, on="participant_id", how="semi")
+    stated = cohort.classifications.filter(pl.col("origin") == "recorded").join(baseline, on="participant_id", how="semi")
     said = stated.filter(pl.col("scheme") == PHENOTYPE)["participant_id"].unique().implode()
     # What is recorded of a participant without a statement is a statement without a day.
     bare = recorded_statements(people.filter(~pl.col("participant_id").is_in(said)).select("participant_id", "phenotype"))

@@ -206,7 +206,8 @@ def read_features(raw: TextTable, claims: Claims, parts: Parts) -> None:
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
     written |= {name: name for name in absent}
     # A cell that was quoted has an apostrophe at either end now.
-    frame = frame.with_columns(pl.col(name).str.strip_chars("'") for name in _COLUMNS.values())
+    bare = {name: pl.col(name).str.strip_chars("'") for name in _COLUMNS.values()}
+    frame = frame.with_columns(pl.when(~cell.is_in(list(source.nulls))).then(cell).alias(name) for name, cell in bare.items())
     frame = need_participant(frame, ledger, written["participant_id"])
     named = frame["participant_id"].unique()
     twice = pl.col("participant_id").is_in(sorted(claims.participants & set(named)))

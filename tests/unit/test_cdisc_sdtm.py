@@ -429,9 +429,7 @@ def test_the_sample_of_a_trial_of_another_disease_is_read(tmp_path: Path) -> Non
     # By eye from sdtm_dm.ndjson: CDISC002 died on 2013-01-14, 60 days after 2012-11-15.
     assert cohort.events.filter(participant_id="CDISC002").select("kind", "day").rows() == [("death", 60.0)]
     assert cohort.participants["onset_day"].null_count() == 18
-    assert cohort.flow.select("file", "read").rows() == [("qsph.xpt", 330), ("mh.xpt", 17), ("dm.xpt", 18), ("ds.xpt", 53)] or sorted(
-        cohort.flow.select("file", "read").rows()
-    ) == [("dm.xpt", 18), ("ds.xpt", 53), ("mh.xpt", 17), ("qsph.xpt", 330)]
+    assert sorted(cohort.flow.select("file", "read").rows()) == [("dm.xpt", 18), ("ds.xpt", 53), ("mh.xpt", 17), ("qsph.xpt", 330)]
 
 
 @pytest.fixture(scope="module")
@@ -533,7 +531,7 @@ _BASE = {
 }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_no_cell_can_break_the_reader_and_no_row_is_lost(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("fuzz")

@@ -211,3 +211,18 @@ def test_a_text_covariate_that_names_a_phenotype_of_follow_up_is_refused_too() -
     text = pl.DataFrame({"participant_id": ["a", "b", "c"], "name": ["kind"] * 3, "text": ["classic", "PLS", "bulbar"]})
     with pytest.raises(InvalidInput, match="48 months"):
         joint_data(cohort(covariates=text), Selection(covariates={"kind": Covariate()}))
+
+
+def test_the_phenotype_at_entry_is_what_was_known_by_then() -> None:
+    rows = [("a", -30.0, "classic"), ("a", 300.0, "flail arm"), ("b", 0.0, "bulbar"), ("c", 500.0, "PLS"), ("c", 0.0, "UMN-predominant")]
+    chosen = {"phenotype_at_entry": Covariate(reference="classic")}
+    data = joint_data(cohort(classifications=phenotypes(*rows)), Selection(covariates=chosen))
+    assert data.columns["phenotype_at_entry[bulbar]"].tolist() == [0.0, 1.0, 0.0]
+    assert "phenotype_at_entry[flail arm]" not in data.columns
+
+
+def test_statements_computed_later_do_not_spoil_a_phenotype_recorded_at_entry() -> None:
+    later = phenotypes(("a", 400.0, "PLS")).with_columns(origin=pl.lit("computed"))
+    recorded = phenotypes(("a", 0.0, "classic"), ("b", 0.0, "bulbar"), ("c", 0.0, "classic"))
+    data = joint_data(cohort(classifications=pl.concat([recorded, later])), Selection(covariates={"phenotype": Covariate()}))
+    assert data.columns["phenotype[bulbar]"].tolist() == [0.0, 1.0, 0.0]

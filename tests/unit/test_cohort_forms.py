@@ -351,3 +351,11 @@ def test_genetic_results_are_read_as_laboratories_write_them_and_disagreement_is
     assert cohort.issues.filter(rule="gene_conflict")["participant_id"].to_list() == ["3"]
     assert ("unknown_word", 9, "result") in found(cohort)
     whole(cohort)
+
+
+def test_a_mimic_is_an_exclusion_with_its_reason_and_a_denied_one_is_none(tmp_path: Path) -> None:
+    text = "id,why\n1,SBMA (Kennedy)\n2,Kennedy excluded by CAG repeat\n3,consent withdrawn\n4,No\n5,\n"
+    form = {"kind": "participants", "file": "p.csv", "columns": {"id": "participant_id", "why": "exclusion"}}
+    reasons = read(tmp_path, {"p.csv": text}, tables={"people": form}).participants["exclusion"].to_list()
+    assert str(reasons[0]).startswith("Kennedy disease: ")
+    assert reasons[1:] == [None, "consent withdrawn", None, None]

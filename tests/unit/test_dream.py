@@ -162,7 +162,10 @@ def test_sums_and_unknown_features_are_set_aside_by_name(cohort: Cohort) -> None
         (["1|Vitals|weight|150|Pounds|9"], [("unit_converted", 7, "repaired")]),
         (["1|Vitals|pulse|900||9"], [("value_implausible", 7, "repaired"), ("nothing_recorded", 7, "rejected")]),
         (["1|Demographic|Gender|F||0"], [("conflicting_row", 7, "rejected")]),
-        (["2|Demographic|Gender|Q||0"], [("unknown_word", 7, "repaired")]),
+        (
+            ["2|Demographic|Gender|Q||0"],
+            [("participant_without_assessments", None, "kept"), ("unknown_word", 7, "repaired")],
+        ),
         (["1|ALSHX|onset_delta|30||"], [("onset_after_baseline", 7, "repaired")]),
         (["1|Lab Test|CK|<5|U/L|0"], [("lab_limit", 7, "rejected")]),
         (["1|Anything|CK|5|U/L|0"], []),
@@ -172,6 +175,7 @@ def test_sums_and_unknown_features_are_set_aside_by_name(cohort: Cohort) -> None
         (["1|ALSFRS|Q3_Swallowing|4"], [("row_shape", 7, "rejected")]),
         (["1|als FRS|q3__swallowing_|4||0"], []),
         (['\'1\'|ALSFRS|"Q3_Swallowing"|"4"||"0"'], []),
+        (['1|ALSFRS|Q3_Swallowing|"NA"||0'], [("nothing_recorded", 7, "rejected")]),
         (['1|Concomitant Medication|6" tube|1||0', "1|ALSFRS|Q3_Swallowing|4||0"], [("row_set_aside", None, "set aside")]),
     ],
 )

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alsmodel.clinical.genes import GENES, parse_result
 from alsmodel.clinical.signs import SIGNS, region_status, require_known
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.forms.clinical import sign_target
 from alsmodel.cohort.forms.mapping import SourceMap, authored_map
 from alsmodel.cohort.neurobank import read_all_als, read_answer_als
 from alsmodel.cohort.neurobank.codes import ALL_ALS, ANSWER_ALS, Reading
-from alsmodel.cohort.neurobank.table import elsewhere, unless_not_tested
+from alsmodel.cohort.neurobank.table import NO_MEANING, NOT_DONE_TOO, coded_result, elsewhere
 from alsmodel.cohort.raw import collapsed
 from alsmodel.errors import InvalidInput
 from alsmodel.patients import VirtualCohort, VirtualParticipants, simulate
@@ -229,22 +230,55 @@ def test_a_gene_is_a_mutation_only_where_the_code_says_so(people: VirtualPartici
         carriers_of = clean[source].genotypes.filter(result="mutation")
         mine = carriers_of.filter(pl.col("participant_id").is_in(keys(people, source).tolist()))
         assert mine.height == int((people.gene != "").sum()), source
-    codes = ["1", "1.0", "2", "3", "90", "0", "positive", ""]
-    expected = ["mutation", "mutation", "no mutation", None, None, None, "mutation", None]
-    frame = pl.DataFrame({"cell": codes, "not_done": ["0"] * len(codes)})
-    assert frame.select(unless_not_tested(pl.col("cell"), pl.col("not_done"))).to_series().to_list() == codes
-    assert authored_map("answer_als").words["gene_result"]["1"] == "mutation"
-    assert [authored_map("answer_als").words["gene_result"].get(code.removesuffix(".0")) for code in codes] == expected
 
 
-def test_a_result_beside_not_tested_is_no_result(tmp_path: Path) -> None:
-    cells = "SubjectUID,sod1,sod1nd,sod1muta,c9orf72,c9orfnd,mutot,mutotsp\nA,1,1,A5V,1,0,1,OPTN\n"
+@pytest.mark.parametrize("gene", ["c9orf72", "sod1", "fus", "tdp43"])
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [
+        *(("1", "mutation"), ("1.0", "mutation"), ("positive", "mutation"), ("2", "no mutation"), ("negative", "no mutation")),
+        *((code, "uncertain") for code in ("0", "3", "90", "90.0", "99")),
+    ],
+)
+def test_a_code_without_a_published_meaning_is_uncertain(tmp_path: Path, gene: str, code: str, result: str) -> None:
+    """Not a repeat length either: 90 repeats of C9orf72 would be an expansion, and 3 a normal allele."""
+    cohort = read_answer_als(files(tmp_path, ALSFRS_R=SCORES, ALS_Gene_Mutations=f"SubjectUID,{gene}\nA,{code}\n"))
+    assert cohort.genotypes["result"].to_list() == [result]
+    listed = cohort.issues.filter(rule="unknown_word", file="ALS_Gene_Mutations.csv")
+    assert listed["participant_id"].to_list() == (["A"] if result == "uncertain" else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [
+        *(("1", "mutation"), ("2", "mutation"), ("3", "uncertain"), ("4", "no mutation"), ("5", "no mutation")),
+        *(("6", "uncertain"), ("99", "uncertain"), ("90", "uncertain"), ("7", "uncertain")),
+    ],
+)
+def test_classifications_of_a_variant(tmp_path: Path, code: str, result: str) -> None:
+    genes = f"SubjectUID,gene_name,prochg,lbclass\nX,1,p.X,{code}\nX,2,p.Ala5Val,{code}\n"
+    scores = "SubjectUID,ftdat,speech_ftorres\nX,2022-03-01,4\n"
+    cohort = read_all_als(files(tmp_path, v_ALLALS_AS_ASSEALSFRSR=scores, v_ALLALS_AS_ASSEPRALSGENTST=genes))
+    assert cohort.genotypes.select("gene", "result").rows() == [("C9orf72", result), ("SOD1", result)]
+
+
+def test_results_that_cannot_be_are_words_that_no_vocabulary_takes_for_a_mutation() -> None:
+    for words in (NO_MEANING, NOT_DONE_TOO):
+        assert [parse_result(gene, words) for gene in GENES] == [("uncertain", words)] * len(GENES)
+    frame = pl.DataFrame({"cell": ["1", "2", "3", "2", None], "mark": ["0", None, "0", "1", "1"]})
+    read = frame.select(coded_result(("1", "2"))(pl.col("cell"), pl.col("mark"))).to_series().to_list()
+    assert read == ["1", "2", NO_MEANING, NOT_DONE_TOO, None]
+
+
+def test_a_result_beside_not_tested_is_uncertain(tmp_path: Path) -> None:
+    cells = "SubjectUID,sod1,sod1nd,c9orf72,c9orfnd,mutot,mutotsp\nA,1,1,1,0,1,OPTN\n"
     cohort = read_answer_als(files(tmp_path, ALSFRS_R=SCORES, ALS_Gene_Mutations=cells))
-    assert cohort.genotypes.select("gene", "result", "variant").rows() == [
+    assert cohort.genotypes.select("gene", "result", "variant").sort("gene").rows() == [
         ("C9orf72", "mutation", None),
+        ("SOD1", "uncertain", NOT_DONE_TOO),
         ("other", "uncertain", "OPTN"),
     ]
-    assert cohort.issues.filter(rule="unknown_word").select("column").rows() == [("sod1",)]
+    assert cohort.issues.filter(rule="unknown_word").select("column").rows() == [("SOD1",)]
     assert cohort.participants["gene"].to_list() == ["C9orf72"]
 
 
@@ -252,7 +286,7 @@ def test_the_place_of_onset_by_every_combination_of_the_boxes() -> None:
     """Against the sentence: breathing alone is no other place, whatever its trunk and axis say; anything else marked is."""
     rows = list(itertools.product((None, "1", "2"), repeat=6))
     names = ["axial", "neck", "trunk", "breathing", "generalized", "other"]
-    frame = pl.DataFrame(rows, schema=names, orient="row")
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
     found = frame.select(elsewhere(*map(pl.col, names))).to_series().to_list()
     for (axial, neck, trunk, breathing, generalized, other), mark in zip(rows, found, strict=True):
         expected = "1" in (neck, generalized, other) or ("1" in (axial, trunk) and breathing != "1")
@@ -369,8 +403,8 @@ PLANTED: dict[str, tuple[str, Count]] = {
     "AALSDXFX.sign_code_unknown": flagged("answer", "AALSDXFX", "unknown_word", "blbcumn"),
     "AALSDXFX.category_unknown": flagged("answer", "AALSDXFX", "unknown_word", "elescrlr"),
     "AALSDXFX.signs_without_day": flagged("answer", "AALSDXFX", "day_missing", "alsdxdt"),
-    "ALS_Gene_Mutations.code_unknown": flagged("answer", "ALS_Gene_Mutations", "unknown_word", "fus"),
-    "ALS_Gene_Mutations.not_tested_yet_positive": flagged("answer", "ALS_Gene_Mutations", "unknown_word", "sod1"),
+    "ALS_Gene_Mutations.code_unknown": flagged("answer", "ALS_Gene_Mutations", "unknown_word", "FUS"),
+    "ALS_Gene_Mutations.not_tested_yet_positive": flagged("answer", "ALS_Gene_Mutations", "unknown_word", "SOD1"),
     "ALS_Gene_Mutations.other_mutation": ("answer", lambda c: c.genotypes.filter(gene="other", result="uncertain").height),
     "Mortality.day_missing": flagged("answer", "Mortality", "death_day_missing"),
     "Mortality.before_last_visit": flagged("answer", "Mortality", "death_before_last_visit"),

@@ -201,6 +201,12 @@ def test_files_of_no_table_do_not_make_a_release(tmp_path: Path) -> None:
     assert cohort.issues.filter(rule="file_unknown")["file"].to_list() == ["F_PROACT_NEWTABLE.csv", "notes.csv"]
 
 
+def test_a_dictionary_beside_a_later_release_is_no_release(made: Path, tmp_path: Path) -> None:
+    folder = write_vintage(made, "2022-25", tmp_path)
+    (folder / "PROACT_ALSFRS_Dictionary.csv").write_text("FieldID|Field_Name\n1|x\n")
+    assert read(folder, "proact").provenance["vintage"] == "2022-25"
+
+
 edits = st.lists(
     st.tuples(
         st.integers(0, 5), st.floats(0, 1), st.integers(0, 30), st.sampled_from([b"", b"|", b'"', b"\n", b"V_", b"\x00", b"\xe9", b"9"])

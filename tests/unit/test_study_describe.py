@@ -1,11 +1,14 @@
 """What a cohort holds and what the package knows, as tables of counts: against counts made by hand, and without participants."""
 
+from typing import Any
+
 import polars as pl
 import pytest
 
 from alsmodel.cohort import Cohort
+from alsmodel.errors import InvalidInput
 from alsmodel.study.describe import describe
-from alsmodel.study.vocabulary import _TOPICS, vocabulary_table
+from alsmodel.study.vocabulary import _TOPICS, prior_account, vocabulary_table
 
 
 def made() -> Cohort:
@@ -57,3 +60,19 @@ def test_every_topic_of_the_vocabulary_is_a_table_with_sources(topic: str) -> No
     if topic != "rules":
         assert table["source"].null_count() == 0
     assert table[table.columns[0]].null_count() == 0
+
+
+def test_a_prior_of_a_published_effect_comes_with_its_size_its_sources_and_its_warning() -> None:
+    account = prior_account("centaur", "additive", 0.5, None)
+    # CENTAUR: 0.42 points per month (0.03 to 0.81), 135 participants; half the evidence.
+    se = (0.81 - 0.03) / (2 * 1.959964)
+    assert account.record["sd"] == pytest.approx(se / 0.5**0.5, rel=1e-3)
+    assert account.record["effective_sample_size"] == pytest.approx(135 / 2, rel=1e-6)
+    assert any("PRO-ACT" in line and "twice" in line for line in account.lines)
+
+
+@pytest.mark.parametrize(("key", "parameter", "said"), [("centuar", "additive", "Did you mean centaur?"), ("valor", "theta", "theta")])
+def test_a_prior_that_cannot_be_made_is_refused_with_words(key: str, parameter: Any, said: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        prior_account(key, parameter, 0.5, None)
+    assert said in str(refusal.value)

@@ -43,7 +43,7 @@ class CdiscMapping:
     def __post_init__(self) -> None:
         for code, item in self.items.items():
             if item not in ITEMS:
-                raise ValueError(f"items.{code} is no item: expected one of {', '.join(ITEMS)}.")
+                raise ValueError(f"items.{code}: {item} is no item; expected one of {', '.join(ITEMS)}.")
         for column, fact in self.columns.items():
             if not is_known("participants", fact) and not is_known("history", fact):
                 raise ValueError(f"columns.{column} is no fact of a participant that the cohort holds.")

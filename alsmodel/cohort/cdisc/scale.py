@@ -18,7 +18,7 @@ SCALE = r"(?i)als[\s_-]*frs|als functional rating|amyotrophic lateral sclerosis 
 REVISED = r"(?i)frs[\s_-]*r(?:[^a-z]|$)|revised"
 _OF_REVISED = ("item_10", "item_11", "item_12")
 #: What stands before the words of the item: the scale's name with a number, then the number of the question.
-_SCALE_NAME = r"^(?:revised\s+)?als[\s_-]*frs?(?:[\s_-]*r(?:evised)?)?[\s_-]*\d{0,3}[ab]?(?:\s*[-:.)_/]\s*|\s+|$)"
+_SCALE_NAME = r"^(?:revised\s+)?als[\s_-]*frs?(?:[\s_-]*r(?:evised)?)?[\s_-]*\d{0,4}[ab]?(?:\s*[-:.)_/]\s*|\s+|$)"
 _NUMBER = r"^(?:(?:q(?:uestion)?|item|r)[\s_-]*)?\d{1,2}[ab]?(?:\s*[-:.)_]\s*|\s+)"
 _MARKS = r"[^a-z0-9]+"
 _SCORE = r"(?: (?:item )?score| result)$"

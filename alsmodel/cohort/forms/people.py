@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from alsmodel.clinical.mimics import exclusion, rules_out
 from alsmodel.clinical.units import DAYS_PER_UNIT, DAYS_PER_YEAR
 from alsmodel.cohort.cells import finite, known_word, reject_copies, within
 from alsmodel.cohort.forms.covariates import is_said, listed, marked_words, number_or_text
@@ -52,9 +53,17 @@ def read_participants(form: Form) -> pl.DataFrame:
         frame = form.known(frame, name, "yes_no").with_columns((pl.col(name) == "yes").alias(name))
     frame = in_unit(form.numbers(frame, {"height": None}), "height", "cm", form)
     frame = within(frame, {"height": form.source.ranges["height"]}, ledger, written)
+    frame = frame.with_columns(pl.col("exclusion").replace_strict(_exclusions(frame["exclusion"]), default=None, return_dtype=pl.String))
     said = {*form.map.spelled, *form.map.constants, "age"}
     kept = [name for name in ("sex", "age", "entry_day", "arm", *_AS_SAID, "phenotype_day", *_YES_NO) if name in said]
     return frame.select("participant_id", *kept, *([pl.col("height").alias("height_cm")] if "height" in said else []))
+
+
+def _exclusions(said: pl.Series) -> dict[str, str | None]:
+    """Return each text -> the reason not to analyse: a mimic with why it is one, else the text; a text that denies one is none."""
+    words = said.drop_nulls().unique().to_list()
+    denied = ("no", "none", "0", "false", "not excluded")
+    return {text: None if text.lower() in denied or rules_out(text) else exclusion(text) or text for text in words} or {"": None}
 
 
 def read_history(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:

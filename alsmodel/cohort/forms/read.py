@@ -24,7 +24,7 @@ from alsmodel.cohort.forms.origin import origins
 from alsmodel.cohort.forms.person import merged
 from alsmodel.cohort.forms.scores import measures, read_scores
 from alsmodel.cohort.forms.shared import FileLedger, FormLedger
-from alsmodel.cohort.forms.statements import computed_criteria, note_disagreements, recorded_phenotypes
+from alsmodel.cohort.forms.statements import computed_statements, note_disagreements, recorded_phenotypes
 from alsmodel.cohort.ledger import Ledger
 from alsmodel.cohort.tables import conform, empty
 from alsmodel.errors import Fault, InvalidInput
@@ -135,7 +135,7 @@ def joined(parts: Parts, source: SourceMap, *, provenance: Mapping[str, Any], st
     if parts.later:
         parts.add("covariates", _last_of_all(participants, parts))
     if parts.tables.get("signs"):
-        parts.add("classifications", computed_criteria(parts.of("signs")))
+        parts.add("classifications", computed_statements(parts.of("signs"), participants))
         note_disagreements(parts.of("classifications"), next(iter(parts.ledgers.values())))
     tables = {name: parts.of(name) for name in _FILLED}
     tables["covariates"] = tables["covariates"].unique(["participant_id", "name"], keep="first", maintain_order=True)

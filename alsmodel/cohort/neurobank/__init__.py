@@ -22,7 +22,7 @@ from alsmodel.cohort.forms.origin import origins
 from alsmodel.cohort.forms.read import read_opened
 from alsmodel.cohort.ledger import Ledger
 from alsmodel.cohort.neurobank.codes import ALL_ALS, ANSWER_ALS, GROUPS, UNKNOWN_GROUP, Reading
-from alsmodel.cohort.neurobank.table import CodedTable
+from alsmodel.cohort.neurobank.table import NO_MEANING, NOT_DONE_TOO, CodedTable
 from alsmodel.cohort.raw import collapsed
 from alsmodel.cohort.tables import conform
 from alsmodel.errors import Fault, InvalidInput
@@ -72,7 +72,8 @@ def read_answer_als(folder: Path, *, strict: bool = False) -> Cohort:
     reasons = group.select("participant_id", said.replace_strict(GROUPS, default=UNKNOWN_GROUP, return_dtype=pl.String).alias("exclusion"))
     unknown = reasons.filter(pl.col("exclusion") == UNKNOWN_GROUP)["participant_id"]
     reasons = pl.concat([reasons.drop_nulls("exclusion"), labels]).unique("participant_id", keep="first", maintain_order=True)
-    return _finished(_noted(cohort, "subjects", "subject_group_id", unknown), reasons, strict)
+    cohort = _noted(cohort, "subjects", "subject_group_id", unknown, "no known group; kept, and not to be analysed")
+    return _finished(cohort, "als_gene_mutations", reasons, strict)
 
 
 def read_all_als(folder: Path, *, strict: bool = False, dates: Sequence[str] = ()) -> Cohort:
@@ -108,7 +109,7 @@ def read_all_als(folder: Path, *, strict: bool = False, dates: Sequence[str] = (
     reasons = at_risk.to_frame("participant_id").with_columns(exclusion=pl.lit(_AT_RISK))
     origin = of_visit.filter(of_visit.is_in(cohort.participants["participant_id"].implode())).to_frame("participant_id")
     origin = conform("covariates", origin.with_columns(name=pl.lit("time_origin"), text=pl.lit("first visit")))
-    return _finished(replace(cohort, covariates=pl.concat([cohort.covariates, origin])), reasons, strict)
+    return _finished(replace(cohort, covariates=pl.concat([cohort.covariates, origin])), "pralsgentst", reasons, strict)
 
 
 def _opened(folder: Path, source: SourceMap, reading: Reading) -> Folder:
@@ -215,17 +216,20 @@ def _clock(found: Folder, source: SourceMap) -> tuple[Clock, pl.Series]:
     return plain.at(pl.concat([assessed, first])), first["participant_id"]
 
 
-def _noted(cohort: Cohort, form: str, column: str, participants: pl.Series) -> Cohort:
+def _noted(cohort: Cohort, file: str, column: str, participants: pl.Series, detail: str) -> Cohort:
     """Add an issue for participants whose cell of `column` is no known code."""
     if not len(participants):
         return cohort
-    ledger = Ledger(next((f for f in cohort.flow["file"] if form in f.lower()), form), 0)
-    ledger.note("unknown_word", column=column, detail="no known group; kept, and not to be analysed", participants=participants)
+    ledger = Ledger(next((name for name in cohort.flow["file"] if file in name.lower()), file), 0)
+    ledger.note("unknown_word", column=column, detail=detail, participants=participants)
     return replace(cohort, issues=pl.concat([cohort.issues, ledger.issues()]))
 
 
-def _finished(cohort: Cohort, reasons: pl.DataFrame, strict: bool) -> Cohort:
-    """Give participants the reasons not to analyse them, and trials of one strength test its name."""
+def _finished(cohort: Cohort, genes: str, reasons: pl.DataFrame, strict: bool) -> Cohort:
+    """Give participants the reasons not to analyse them, genes' unreadable results an issue, strength's trials one name."""
+    odd = cohort.genotypes.filter(pl.col("variant").is_in([NO_MEANING, NOT_DONE_TOO]))
+    for (gene, kind), rows in odd.group_by("gene", "variant", maintain_order=True):
+        cohort = _noted(cohort, genes, str(gene), rows["participant_id"], f"{kind}; the result counts as uncertain")
     people = cohort.participants.join(reasons, on="participant_id", how="left", maintain_order="left", suffix="_found")
     people = people.with_columns(pl.coalesce("exclusion", "exclusion_found").alias("exclusion"))
     measured = cohort.measurements.with_columns(pl.col("name").str.replace(_TRIAL, "$1"))

@@ -12,12 +12,13 @@ from typing import final
 from alsmodel.cohort.neurobank.table import (
     Made,
     any_set,
+    coded_result,
     elsewhere,
     first_of,
     mutation_of_relative,
+    named_in_free_text,
     relative_with_als,
     told,
-    unless_not_tested,
 )
 
 type Codes = Mapping[str, Mapping[str, str | None]]
@@ -98,7 +99,8 @@ ANSWER_ALS = Reading(
                 ("hxli", "hxliu", "hxliul", "hxliur", "hxliuarm", "hxliuhnd", "hxlil", "hxlill", "hxlilr", "hxlilleg", "hxlilft"), any_set
             ),
         },
-        "ALS_Gene_Mutations": {gene: Made((gene, not_done), unless_not_tested) for gene, not_done in _NOT_DONE.items()},
+        "ALS_Gene_Mutations-other": {"other mutation": Made(("mutot",), named_in_free_text)},
+        "ALS_Gene_Mutations": {gene: Made((gene, not_done), coded_result(("1", "2"))) for gene, not_done in _NOT_DONE.items()},
         "Tracheostomy": {"tracheostomy done": Made(("trchdt", "admsndt", "dschgdt"), told)},
         "NIV_Log": {"NIV used": Made(("nivstrdt", "nivstpdt", "nivusdur", "nivusg", "nivcont"), told)},
         "Feeding_Tube_Placement": {
@@ -127,6 +129,7 @@ _FAMILY = {
         mutation_of_relative(("C9orf72", "FUS", "SOD1", "TARDBP", "ATXN2")),
     ),
 }
+_CLASSIFIED = {"lbclass": Made(("lbclass",), coded_result(("1", "2", "3", "4", "5", "6", "99")))}
 ALL_ALS = Reading(
     {
         "sex": {"90": None, "95": None},
@@ -159,5 +162,7 @@ ALL_ALS = Reading(
         "AS_ASSEALSHIST": {"onset elsewhere": Made(("axia_mhloc", "gen_mhloc"), any_set)},
         "AS_ASSEFAMHIST": _FAMILY,
         "PR_PREVFAMHIST": _FAMILY,
+        "AS_ASSEPRALSGENTST": _CLASSIFIED,
+        "PR_PREVPRALSGENTST": _CLASSIFIED,
     },
 )

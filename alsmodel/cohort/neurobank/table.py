@@ -12,6 +12,8 @@ from alsmodel.cohort.raw import NULLS, collapsed
 
 #: What a set check box holds.
 SET = "1"
+#: What stands for a gene's result that cannot be one.
+NO_MEANING, NOT_DONE_TOO = "code without a published meaning", "a result although marked as not tested"
 
 
 @final
@@ -138,13 +140,27 @@ def elsewhere(axial: pl.Expr, neck: pl.Expr, trunk: pl.Expr, breathing: pl.Expr,
     return pl.when(pl.any_horizontal(further, neck == SET, generalized == SET, other == SET)).then(pl.lit(SET))
 
 
-def unless_not_tested(result: pl.Expr, not_done: pl.Expr) -> pl.Expr:
-    """Return a test's result, and words that no vocabulary knows where it is marked as not done besides."""
-    both = (not_done == SET) & result.is_not_null()
-    return pl.when(both.fill_null(False)).then(pl.lit("a result, and not tested")).otherwise(result)
+def coded_result(known: Sequence[str]) -> Callable[..., pl.Expr]:
+    """Return what reads a gene's result: takes it and, where there is one, the mark that it was not tested.
+
+    A number that is no known code would be read as a repeat length; it becomes `NO_MEANING`, and a result beside the mark of a
+    test not done `NOT_DONE_TOO`. Both are words that no vocabulary knows, so that they are never a mutation.
+    """
+
+    def cells(result: pl.Expr, *not_done: pl.Expr) -> pl.Expr:
+        number = result.str.contains(r"^[+-]?[\d.]+$") & ~result.is_in(list(known))
+        both = result.is_not_null() & pl.any_horizontal(pl.lit(False), *((mark == SET).fill_null(False) for mark in not_done))
+        return pl.when(both).then(pl.lit(NOT_DONE_TOO)).when(number).then(pl.lit(NO_MEANING)).otherwise(result)
+
+    return cells
 
 
-def relative_with_als(als: pl.Expr, *_: pl.Expr) -> pl.Expr:
+def named_in_free_text(other: pl.Expr) -> pl.Expr:
+    """Return the result of a mutation that only free text names."""
+    return pl.when(other == SET).then(pl.lit("uncertain"))
+
+
+def relative_with_als(als: pl.Expr) -> pl.Expr:
     """Return the disease of a relative who has ALS."""
     return pl.when(als == SET).then(pl.lit("ALS"))
 

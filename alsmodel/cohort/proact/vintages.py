@@ -45,7 +45,8 @@ def vintages_of(folder: Path, source: SourceMap, coded_forms: Iterable[str]) -> 
     forms = set(coded_forms) | known
     found: dict[str, list[str]] = {}
     for file in coded_files(folder):
-        if file.form in forms:
+        # A dictionary alone says nothing: any release may have one beside it.
+        if file.form in forms and not file.is_dictionary:
             found.setdefault(CODED, []).append(file.path.name)
     for path in sorted(folder.iterdir()):
         name = path.name.lower()

@@ -23,7 +23,7 @@ _PARTICIPANT = (
     r"^patient_?(?:id|no|nr|number|code)?$|^pat_?(?:id|no|nr)$|^ptid$|^patno$|^pt_?id$|^pid$",
     r"^record_?id$|^recordid$",
     r"^person_?id$|^case_?(?:id|no|nr)$|^study_?(?:id|no|number)$|^screening_?(?:no|number)$",
-    r"^id$|^nr$|^no$|^number$|^code$|^guid$|^individual(?:_?id)?$",
+    r"^id$|^nr$|^guid$|^individual(?:_?id)?$",
 )
 
 

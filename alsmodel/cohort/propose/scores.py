@@ -95,9 +95,10 @@ def _by_number(columns: Sequence[Column]) -> dict[str, str]:
     for family in families.values():
         numbers = {number for number, _ in family}
         respiratory = whole and numbers <= {1, 2, 3}
-        if len(numbers) < 7 and not respiratory:
-            continue
         for (number, letter), column in family.items():
+            # 5a and 5b are named so by their numbers even where the other items have words.
+            if len(numbers) < 7 and not respiratory and not (number == 5 and letter in ("a", "b")):
+                continue
             target = _REVISED[number] if respiratory else _numbered_item(number, letter, numbers)
             if target is not None:
                 result[column.name] = target

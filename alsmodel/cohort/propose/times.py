@@ -107,7 +107,7 @@ def _settle_numbers(draft: Draft, days: Sequence[Column]) -> None:
 def _settle_dates(draft: Draft, used: Sequence[tuple[DraftForm, Column]]) -> None:
     draft.time["unit"] = "date"
     _settle_formats(draft, used)
-    origins = {column.name: (form, column) for form, column in used if form.columns[column.name] == "origin_day"}
+    origins = {column.name: (form, column) for form, column in used if form.columns.get(column.name) == "origin_day"}
     scored = any(form.kind == "assessments" for form in draft.forms)
     offers = ({"first assessment": "first assessment"} if scored else {}) | dict.fromkeys(origins, "column")
     if not origins:
