@@ -102,7 +102,7 @@ class _Reading:
         adsl = self.domains["adsl"]
         origins = Origins.of(adsl, "TRTSDT", "RANDDT")
         self._participants(adsl, origins)
-        deaths = deaths_of(adsl)
+        deaths = deaths_of(adsl, "DTHDT")
         for stem, domain in self.domains.items():
             if stem == "adsl":
                 continue

@@ -146,9 +146,9 @@ def prepare_disposition(ds: Domain, origins: Origins, deaths: pl.DataFrame) -> N
     put_use(ds, {"death": dead, "contact": ~dead})
 
 
-def deaths_of(dm: Domain) -> pl.DataFrame:
-    """Return USUBJID, _death (date by DM) and _flag, one row per participant, from a prepared DM."""
-    day, flag = dm.made.get("DTHDTC"), dm.made.get("DTHFL")
+def deaths_of(dm: Domain, date: str = "DTHDTC") -> pl.DataFrame:
+    """Return USUBJID, _death (date of death) and _flag, one row per participant, from a prepared DM or ADSL."""
+    day, flag = dm.made.get(dm.shown(date)), dm.made.get("DTHFL")
     frame = pl.DataFrame(
         {
             PARTICIPANT: dm.made[PARTICIPANT],

@@ -105,7 +105,7 @@ class FrameTable:
             pl.Series(POSITION, range(height), dtype=pl.UInt32),
             pl.Series(LINE, range(self.first_line, height + self.first_line), dtype=pl.Int64),
         )
-        ledger = Ledger(self.name, height, {written: self.frame[written] for written in columns})
+        ledger = Ledger(self.name, height, {written: self.frame[written] for written in self.frame.columns})
         for written in columns:
             if written in self.errors:
                 ledger.flag("cell_error", frame[list(self.errors[written])], column=written)
