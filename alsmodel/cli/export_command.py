@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from alsmodel.cli.data_commands import refuse_overwriting
 from alsmodel.cli.guard import Exit
 from alsmodel.cli.options import Force, Json, Quiet
 from alsmodel.cli.output import Output
+
+if TYPE_CHECKING:
+    from alsmodel.cohort.cdisc.data_sets import Files
 
 
 class Layout(StrEnum):
@@ -53,7 +56,7 @@ def export(
         from alsmodel.cohort.cdisc.data_sets import CREATED
 
         loaded = Cohort.load(cohort)
-        kind = files.value
+        kind: Files = files.value
         written = write_adam(loaded, out, kind, end_point or None, created=created or CREATED, round_days=round_days)
     output.say(f"{', '.join(path.name for path in written)} of {loaded.participants.height:,} participants written to {out}")
     output.result(folder=str(out), files=[path.name for path in written], participants=loaded.participants.height, digest=loaded.digest)

@@ -48,10 +48,14 @@ def map(
 
 
 def _show(proposal: "Proposal", output: Output) -> None:
-    mapped = [(table, column, target) for table, column, target in proposal.columns if target]
-    several = len({table for table, *_ in proposal.columns}) > 1
-    rows = [[*([table] if several else []), column, target] for table, column, target in mapped]
-    output.table("Recognised", [*(["table"] if several else []), "column", "taken for"], rows)
+    mapped = [column for column in proposal.columns if column[2]]
+    several = len({column[0] for column in proposal.columns}) > 1
+    # The participant is in every form.
+    rows = [
+        [*([table] if several else []), column, target, "" if target == "participant_id" else forms]
+        for table, column, target, forms in mapped
+    ]
+    output.table("Recognised", [*(["table"] if several else []), "column", "taken for", "in the form"], rows)
     aside = len(proposal.columns) - len(mapped)
     if aside:
         output.say(f"{aside} of {len(proposal.columns)} columns set aside, each with the reason in the mapping.")

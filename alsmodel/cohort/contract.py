@@ -1,7 +1,7 @@
 """The canonical contract as files that a data manager reads, generated from the code.
 
-``python -m alsmodel.cohort.contract`` writes `data_schemas/canonical/`: one JSON file per table and one for the rules
-by which rows are treated. A test fails when the files and the code differ.
+``python -m alsmodel.cohort.contract`` writes `data_schemas/canonical/`: one JSON file per table, one for the rules
+by which rows are treated and one for the kinds of form that a mapping may name. A test fails when the files and the code differ.
 """
 
 import inspect
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from alsmodel.cohort.forms.kinds import KINDS
 from alsmodel.cohort.rules import RULES
 from alsmodel.cohort.schema_files import schema_folder
 from alsmodel.cohort.tables import SCHEMAS
@@ -19,6 +20,10 @@ def contract() -> dict[str, str]:
     """Return file name -> content of every generated file."""
     documents = {f"{name}.json": _table(name) for name in SCHEMAS}
     documents["rules.json"] = [{"rule": r.id, "severity": r.severity, "action": r.action, "meaning": r.meaning} for r in RULES.values()]
+    documents["forms.json"] = [
+        {"kind": kind, "meaning": form.meaning, "needs": list(form.needs), "knows": list(form.knows), "open": list(form.prefixes)}
+        for kind, form in KINDS.items()
+    ]
     return {name: json.dumps(document, indent=1, ensure_ascii=False) + "\n" for name, document in documents.items()}
 
 

@@ -24,7 +24,8 @@ from alsmodel.cohort.forms.kinds import KINDS
 from alsmodel.cohort.forms.long import WideLedger
 from alsmodel.cohort.forms.mapping import FormMap, SourceMap, authored_map
 from alsmodel.cohort.forms.outcomes import days_told
-from alsmodel.cohort.forms.read import Parts, joined, read_into
+from alsmodel.cohort.forms.parts import Parts
+from alsmodel.cohort.forms.read import joined, read_into
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
 from alsmodel.cohort.raw import RawFile, collapsed, open_raw
 from alsmodel.errors import Fault, InvalidInput

@@ -127,7 +127,8 @@ def open_raw(path: Path, faults: list[Fault], delimiter: str = ",") -> RawFile |
     other = next((d for d in _DELIMITERS if d != delimiter and len(header) == 1 and d in header[0]), None)
     if other is not None:
         message = f"columns seem to be separated by a {_DELIMITERS[other]}; expected a {_DELIMITERS[delimiter]}."
-        remedy = "Save the file as comma-separated values, or name the delimiter in its mapping." if delimiter == "," else "Correct the delimiter."
+        commas = "Save the file as comma-separated values, or name the delimiter in its mapping."
+        remedy = commas if delimiter == "," else "Correct the delimiter."
         faults.append(Fault(f"{path.name}:1", message, remedy))
         return None
     doubled = sorted({name for name in header if name and header.count(name) > 1})

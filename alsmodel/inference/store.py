@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from alsmodel.cohort.arrays import ExposureCount, JointData
+from alsmodel.cohort.arrays import JointData
+from alsmodel.cohort.exposed import ExposureCount
 
 _PEOPLE = ("entry_time", "event_time", "event", "onset_shift")
 _VISITS = ("visit_person", "visit_time", "outcome")

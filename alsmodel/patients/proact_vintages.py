@@ -105,7 +105,7 @@ def _write_coded(source: Path, table: str, number: int, folder: Path) -> None:
         header, *rows = list(csv.reader(file))
     form = _FORMS_OF_2013[table]
     form_id = 140 + number
-    names = [_spoken(column) for column in header]
+    names = [spoken(column) for column in header]
     codes = [_FIRST_CODE + 60 * number + i for i in range(len(header))]
     stem = folder / f"PROACT_2013_08_12_{form}"
     said = [f'{form_id}|"{form}"|{code}|{_quoted(name)}|' for code, name in zip(codes[1:], names[1:], strict=True)]
@@ -121,7 +121,7 @@ def _write_coded(source: Path, table: str, number: int, folder: Path) -> None:
     write_xlsx(Path(f"{stem}_Data.xlsx"), [["SubjectID", "FormID", *(f"V_{code}" for code in codes[1:])], *body])
 
 
-def _spoken(column: str) -> str:
+def spoken(column: str) -> str:
     """Return a column's name as a field had it before it became a column: blanks, hyphens and brackets."""
     if re.match(r"Q\d", column):
         number, _, name = column[1:].partition("_")

@@ -26,7 +26,14 @@ MODELS = EVIDENCE / "models.toml"
 RANKS = EVIDENCE / "ranks"
 
 #: What every row runs between the arrays and the draws.
-ROUTE = ["alsmodel.kernels", "alsmodel.models", "alsmodel.inference.mode", "alsmodel.inference.refine", "alsmodel.inference.sampling"]
+KERNELS = ("joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
+ROUTE = [
+    *(f"alsmodel.kernels.{name}" for name in KERNELS),
+    "alsmodel.models",
+    "alsmodel.inference.mode",
+    "alsmodel.inference.refine",
+    "alsmodel.inference.sampling",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import pytest
 from tests.calibration import literal
 from tests.calibration.controls import CONTROLS
 from tests.calibration.render import PAGE, render, standing
-from tests.calibration.rows import ROOT, read_models, read_rows
+from tests.calibration.rows import KERNELS, ROOT, read_models, read_rows
 from tests.calibration.run import load, path_of
 from tests.calibration.sbc import judge, p_values
 
@@ -83,3 +83,9 @@ def test_correlations_are_drawn_from_the_stated_density() -> None:
     # Density proportional to 1 - r^2: variance 1/5, fourth moment 3/35.
     assert abs(drawn.mean()) < 4 * np.sqrt(0.2 / 4000)
     assert drawn.var() == pytest.approx(0.2, abs=4 * np.sqrt((3 / 35 - 0.04) / 4000))
+
+
+def test_the_digest_of_a_row_covers_every_kernel_that_the_fit_loads() -> None:
+    asked = "import sys, alsmodel.models.program; print(*(m for m in sys.modules if m.startswith('alsmodel.kernels.')))"
+    loaded = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert {name.removeprefix("alsmodel.kernels.") for name in loaded} <= set(KERNELS)

@@ -16,7 +16,7 @@ from alsmodel.cohort.cdisc.scale import known_words, words_of
 from alsmodel.errors import InvalidInput
 from alsmodel.patients import VirtualCohort, VirtualParticipants, simulate
 from alsmodel.patients.cdisc import SdtmLayout, write_cohort
-from alsmodel.patients.cdisc_files import Variable, write_data_set
+from alsmodel.patients.cdisc_files import Files, Variable, write_data_set
 
 Row = dict[str, Any]
 DM: Row = {"USUBJID": "A", "RFSTDTC": "2020-03-10", "AGE": 60.0, "SEX": "M", "ARM": "Placebo"}
@@ -245,7 +245,8 @@ def test_ages(tmp_path: Path, cells: Row, age: float | None) -> None:
         ({}, {"DSDECOD": "COMPLETED", "DSSTDTC": "2020-06-18"}, [], []),
         ({"DTHFL": "Y", "DTHDTC": "2020-06-18"}, {"DSDECOD": "DEATH", "DSSTDTC": "2020-06-18"}, [100.0], []),
         # The earlier day of DS is not used: DM says when, DS says that it ended the participation.
-        ({"DTHFL": "Y", "DTHDTC": "2020-06-18"}, {"DSDECOD": "DEATH", "DSSTDTC": "2020-06-01"}, [100.0], [("death_sources_differ", "DSSTDTC")]),
+        ({"DTHFL": "Y", "DTHDTC": "2020-06-18"}, {"DSDECOD": "DEATH", "DSSTDTC": "2020-06-01"}, [100.0],
+         [("death_sources_differ", "DSSTDTC")]),
         ({"DTHFL": None, "DTHDTC": None}, {"DSDECOD": "DEATH", "DSSTDTC": "2020-06-18"}, [100.0], [("death_sources_differ", "DSDECOD")]),
         ({"DTHFL": "Y", "DTHDTC": None}, {"DSDECOD": "DEATH", "DSSTDTC": "2020-06-18"}, [100.0], []),
     ],
@@ -282,9 +283,7 @@ def test_the_day_of_being_declared_lost_is_no_contact(tmp_path: Path) -> None:
         ({"MHTERM": "BALSAM ALLERGY", "MHEVDTYP": "DIAGNOSIS", "MHSTDTC": "2004-05-28"}, None, None, None, None),
     ],
 )
-def test_history(
-    tmp_path: Path, row: Row, onset: float | None, precision: str | None, diagnosis: float | None, site: str | None
-) -> None:
+def test_history(tmp_path: Path, row: Row, onset: float | None, precision: str | None, diagnosis: float | None, site: str | None) -> None:
     cohort = study(tmp_path, qs=QS, mh={"USUBJID": "A", **row})
     facts = ("onset_day", "onset_precision", "diagnosis_day", "onset_site")
     assert cohort.participants.select(facts).rows() == [(onset, precision, diagnosis, site)]
@@ -359,7 +358,8 @@ def test_vital_signs_doses_and_medications(tmp_path: Path) -> None:
         ({"PRTRT": "Tracheostomy tube change", "PRSTDY": 100.0}, []),
         ({"PRTRT": "Non-invasive ventilation", "PRSTDY": 100.0}, [("niv", 99.0, "NIV started, hours not recorded")]),
         ({"PRTRT": "Permanent assisted ventilation", "PRSTDY": 1.0}, [("pav", 0.0, "PAV, hours not recorded")]),
-        ({"PRTRT": "Invasive mechanical ventilation", "PRSTDY": 1.0}, [("invasive_ventilation", 0.0, "invasive ventilation, hours not recorded")]),
+        ({"PRTRT": "Invasive mechanical ventilation", "PRSTDY": 1.0},
+         [("invasive_ventilation", 0.0, "invasive ventilation, hours not recorded")]),
         ({"PRTRT": "PEG placement", "PRSTDY": 1.0}, [("gastrostomy", 0.0, "gastrostomy")]),
         ({"PRTRT": "Lumbar puncture", "PRSTDY": 1.0}, []),
     ],
@@ -403,8 +403,8 @@ def test_structural_faults_come_all_at_once(tmp_path: Path) -> None:
         read_sdtm(tmp_path)
     with pytest.raises(InvalidInput, match="holds no data set"):
         study_of_nothing(tmp_path / "empty")
+    put(tmp_path / "c", "qs", QS)
     with pytest.raises(InvalidInput, match="dm: error: is missing"):
-        put(tmp_path / "c", "qs", QS)
         read_sdtm(tmp_path / "c")
 
 
@@ -446,10 +446,9 @@ def name_of(person: int) -> str:
 
 
 def test_the_three_kinds_of_file_give_the_same_cohort(tmp_path: Path, people: VirtualParticipants) -> None:
-    digests = {
-        files: read_sdtm(write_cohort(people, tmp_path / files, SdtmLayout(files=files))).digest for files in ("xpt", "dataset-json", "ndjson")
-    }  # fmt: skip
-    assert len(set(digests.values())) == 1
+    kinds: tuple[Files, ...] = ("xpt", "dataset-json", "ndjson")
+    folders = [write_cohort(people, tmp_path / files, SdtmLayout(files=files)) for files in kinds]
+    assert len({read_sdtm(folder).digest for folder in folders}) == 1
 
 
 def test_study_days_and_dates_give_the_same_cohort(tmp_path: Path, people: VirtualParticipants) -> None:

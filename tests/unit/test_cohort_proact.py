@@ -462,7 +462,7 @@ FAMILY = (
 )
 def test_columns_without_a_place_are_covariates(tmp_path: Path, table: str, text: str, expected: dict[str, float | str]) -> None:
     plain = {"DEMOGRAPHICS": "subject_id,Age,Sex\n1,61,Male\n"}
-    cohort = cohort_of(tmp_path, **(plain | {table: text}))
+    cohort = read(made(tmp_path / "raw", plain | {table: text}), "proact")
     assert covariates(cohort) == expected
     assert cohort.issues.filter(rule="column_unknown").is_empty()
 

@@ -1,5 +1,6 @@
 """The long format of the DREAM challenges: every row has a fate, and the cohort is the one that was simulated."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -339,3 +340,29 @@ def test_damaged_files_are_read_or_refused(
     parts = cohort.flow.select(pl.sum_horizontal("kept", "repaired", "rejected", "set_aside")).to_series()
     assert parts.to_list() == cohort.flow["read"].to_list()
     assert len(cohort.digest) == 64
+
+
+def _shuffled(text: str) -> str:
+    rows = [line.split("|") for line in text.splitlines()]
+    return "\n".join("|".join(row[i] for i in (5, 2, 0, 4, 1, 3)) for row in rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.replace(HEADER, HEADER.upper()).encode(),
+        lambda text: text.replace("|ALSFRS|", "|Ä|").encode("cp1252"),
+        lambda text: text.replace("||", "| |").replace("|Q1_Speech|", "| Q1_SPEECH |").encode(),
+        lambda text: "\n".join(f'"{line.replace("|", chr(34) + "|" + chr(34))}"' for line in text.splitlines()).encode(),
+        lambda text: _shuffled(text).encode(),
+        lambda text: "\n".join([text.splitlines()[0], *reversed(text.splitlines()[1:])]).encode(),
+    ],
+    ids=["crlf", "byte order mark", "capitals", "cp1252", "blanks", "quoted", "other order of columns", "other order of rows"],
+)
+def test_how_the_file_is_written_does_not_matter(folder: Path, cohort: Cohort, tmp_path: Path, change: Callable[[str], bytes]) -> None:
+    for path in folder.glob("*.txt"):
+        text = path.read_text(encoding="utf-8")
+        (tmp_path / path.name).write_bytes(change(text) if path.name.startswith("all_forms") else text.encode())
+    assert read(tmp_path, "dream").digest == cohort.digest

@@ -159,7 +159,9 @@ def test_a_column_without_name_and_cells_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.ods", "a.xlsm", "a.parquet"])
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"PAR1 broken PAR1", b"id,x\n1,2\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 broken"])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 broken", b"PAR1 broken PAR1", b"id,x\n1,2\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 broken"]
+)
 def test_damage_is_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     (fault,) = refused(tmp_path / name)

@@ -43,6 +43,14 @@ cut_a = { "?" = "item_5a", cut_a = "item_5a", cut_b = "item_5b" }
 cut_b = { "?" = "item_5a", cut_a = "item_5b", cut_b = "item_5a" }
 """
 
+PEOPLE = """
+[tables.p]
+kind = "participants"
+file = "people.csv"
+[tables.p.columns]
+id = "participant_id"
+"""
+
 
 @pytest.fixture
 def mapping(tmp_path: Path) -> Path:
@@ -104,7 +112,7 @@ def test_open_questions_and_other_faults_come_at_once(mapping: Path) -> None:
 
 
 def test_a_code_may_be_answered_as_a_number(mapping: Path) -> None:
-    people = '[tables.p]\nkind = "participants"\nfile = "people.csv"\n[tables.p.columns]\nid = "participant_id"\nsex = "sex"\n[tables.p.words.sex]\n'
+    people = PEOPLE + 'sex = "sex"\n[tables.p.words.sex]\n'
     words = '1 = { "?" = "female", 1 = "female", 2 = "male" }\n2 = { "?" = "female", 1 = "male", 2 = "female" }\n'
     change(mapping, ('item_5a = "cut_a"', 'item_5a = "cut_a"\nfemale = 2'))
     mapping.write_text(mapping.read_text() + people + words)
@@ -153,14 +161,18 @@ def test_open_names_are_checked(tmp_path: Path, kind: str, needs: list[str], tar
 
 
 def test_words_that_nothing_can_be_made_of_are_refused(mapping: Path) -> None:
-    mapping.write_text(mapping.read_text() + '\n[words.sex]\n1 = "femal"\n[words.gender]\n1 = "male"\n[tables.visits.words.yes_no]\n1 = "jes"\n')
+    mapping.write_text(
+        mapping.read_text() + '\n[words.sex]\n1 = "femal"\n[words.gender]\n1 = "male"\n[tables.visits.words.yes_no]\n1 = "jes"\n'
+    )
     faults = faults_of(mapping)
     assert [fault.split(": error: ")[0] for fault in faults] == ["mapping.toml:23", "mapping.toml:19", "mapping.toml:20"]
     assert "Did you mean female?" in faults[1]
 
 
 def test_what_the_data_lack_is_said_for_all_forms_at_once(mapping: Path) -> None:
-    mapping.write_text(mapping.read_text() + '[tables.p]\nkind = "participants"\nfile = "people.csv"\n[tables.p.columns]\nid = "participant_id"\n')
+    mapping.write_text(
+        mapping.read_text() + '[tables.p]\nkind = "participants"\nfile = "people.csv"\n[tables.p.columns]\nid = "participant_id"\n'
+    )
     change(mapping, ('speech = "item_1"', 'speach = "item_1"'))
     assert faults_of(mapping) == [
         "visits.csv:1:speach: error: the file has no such column. Correct the mapping, or give the file that it was written for.",
@@ -170,7 +182,9 @@ def test_what_the_data_lack_is_said_for_all_forms_at_once(mapping: Path) -> None
 
 def test_sources_that_are_not_there(mapping: Path) -> None:
     assert "no such file or folder" in faults_of(mapping, mapping.parent / "nothing")[0]
-    mapping.write_text(mapping.read_text() + '[tables.p]\nkind = "participants"\nfile = "people.csv"\n[tables.p.columns]\nid = "participant_id"\n')
+    mapping.write_text(
+        mapping.read_text() + '[tables.p]\nkind = "participants"\nfile = "people.csv"\n[tables.p.columns]\nid = "participant_id"\n'
+    )
     assert "reads several files" in faults_of(mapping, mapping.parent / "data" / "visits.csv")[0]
 
 
@@ -206,14 +220,17 @@ def test_strict_reading_refuses_errors(mapping: Path) -> None:
 
 
 def test_columns_that_no_form_of_a_shared_file_reads_are_listed_once(mapping: Path) -> None:
-    mapping.write_text(mapping.read_text() + '[tables.s]\nkind = "contacts"\nfile = "visits.csv"\n[tables.s.columns]\nid = "participant_id"\nday = "day"\n')
+    mapping.write_text(
+        mapping.read_text() + '[tables.s]\nkind = "contacts"\nfile = "visits.csv"\n[tables.s.columns]\nid = "participant_id"\nday = "day"\n'
+    )
     (mapping.parent / "data" / "visits.csv").write_text(VISITS.replace("note", "note,odd").replace(",x", ",x,y"))
     issues = read_mapped(mapping.parent / "data", mapping).issues
     assert issues.select("rule", "column").rows() == [("column_unknown", "odd"), ("column_set_aside", "note")]
 
 
 def test_a_day_alone_in_a_shared_file_says_nothing_where_it_is_empty(mapping: Path) -> None:
-    event = '[tables.niv]\nkind = "event"\nfile = "visits.csv"\nevent = "niv"\ndefinition = "start"\n[tables.niv.columns]\nid = "participant_id"\nnote = "day"\n'
+    event = '[tables.niv]\nkind = "event"\nfile = "visits.csv"\nevent = "niv"\ndefinition = "start"\n'
+    event += '[tables.niv.columns]\nid = "participant_id"\nnote = "day"\n'
     change(mapping, ('set_aside = ["note"]\n', ""))
     mapping.write_text(mapping.read_text() + event)
     (mapping.parent / "data" / "visits.csv").write_text(VISITS.replace(",x\n1,90", ",\n1,90").replace("2,x\n", "2,50\n").replace(",x", ","))
@@ -344,9 +361,8 @@ def test_the_same_content_in_any_file_is_the_same_cohort(export: Any, cohort: Co
 def test_accents_are_read_from_windows_files(tmp_path: Path) -> None:
     path = tmp_path / "visits.csv"
     path.write_bytes("id;Tag;Zentrum\n1;0;Zürich\n2;0;Köln\n".encode("cp1252"))
-    (tmp_path / "m.toml").write_text(
-        'source = "S"\ndelimiter = ";"\n[tables.p]\nkind = "participants"\nfile = "visits.csv"\n[tables.p.columns]\nid = "participant_id"\nZentrum = "site"\n'
-    )
+    text = 'source = "S"\ndelimiter = ";"\n' + PEOPLE.replace("people.csv", "visits.csv") + 'Zentrum = "site"\n'
+    (tmp_path / "m.toml").write_text(text, encoding="utf-8")
     cohort = read_mapped(path, tmp_path / "m.toml")
     assert cohort.participants["site"].to_list() == ["Zürich", "Köln"]
     assert "encoding_cp1252" in cohort.issues["rule"]

@@ -68,7 +68,8 @@ def test_the_description_has_17_tables_and_209_columns() -> None:
 
 
 def test_the_mapping_says_of_every_column_what_this_table_says() -> None:
-    mapped, aside = {}, set()
+    mapped: dict[tuple[str, str], str] = {}
+    aside: set[tuple[str, str]] = set()
     for name, form in authored_map("proact").tables.items():
         mapped |= {(name, collapsed(written)): target for written, target in form.columns.items()}
         aside |= {(name, collapsed(written)) for written in form.set_aside}

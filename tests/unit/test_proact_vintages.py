@@ -20,7 +20,7 @@ from alsmodel.patients.proact_vintages import (
     TABLES_OF_2022,
     TABLES_OF_2026,
     Vintage,
-    _spoken,
+    spoken,
     write_vintage,
     write_xlsx,
 )
@@ -74,7 +74,7 @@ def test_every_release_gives_the_cohort_of_the_tables_that_it_has(made: Path, tm
 def test_a_field_of_2013_is_the_column_of_a_later_release() -> None:
     for columns in HEADERS.values():
         for column in columns:
-            assert field_key(_spoken(column)) == collapsed(column), column
+            assert field_key(spoken(column)) == collapsed(column), column
 
 
 @pytest.mark.parametrize(
@@ -230,3 +230,17 @@ def test_a_damaged_coded_folder_is_read_or_refused(tmp_path: Path, changes: list
         return
     parts = cohort.flow.select(pl.sum_horizontal("kept", "repaired", "rejected", "set_aside")).to_series()
     assert parts.to_list() == cohort.flow["read"].to_list()
+
+
+def test_the_order_of_the_columns_and_of_the_dictionary_does_not_matter(made: Path, tmp_path: Path) -> None:
+    folder = write_vintage(made, "2013", tmp_path / "as_made")
+    expected = read(folder, "proact")
+    for path in folder.glob("*_Dictionary.csv"):
+        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        path.write_text("\r\n".join([header, *lines[::-1]]) + "\r\n", encoding="utf-8-sig")
+    rows = [line.split(",") for line in (made / "F_PROACT_DEATHDATA.csv").read_text(encoding="utf-8-sig").splitlines()]
+    (book,) = folder.glob("*DEATH_Data.xlsx")
+    assert [row[0] for row in rows[:1]] == ["subject_id"]
+    names = [["Death Days", "SubjectID", "Subject Died"], *([day, subject, died] for subject, died, day in rows[1:])]
+    write_xlsx(book, names)
+    assert read(folder, "proact").digest == expected.digest

@@ -71,7 +71,9 @@ def test_a_prior_of_a_published_effect_comes_with_its_size_its_sources_and_its_w
     assert any("PRO-ACT" in line and "twice" in line for line in account.lines)
 
 
-@pytest.mark.parametrize(("key", "parameter", "said"), [("centuar", "additive", "Did you mean centaur?"), ("valor", "theta", "ratio of slopes")])
+@pytest.mark.parametrize(
+    ("key", "parameter", "said"), [("centuar", "additive", "Did you mean centaur?"), ("valor", "theta", "ratio of slopes")]
+)
 def test_a_prior_that_cannot_be_made_is_refused_with_words(key: str, parameter: Any, said: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         prior_account(key, parameter, 0.5, None)

@@ -33,27 +33,32 @@ END_POINT_CODES = {
     "death, tracheostomy or NIV > 23 h/day": "DTHENCAL",
     "death, tracheostomy or PAV": "DTHCENTA",
 }
-#: Column of the assessments -> PARAMCD, PARAM.
-PARAMETERS = {
-    "item_1": ("ALSFRS01", "ALSFRS-R01-Speech"),
-    "item_2": ("ALSFRS02", "ALSFRS-R02-Salivation"),
-    "item_3": ("ALSFRS03", "ALSFRS-R03-Swallowing"),
-    "item_4": ("ALSFRS04", "ALSFRS-R04-Handwriting"),
-    "item_5": ("ALSFRS05", "ALSFRS-R05-Cutting Food and Handling Utensils"),
-    "item_5a": ("ALSFR05A", "ALSFRS-R05A-Cutting without Gastrostomy"),
-    "item_5b": ("ALSFR05B", "ALSFRS-R05B-Cutting with Gastrostomy"),
-    "item_6": ("ALSFRS06", "ALSFRS-R06-Dressing and Hygiene"),
-    "item_7": ("ALSFRS07", "ALSFRS-R07-Turning in Bed"),
-    "item_8": ("ALSFRS08", "ALSFRS-R08-Walking"),
-    "item_9": ("ALSFRS09", "ALSFRS-R09-Climbing Stairs"),
-    "item_10": ("ALSFRS10", "ALSFRS-R10-Dyspnea"),
-    "item_11": ("ALSFRS11", "ALSFRS-R11-Orthopnea"),
-    "item_12": ("ALSFRS12", "ALSFRS-R12-Respiratory Insufficiency"),
-    "item_10_original": ("ALSFRS1O", "ALSFRS 10-Respiratory"),
-    "total_48": ("ALSFRT48", "ALSFRS-R Total Score"),
-    "total_40": ("ALSFRT40", "ALSFRS Total Score"),
+#: Column of the assessments -> number and words of the item.
+_ITEMS = {
+    "item_1": ("01", "Speech"),
+    "item_2": ("02", "Salivation"),
+    "item_3": ("03", "Swallowing"),
+    "item_4": ("04", "Handwriting"),
+    "item_5": ("05", "Cutting Food and Handling Utensils"),
+    "item_5a": ("05A", "Cutting without Gastrostomy"),
+    "item_5b": ("05B", "Cutting with Gastrostomy"),
+    "item_6": ("06", "Dressing and Hygiene"),
+    "item_7": ("07", "Turning in Bed"),
+    "item_8": ("08", "Walking"),
+    "item_9": ("09", "Climbing Stairs"),
+    "item_10": ("10", "Dyspnea"),
+    "item_11": ("11", "Orthopnea"),
+    "item_12": ("12", "Respiratory Insufficiency"),
+    "item_10_original": ("10", "Respiratory"),
 }
-_CATEGORY = {"item_10_original": "ALSFRS", "total_40": "ALSFRS"}
+_REVISED_ONLY = ("item_10", "item_11", "item_12")
+#: Scale and column of the assessments -> PARAMCD, PARAM; the ten-item scale has parameters of its own.
+PARAMETERS = {
+    **{("ALSFRS-R", name): (f"ALSFR{n}", f"ALSFRS-R{n}-{text}") for name, (n, text) in _ITEMS.items() if name != "item_10_original"},
+    **{("ALSFRS", name): (f"ALSFO{n}", f"ALSFRS{n}-{text}") for name, (n, text) in _ITEMS.items() if name not in _REVISED_ONLY},
+    ("ALSFRS-R", "total_48"): ("ALSFRT48", "ALSFRS-R Total Score"),
+    ("ALSFRS", "total_40"): ("ALSFOT40", "ALSFRS Total Score"),
+}
 _SEX = {"female": "F", "male": "M"}
 _ADSL = {
     "STUDYID": "Study Identifier", "USUBJID": "Unique Subject Identifier", "SITEID": "Study Site Identifier", "AGE": "Age",
@@ -214,26 +219,26 @@ def _scores(cohort: Cohort, days: _Days) -> DataSet:
         item_5a=pl.when(~tube).then("item_5"), item_5b=pl.when(tube).then("item_5"), item_5=pl.when(tube.is_null()).then("item_5")
     )
     wide = wide.with_columns(ADY=days.analysis(wide["day"], "assessments:day"))
-    names = list(PARAMETERS)
-    long = wide.select("participant_id", "ADY", *(pl.col(name).cast(pl.Int64) for name in names))
-    long = long.unpivot(names, index=["participant_id", "ADY"], variable_name="_name", value_name="AVAL").drop_nulls("AVAL")
+    scored = [*_ITEMS, "total_48", "total_40"]
+    index = ["participant_id", "ADY", "scale"]
+    long = wide.select(*index, *(pl.col(name).cast(pl.Int64) for name in scored))
+    long = long.unpivot(scored, index=index, variable_name="_name", value_name="AVAL").drop_nulls("AVAL")
+    told = [(scale, name, number, *words) for number, ((scale, name), words) in enumerate(PARAMETERS.items(), 1)]
+    known = pl.DataFrame(told, schema=["PARCAT1", "_name", "PARAMN", "PARAMCD", "PARAM"], orient="row")
+    # Totals and the tenth item belong to a scale whatever else the assessment has.
+    of_one = {name: scale for scale, name in PARAMETERS if sum(other == name for _, other in PARAMETERS) == 1}
+    long = long.with_columns(PARCAT1=pl.coalesce(pl.col("_name").replace_strict(of_one, default=None, return_dtype=pl.String), "scale"))
+    frame = long.join(known, on=["PARCAT1", "_name"], how="left", maintain_order="left")
+    frame = frame.join(_arms(cohort), on="participant_id", how="left", maintain_order="left")
     order = cohort.participants["participant_id"]
-    number = pl.col("_name").replace_strict(names, list(range(1, len(names) + 1)), return_dtype=pl.Int64)
-    frame = long.with_columns(PARAMN=number).join(_arms(cohort), on="participant_id", how="left", maintain_order="left")
     frame = frame.sort(pl.col("participant_id").cast(pl.Enum(order)).to_physical(), "PARAMN", "ADY", maintain_order=True)
-    group = ("participant_id", "_name")
+    group = ("participant_id", "PARAMCD")
     before = pl.col("ADY") <= 1
     last = pl.col("ADY").filter(before).max().over(group)
     frame = frame.with_columns(_baseline=(before & (pl.col("ADY") == last)).fill_null(False))
     base = pl.col("AVAL").filter("_baseline").first().over(group)
-    code = {name: told[0] for name, told in PARAMETERS.items()}
-    words = {name: told[1] for name, told in PARAMETERS.items()}
-    category = {name: _CATEGORY.get(name, "ALSFRS-R") for name in names}
     frame = frame.with_columns(
         USUBJID="participant_id",
-        PARCAT1=pl.col("_name").replace_strict(category, return_dtype=pl.String),
-        PARAM=pl.col("_name").replace_strict(words, return_dtype=pl.String),
-        PARAMCD=pl.col("_name").replace_strict(code, return_dtype=pl.String),
         ABLFL=pl.when("_baseline").then(pl.lit("Y")),
         BASE=base,
         CHG=pl.when(pl.col("ADY") > 1).then(pl.col("AVAL") - base),

@@ -124,14 +124,7 @@ def _one_result(tests: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     return one.select(*keys, result, variant)
 
 
-def recorded_criteria(categories: pl.DataFrame, days: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Return recorded El Escorial categories as classifications: participant_id, el_escorial -> one row each."""
-    day = days if days is not None else categories.select("participant_id", pl.lit(None, dtype=pl.Float64).alias("day"))
-    rows = categories.drop_nulls("el_escorial").join(day, on="participant_id", how="left", maintain_order="left")
-    return conform(
-        "classifications",
-        rows.select(
-            "participant_id", "day", pl.lit("El Escorial revised").alias("scheme"), pl.col("el_escorial").alias("category"),
-            pl.lit("recorded").alias("origin"),
-        ),
-    )  # fmt: skip
+def recorded_criteria(categories: pl.DataFrame) -> pl.DataFrame:
+    """Return recorded El Escorial categories (participant_id, el_escorial, day) as classifications."""
+    scheme, origin = pl.lit("El Escorial revised"), pl.lit("recorded")
+    return conform("classifications", categories.rename({"el_escorial": "category"}).with_columns(scheme=scheme, origin=origin))

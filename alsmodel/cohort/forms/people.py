@@ -125,10 +125,22 @@ def read_arm(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def read_el_escorial(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the recorded El Escorial category, and the day of the form that it was taken from."""
-    dated = form.days(form.frame.filter(pl.col("participant_id").is_not_null()), "form_day")
-    days = dated.drop_nulls("el_escorial").group_by("participant_id").agg(pl.col("form_day").first().alias("day"))
-    return _one_word(form, "el_escorial"), days
+    """Return the first recorded El Escorial category of each participant, and every one with its day.
+
+    A category of another day is a further statement; two of one day conflict.
+    """
+    form = form.with_participants()
+    ledger = form.ledger
+    frame = form.known(reject_copies(form.frame, ledger), "el_escorial")
+    if ledger.flag("nothing_recorded", frame, pl.col("el_escorial").is_null()):
+        frame = ledger.usable(frame)
+    frame = form.days(frame, "form_day")
+    again = frame.filter(~pl.struct("participant_id", "form_day").is_first_distinct())
+    detail = "another category of this participant and day; the first was used"
+    if ledger.flag("conflicting_row", again, detail=detail):
+        frame = ledger.usable(frame)
+    first = frame.sort("form_day", nulls_last=True, maintain_order=True).unique("participant_id", keep="first", maintain_order=True)
+    return first.select("participant_id", "el_escorial"), frame.select("participant_id", "el_escorial", day="form_day")
 
 
 def read_family(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import polars as pl
 
@@ -13,7 +12,6 @@ from alsmodel.clinical.genes import known_gene
 from alsmodel.cohort.assemble import assemble, ordered
 from alsmodel.cohort.cells import reject_copies
 from alsmodel.cohort.cohort import Cohort
-from alsmodel.cohort.files.table import TextTable
 from alsmodel.cohort.forms import clinical, measured, outcomes, people
 from alsmodel.cohort.forms.clock import Clock
 from alsmodel.cohort.forms.covariates import is_said, read_covariates
@@ -21,6 +19,7 @@ from alsmodel.cohort.forms.form import Folder, Form, Opened, open_folder
 from alsmodel.cohort.forms.long import read_long_scores
 from alsmodel.cohort.forms.mapping import SourceMap
 from alsmodel.cohort.forms.origin import origins
+from alsmodel.cohort.forms.parts import Parts
 from alsmodel.cohort.forms.person import merged
 from alsmodel.cohort.forms.scores import measures, read_scores
 from alsmodel.cohort.forms.shared import FileLedger, FormLedger
@@ -31,70 +30,6 @@ from alsmodel.errors import Fault, InvalidInput
 
 #: Tables that forms fill row by row.
 _FILLED = ("assessments", "measurements", "events", "exposures", "covariates", "signs", "genotypes", "classifications")
-
-
-@final
-@dataclass
-class Parts:
-    """What the forms gave so far.
-
-    Attributes
-    ----------
-    tables : dict
-        Canonical table -> its parts.
-    personal : list of (str, polars.DataFrame)
-        Form and its facts, one row per participant.
-    contacts : list of polars.DataFrame
-        participant_id, day of the last contact of a form.
-    later : list of polars.DataFrame
-        participant_id, last day of a form that is no assessment and no measurement, such as medications and adverse events.
-    seen : list of polars.Series
-        Participants named by each form.
-    ledgers : dict
-        Form -> ledger.
-    files : list of TextTable
-    baseline : polars.Series
-        Participants of the forms of kind participants.
-    recorded : list of (str, str)
-        Kinds of event that the source records, each with the tag of its definition.
-    """
-
-    tables: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
-    personal: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
-    contacts: list[pl.DataFrame] = field(default_factory=list)
-    later: list[pl.DataFrame] = field(default_factory=list)
-    seen: list[pl.Series] = field(default_factory=list)
-    ledgers: dict[str, Ledger] = field(default_factory=dict)
-    files: list[TextTable] = field(default_factory=list)
-    baseline: list[pl.Series] = field(default_factory=list)
-    recorded: list[tuple[str, str]] = field(default_factory=list)
-
-    def add(self, name: str, frame: pl.DataFrame) -> None:
-        """Add rows of the canonical table `name`."""
-        self.tables.setdefault(name, []).append(conform(name, frame))
-        self.seen.append(frame["participant_id"].unique())
-
-    def add_facts(self, form: Form, facts: pl.DataFrame) -> None:
-        """Add facts of participants."""
-        self.personal.append((form.name, facts))
-        self.seen.append(facts["participant_id"])
-
-    def take(self, other: "Parts") -> None:
-        """Join what another set of forms gave."""
-        for name, frames in other.tables.items():
-            self.tables.setdefault(name, []).extend(frames)
-        self.personal += other.personal
-        self.contacts += other.contacts
-        self.later += other.later
-        self.seen += other.seen
-        self.ledgers |= other.ledgers
-        self.files += other.files
-        self.baseline += other.baseline
-        self.recorded += other.recorded
-
-    def of(self, name: str) -> pl.DataFrame:
-        """Return the canonical table `name`, all parts together."""
-        return pl.concat([empty(name), *self.tables.get(name, [])])
 
 
 def read_folder(folder: Path, source: SourceMap, *, provenance: Mapping[str, Any], strict: bool = False) -> Cohort:
@@ -248,9 +183,9 @@ def _arm(form: Form, parts: Parts) -> None:
 
 
 def _el_escorial(form: Form, parts: Parts) -> None:
-    facts, days = people.read_el_escorial(form)
+    facts, stated = people.read_el_escorial(form)
     parts.add_facts(form, facts)
-    parts.add("classifications", clinical.recorded_criteria(facts, days))
+    parts.add("classifications", clinical.recorded_criteria(stated))
 
 
 def _family(form: Form, parts: Parts) -> None:

@@ -128,6 +128,8 @@ def _opened(folder: Path, source: SourceMap, reading: Reading) -> Folder:
         return CodedTable(raw, key, reading.codes, made, hidden)
 
     found = open_folder(folder, source, prepared)
+    if not found.opened:
+        raise InvalidInput([Fault(folder.name, f"holds no file of {source.source}.", "Give the folder with its CSV files.")])
     if len({keys[one.raw.name] for one in found.opened.values()}) > 1:
         named = ", ".join(f"{name} by {key}" for name, key in sorted(keys.items()))
         raise InvalidInput([Fault(folder.name, f"its files name participants differently: {named}.", "Give files of one release.")])

@@ -48,10 +48,14 @@ def open_all(path: Path, participant: str = "") -> tuple[list[Sheet], str, list[
     faults: list[Fault] = []
     sheets: list[Sheet] = []
     delimiters: dict[str, str] = {}
+    empty: list[str] = []
     for one in paths:
         tables, delimiter = _tables(one, faults, notes)
         delimiters |= {one.name: delimiter} if delimiter is not None else {}
         for table, sheet in tables:
+            if not table.has_rows():
+                empty.append(table.name)
+                continue
             made = _sheet(one.name, sheet, table, participant)
             faults += _twice(table, made)
             if made.participant is None:
@@ -64,6 +68,9 @@ def open_all(path: Path, participant: str = "") -> tuple[list[Sheet], str, list[
         faults.append(Fault(path.name, "its text files do not all have the same delimiter.", "Save them alike, or map them one by one."))
     if faults:
         raise InvalidInput(faults)
+    if empty and not sheets:
+        raise InvalidInput([Fault(name, "has no rows.", "Give a file with data.") for name in empty])
+    notes += [f"{name} has no rows, so it is not read." for name in empty]
     if not sheets:
         remedy = "Name it participant_id in the file, or say which it is with --participant COLUMN."
         raise InvalidInput([Fault(path.name, "no column could be recognised as the participant.", remedy)])

@@ -29,8 +29,8 @@ class Proposal:
     ----------
     text : str
         The mapping, as TOML with comments.
-    columns : tuple of (str, str, str)
-        Table, column, and what it is taken for (empty when it is set aside).
+    columns : tuple of (str, str, str, str)
+        Table, column, what it is taken for and the forms that read it (both empty when it is set aside).
     questions : mapping
         Question -> answers; each is "?" in the text.
     notes : tuple of str
@@ -38,13 +38,14 @@ class Proposal:
     """
 
     text: str
-    columns: tuple[tuple[str, str, str], ...]
+    columns: tuple[tuple[str, str, str, str], ...]
     questions: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return the proposal as plain values."""
-        columns = [{"table": table, "column": column, "target": target or None} for table, column, target in self.columns]
+        names = ("table", "column", "target", "forms")
+        columns = [dict(zip(names, column, strict=True)) for column in self.columns]
         questions = {name: list(answers) for name, answers in self.questions.items()}
         return {"mapping": self.text, "columns": columns, "questions": questions, "notes": list(self.notes)}
 
@@ -79,7 +80,7 @@ def propose(path: Path | str, participant: str = "") -> Proposal:
     draft.forms.sort(key=lambda form: _ORDER.index(form.kind) if form.kind in _ORDER else len(_ORDER))
     asked = _asked(draft)
     draft.questions = {name: question for name, question in draft.questions.items() if name in asked}
-    columns = tuple((sheet.name, column.name, _target(draft, sheet, column)) for sheet in sheets for column in sheet.columns)
+    columns = tuple((sheet.name, column.name, *_taken_for(draft, sheet, column)) for sheet in sheets for column in sheet.columns)
     answers = {name: tuple(question.answers) for name, question in draft.questions.items()}
     return Proposal(written(draft), columns, answers, tuple(dict.fromkeys(draft.notes)))
 
@@ -88,9 +89,6 @@ def _look_at(draft: Draft, sheet: Sheet) -> None:
     for column in sheet.columns:
         if _REDCAP.search(column.key) and column.key != "redcap_data_access_group":
             draft.leave(sheet, column, "REDCap's own")
-        elif column.filled == 0 and column is not sheet.participant:
-            # An item nobody was scored on is still an item: only these are looked at.
-            pass
     form = add_scores(draft, sheet)
     if form is not None and not put_day(draft, form):
         draft.forms.remove(form)
@@ -153,12 +151,14 @@ def _asked(draft: Draft) -> set[str]:
     return {value.question for value in flat if isinstance(value, Choice)}
 
 
-def _target(draft: Draft, sheet: Sheet, column: Column) -> str:
-    """Return what a column is taken for, in words."""
-    for form in draft.forms:
-        if form.sheet is sheet and column.name in form.columns:
-            value = form.columns[column.name]
-            if isinstance(value, Choice):
-                return " or ".join(dict.fromkeys(target for target in value.offers.values() if target)) + " ?"
-            return value
-    return ""
+def _taken_for(draft: Draft, sheet: Sheet, column: Column) -> tuple[str, str]:
+    """Return what a column is taken for, and the forms that read it, in words."""
+    readers = [form for form in draft.forms if form.sheet is sheet and column.name in form.columns]
+    values = [form.columns[column.name] for form in readers]
+    targets = [_asked_for(value) if isinstance(value, Choice) else value for value in values]
+    return ", ".join(dict.fromkeys(targets)), ", ".join(form.name for form in readers)
+
+
+def _asked_for(choice: Choice) -> str:
+    targets = list(dict.fromkeys(target for target in choice.offers.values() if target))
+    return f"{' or '.join(targets)} ?" if len(targets) <= 2 else f"asked: {choice.question}"

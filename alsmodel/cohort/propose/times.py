@@ -52,6 +52,14 @@ def put_day(draft: Draft, form: DraftForm) -> bool:
         for column in best:
             form.put(column, Choice(question, {one.name: "day" if one is column else "" for one in best}))
         return True
+    entries = [column for column in sheet.columns if is_origin(column, sheet)]
+    if not sheet.rows_repeat and entries:
+        # One row each: it may have been scored when the participant entered, and only the author knows.
+        ask = (f"No column dates the {_WORDS.get(form.kind, form.kind)} of {sheet.name}. On which of these days did they take place?",)
+        question = draft.ask(Question(f"day_of_{form.name}", ask, {column.name: "" for column in entries}))
+        for column in entries:
+            form.put(column, Choice(question, {one.name: "day" if one is column else "" for one in entries}))
+        return True
     if not sheet.rows_repeat:
         form.constants["day"] = "0"
         what = _WORDS.get(form.kind, form.kind)
@@ -80,44 +88,68 @@ def settle_time(draft: Draft) -> None:
     if not used:
         return
     days = [column for form, column in used if "day" in _targets(form.columns[column.name])] or [column for _, column in used]
-    dated = sum(column.is_date for column in days) * 2 >= len(days)
+    undated = any("day" in form.constants for form in draft.forms)
+    dated = not undated and sum(column.is_date for column in days) * 2 >= len(days)
     for form, column in used:
-        if column.is_date != dated and not (dated and column.is_year):
+        if column.is_date and undated:
+            _take_out(draft, form, column, "a date, while no date says when the scores or measurements were taken")
+        elif column.is_date != dated and not (dated and column.is_year):
             other = "a number, while times of this source are dates" if dated else "a date, while times of this source are numbers"
             _take_out(draft, form, column, f"{other}: one mapping counts time in one way")
     if dated:
         _settle_dates(draft, [(form, column) for form, column in used if column.name in form.columns])
     else:
-        _settle_numbers(draft, days)
+        _settle_numbers(draft, [(form, column) for form, column in used if column.name in form.columns], days)
 
 
-def _settle_numbers(draft: Draft, days: Sequence[Column]) -> None:
-    units = {next((unit for unit, pattern in _UNITS if re.search(pattern, column.key)), None) for column in days}
-    if len(units) == 1 and None not in units:
-        draft.time["unit"] = units.pop() or "day"
-        draft.time_comment = "By the names of the columns. Day 0 is the source's own."
+def _settle_numbers(draft: Draft, used: Sequence[tuple[DraftForm, Column]], days: Sequence[Column]) -> None:
+    """Find the unit of time in the names of the columns that date rows, or ask; a column that names another unit is taken out."""
+    counted = [column for column in days if any(one is column for _, one in used)]
+    if not counted:
         return
-    names = ", ".join(sorted({column.name for column in days}))
-    ask = (f"In which unit is time counted in {names}?", "One unit serves all columns of time; time before day 0 is negative.")
-    offers = {unit: unit for unit, _ in _UNITS}
-    question = draft.ask(Question("time_unit", ask, dict.fromkeys(offers, "")))
-    draft.time["unit"] = Choice(question, offers)
+    units = {_named_unit(column) for column in counted}
+    unit = units.pop() if len(units) == 1 else None
+    if unit is not None:
+        draft.time["unit"] = unit
+        draft.time_comment = "By the names of the columns. Day 0 is the source's own."
+    else:
+        names = ", ".join(sorted({column.name for column in counted}))
+        ask = (f"In which unit is time counted in {names}?", "One unit serves all columns of time; time before day 0 is negative.")
+        offers = {unit: unit for unit, _ in _UNITS}
+        question = draft.ask(Question("time_unit", ask, dict.fromkeys(offers, "")))
+        draft.time["unit"] = Choice(question, offers)
+    for form, column in used:
+        other = _named_unit(column)
+        if unit is not None and other not in (None, unit):
+            _take_out(draft, form, column, f"in {other}s by its name, while times of this source are {unit}s")
+
+
+def _named_unit(column: Column) -> str | None:
+    return next((unit for unit, pattern in _UNITS if re.search(pattern, column.key)), None)
 
 
 def _settle_dates(draft: Draft, used: Sequence[tuple[DraftForm, Column]]) -> None:
     draft.time["unit"] = "date"
     _settle_formats(draft, used)
     origins = {column.name: (form, column) for form, column in used if form.columns.get(column.name) == "origin_day"}
-    scored = any(form.kind == "assessments" for form in draft.forms)
-    offers = ({"first assessment": "first assessment"} if scored else {}) | dict.fromkeys(origins, "column")
+    scored = any(form.kind == "assessments" and "day" in form.targets() for form in draft.forms)
+    if not scored and not origins:
+        for form, column in used:
+            _take_out(draft, form, column, "a date, and neither an assessment nor a date of entry says from which day to count")
+        draft.time.clear()
+        return
+    if not scored:
+        draft.time["origin"] = "column"
+        return
     if not origins:
         draft.time["origin"] = "first assessment"
         draft.time_comment = (
             'Dates become days from the first assessment. For another day 0: origin = "column", and a date mapped to origin_day.'
         )
         return
+    offers = {"first assessment": "first assessment"} | dict.fromkeys(origins, "column")
     ask = ("From which day is time counted? Dates become days before and after it.",)
-    meanings = {"first assessment": "each participant's first ALSFRS-R"} if scored else {}
+    meanings = {"first assessment": "each participant's first ALSFRS-R"}
     question = draft.ask(Question("time_origin", ask, meanings | dict.fromkeys(origins, "the date in this column")))
     draft.time["origin"] = Choice(question, offers)
     for name, (form, _) in origins.items():
