@@ -70,7 +70,7 @@ def test_graph_is_its_closed_test(graph):
     np.testing.assert_allclose(graphical(p, graph), [closed(row, graph) for row in p], rtol=1e-10)
 
 
-def test_published_gatekeeping_graph_hands_alpha_on_as_printed():
+def test_gatekeeping_graph_hands_alpha_on_as_worked_out_by_hand():
     # Parallel gatekeeping of Dmitrienko, Offen & Westfall (Stat Med 2003;22:2387), acute lung injury: p values of two primary and
     # two secondary hypotheses, drawn as a graph by Bretz and others 2009. At 0.05 all but the second are rejected.
     graph = Graph(
