@@ -64,8 +64,8 @@ class Output:
         for place, column in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
             widest = max((len(_cell(row[place])) for row in rows), default=0)
-            # Numbers and names are useless when cut short: those columns keep their width, and long texts fold.
-            whole = numeric or place == 0 or widest <= 20
+            # A number that is cut short is another number: those columns keep their width, and long texts fold, names of files too.
+            whole = numeric or widest <= 20
             table.add_column(column, justify="right" if numeric else "left", no_wrap=whole, overflow="fold")
         for row in rows:
             table.add_row(*(Text(_cell(value)) for value in row))
