@@ -101,8 +101,9 @@ class Form:
         return known_word(frame, column, self.words(words or column), self.ledger, self.written[column])
 
     def open_names(self, prefix: str) -> tuple[str, ...]:
-        """Return the names of the form that begin with `prefix`, such as "value:"."""
-        return tuple(name for name in self.frame.columns if name.startswith(prefix))
+        """Return the names of the form that begin with `prefix`, such as "value:", in the mapping's order, whatever the file's."""
+        mapped = (*self.map.columns.values(), *self.map.variants.values(), *self.frame.columns)
+        return tuple(name for name in dict.fromkeys(mapped) if name.startswith(prefix) and name in self.frame.columns)
 
 
 @final
