@@ -64,7 +64,8 @@ def prior_account(key: str, parameter: Parameter, discount: float, events: str |
     ]
     record = {
         "effect": key, "parameter": parameter, "drug": made.drug, "mean": made.mean, "sd": made.sd, "se": made.se, "discount": discount,
-        "effective_sample_size": size, "equivalent_events": made.equivalent_events(), "trials": list(made.trials), "sources": list(made.sources), "notes": list(made.notes),
+        "effective_sample_size": size, "equivalent_events": made.equivalent_events(), "trials": list(made.trials),
+        "sources": list(made.sources), "notes": list(made.notes),
     }  # fmt: skip
     return PriorAccount(tuple(lines), record)
 

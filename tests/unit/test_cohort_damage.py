@@ -203,9 +203,7 @@ def accounted(cohort: Cohort, tables: dict[str, Grid]) -> None:
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_the_order_of_columns_and_the_style_of_the_text_change_nothing(
-    name: str, sources: Callable[[str], Source], tmp_path: Path
-) -> None:
+def test_the_order_of_columns_and_the_style_of_the_text_change_nothing(name: str, sources: Callable[[str], Source], tmp_path: Path) -> None:
     source = sources(name)
     folder = tmp_path / "same"
     shutil.copytree(source.folder, folder)
