@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.checks import Diagnostics
+from alsmodel.models.effects import exposed
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 
@@ -21,6 +22,7 @@ def named_draws(spec: JointModel, data: JointData, made: Program, x: Floats) -> 
     plain = {label: values[..., k] for k, label in enumerate(made.labels)}
     draws = {label: value for label, value in plain.items() if not label.startswith("partial:")}
     draws |= _correlations({label: 2 * value - 1 for label, value in plain.items() if label.startswith("partial:")})
+    draws |= made.derived_values(values)
     return draws | _treatment_effects(spec, data, draws)
 
 
@@ -45,13 +47,14 @@ def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Float
     """Ratio of slopes, and the same in outcome units per time unit, of each drug on the disease clock; ratio for an additive one."""
     out: dict[str, Floats] = {}
     base = mean_slope(spec, data, draws)
-    for drug in spec.treatments:
-        if drug.score == "clock":
-            ratio = np.exp(draws[f"theta:{drug.name}"])
-            out[f"slope ratio:{drug.name}"] = ratio
-            out[f"slope difference:{drug.name}"] = base * (ratio - 1)
-        elif drug.score == "additive":
-            out[f"slope ratio:{drug.name}"] = 1 + draws[f"slope:{drug.name}"] / base
+    for one in exposed(spec, data).acting:
+        if one.theta:
+            name = one.theta.removeprefix("theta:")
+            ratio = np.exp(draws[one.theta])
+            out[f"slope ratio:{name}"] = ratio
+            out[f"slope difference:{name}"] = base * (ratio - 1)
+        elif one.additive:
+            out[f"slope ratio:{one.additive.removeprefix('slope:')}"] = 1 + draws[one.additive] / base
     return out
 
 
@@ -132,8 +135,24 @@ def label_of(name: str, spec: JointModel) -> str:
     if part in words:
         return words[part]
     if name.startswith("log_hazard["):
-        return f"Log baseline hazard, piece {name[11:-1]}"
-    return {"log_scale": "Weibull log scale", "log_shape": "Weibull log shape"}.get(name, name)
+        piece, _, stratum = name[11:].partition("]|")
+        return f"Log baseline hazard, piece {piece.rstrip(']')}{f', {stratum}' if stratum else ''}"
+    return _more_labels(name)
+
+
+def _more_labels(name: str) -> str:
+    """Baseline hazards other than pieces, and groups."""
+    kind, _, rest = name.partition(":")
+    base, _, stratum = name.partition("|")
+    within = f", {stratum}" if stratum else ""
+    if base in ("log_level", "log_shape"):
+        return {"log_level": "Log baseline hazard, level", "log_shape": "Weibull log shape"}[base] + within
+    if base.startswith(("log_weight[", "z:")):
+        words = "Log weight of baseline spline" if base.startswith("log_weight[") else "Standardised deviation"
+        return f"{words} {base.partition(':')[2] or base[10:]}{within}"
+    if kind == "group_sd":
+        return f"SD between groups, {rest.replace(':', ' of ').replace('_', ' ')}"
+    return name
 
 
 def unit_of(name: str, spec: JointModel) -> str:
@@ -153,6 +172,6 @@ def unit_of(name: str, spec: JointModel) -> str:
         return f"log hazard per {y}" if rest == "value" else f"log hazard per {y}/{t}"
     if part in ("hazard", "theta", "psi"):
         return "log ratio"
-    if name.startswith(("log_hazard", "log_scale")):
+    if name.startswith(("log_hazard", "log_level")):
         return f"log of events per {t}"
     return "ratio" if part == "slope ratio" else ""
