@@ -59,9 +59,14 @@ def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Float
 
 
 def summarise(
-    spec: JointModel, draws: dict[str, Floats], names: list[str], measured: Diagnostics, priors: dict[str, tuple[str, float]]
+    spec: JointModel,
+    draws: dict[str, Floats],
+    names: list[str],
+    measured: Diagnostics,
+    priors: dict[str, tuple[str, float]],
+    reasons: dict[str, str] | None = None,
 ) -> pl.DataFrame:
-    """One row per parameter and derived value."""
+    """One row per parameter and derived value; `reasons` says why each prior is what it is."""
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         value = draws[name].ravel()
@@ -83,10 +88,17 @@ def summarise(
                 "ess_tail": float(measured.ess_tail[k]),
                 "prior": text,
                 "prior_sd": prior_sd,
+                "reason": (reasons or {}).get(name, ""),
                 "informed": not sd > INFORMED * prior_sd,
             }
         )
     return pl.DataFrame(rows)
+
+
+def prior_reasons(made: Program) -> dict[str, str]:
+    """Why each parameter's prior is what it is; that of correlations stands with their partial ones."""
+    found = {label: block.reason for block in made.blocks for label in block.labels}
+    return found | {label.replace("partial:", "corr:"): reason for label, reason in found.items() if label.startswith("partial:")}
 
 
 def prior_texts(spec: JointModel, made: Program) -> dict[str, tuple[str, float]]:

@@ -59,9 +59,9 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
 
 
 def cuts_of(spec: JointModel, knots: Floats) -> Floats:
-    """Inner knots at which follow-up is cut, so that nothing that is integrated has a kink."""
+    """Knots at which follow-up is cut, so that nothing that is integrated has a kink."""
     if spec.survival.kind == "m-spline":
-        return knots[1:-1]
+        return knots[1:]  # beyond the upper boundary the hazard is held, which bends it there
     return knots if spec.survival.kind == "piecewise" else np.empty(0)
 
 

@@ -78,7 +78,7 @@ class Weibull:
     at : float or None
         Time at which the level is held; the median event time when left out.
     nodes : int
-        Gauss-Legendre nodes on a participant's follow-up, after the substitution t = T v**2.
+        Gauss-Legendre nodes on a participant's follow-up, after the substitution t = T v**4.
     """
 
     kind: Literal["weibull"] = "weibull"

@@ -335,7 +335,9 @@ class Literal:
 
     def nodes(self, start: float, stop: float, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
         """Log of weight times hazard at b = 0, and association design, on nodes split at every kink."""
-        knots = [k + self.origin() for k in getattr(self.spec.survival, "knots", None) or ()]
+        knots = [
+            k + self.origin() for k in (*(getattr(self.spec.survival, "knots", None) or ()), getattr(self.spec.survival, "upper", NEVER))
+        ]
         edges = sorted({start, stop, *(k for k in (*self.kinks(), *knots) if start < k < stop)})
         x, w = np.polynomial.legendre.leggauss(count)
         u = (x + 1) / 2  # u**4 below smooths a power of time at the left end
@@ -404,7 +406,7 @@ def m_splines(part: MSpline, u: float) -> np.ndarray:
     """B-splines of scipy, each divided by its integral."""
     t = _knots_of(part)
     size = len(t) - part.degree - 1
-    values = np.array([BSpline(t, np.eye(size)[k], part.degree)(u) for k in range(size)])
+    values = np.array([BSpline(t, np.eye(size)[k], part.degree)(min(u, part.upper)) for k in range(size)])
     return values * (part.degree + 1) / (t[part.degree + 1 :] - t[:size])
 
 

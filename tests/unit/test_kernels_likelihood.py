@@ -84,7 +84,7 @@ def test_weibull_follow_up_that_begins_before_the_origin_is_not_nonsense() -> No
 
 @pytest.mark.parametrize("baseline", [PiecewiseExponential(knots=(4.0, 9.0)), Weibull(at=6.0), MSpline(knots=(4.0, 9.0), upper=20.0)])
 def test_default_time_nodes_lose_nothing_that_matters(baseline: PiecewiseExponential | Weibull | MSpline) -> None:
-    # Weibull: after t = T v^2 the integrand is v^(2 shape - 1), whose algebraic error at 15 nodes is below 1e-5 of H for shape 1.3.
+    # Weibull: after t = T v^4 the integrand is v^(4 shape - 1), whose algebraic error at 15 nodes is below 1e-6 of H for shape 1.3.
     rough = made(replace(SPECS["piecewise, value"], survival=baseline))
     fine = made(replace(SPECS["piecewise, value"], survival=replace(baseline, nodes=30)))
     x = literal.unconstrained(rough)
