@@ -43,7 +43,8 @@ class ResponderFits:
     participants : array of int
         Analysed.
     status : array of int
-        Key into `STATUS`; both other than "ok" are failures. "not estimable": an arm without participants.
+        Key into `STATUS`; both other than "ok" are failures. "not estimable": an arm without participants, or Wald with
+        shares that are all 0 or 1.
     method : str
     """
 
@@ -197,7 +198,8 @@ def fit_responder(
     else:
         estimate, error = share[1] - share[0], np.sqrt((share * (1.0 - share) / n).sum(axis=0))
         low, high, statistic, p = _difference(method, x, n, estimate, error, z)
-        status = np.zeros(estimate.shape, dtype=np.int64)
+        # Wald's interval has no width when both shares are 0 or 1: that is no result.
+        status = np.where((method == "wald") & (error == 0.0), NOT_ESTIMABLE, OK)
     status = np.where(there, status, NOT_ESTIMABLE)
     fine = status == OK
     numbers = [np.where(fine, v, np.nan) for v in (estimate, error, low, high, statistic, p)]
@@ -223,7 +225,7 @@ def _difference(method: Method, x: Floats, n: Floats, estimate: Floats, error: F
     with np.errstate(invalid="ignore", divide="ignore"):
         test = np.nan_to_num(estimate / np.sqrt(pooled * (1.0 - pooled) * (1.0 / n).sum(axis=0)))
         if method == "wald":
-            test = np.where(error > 0.0, estimate / error, 0.0)
+            test = estimate / error
     if method == "miettinen-nurminen":
         total = n.sum(axis=0)
         test = test * np.sqrt((total - 1.0) / total)
