@@ -42,9 +42,11 @@ def cohort_of(size: int):
 
 def spec_of():
     """As the peers fit: straight lines, arm on the slope and the hazard, seven quantile pieces."""
-    from alsmodel.models import JointModel
+    from alsmodel.models import JointModel, Linear, PiecewiseExponential
 
-    return JointModel(outcome="alsfrsr", slope=("arm",), hazard=("bulbar", "age_z", "arm"))
+    return JointModel(
+        outcome="alsfrsr", decline=Linear(covariates=["arm"]), survival=PiecewiseExponential(covariates=["bulbar", "age_z", "arm"])
+    )
 
 
 def measure(size: int) -> dict[str, float]:

@@ -34,7 +34,7 @@ from pathlib import Path
 begun = time.process_time()
 from alsmodel.cohort import read
 from alsmodel.inference import Sampling, fit
-from alsmodel.models import Covariate, JointModel
+from alsmodel.models import Covariate, JointModel, Linear, PiecewiseExponential
 folder = Path(sys.argv[1])
 mapping = {
     "format": "tables", "time_unit": "month",
@@ -43,7 +43,11 @@ mapping = {
                  "event_name": "death", "definition": "simulated", "covariates": ["arm", "age"]},
 }
 cohort = read(folder, "tables", mapping)
-spec = JointModel(slope=("arm",), hazard=("arm", "age"), covariates={"age": Covariate(centre=60, scale=10)})
+spec = JointModel(
+    decline=Linear(covariates=["arm"]),
+    survival=PiecewiseExponential(covariates=["arm", "age"]),
+    covariates={"age": Covariate(centre=60, scale=10)},
+)
 ready = time.process_time()
 made = fit(spec, cohort, Sampling(draws=700, tune=150, cores=2), seed=1)
 rows = made.summary.filter(~made.summary["parameter"].str.contains("imputed"))

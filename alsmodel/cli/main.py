@@ -2,7 +2,7 @@
 
 import typer
 
-from alsmodel.cli import data_commands, export_command, map_command, study_commands, validate_command, vocabulary_commands
+from alsmodel.cli import data_commands, export_command, map_command, size_command, study_commands, validate_command, vocabulary_commands
 from alsmodel.cli.guard import guarded
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for panel, commands in (
 ):
     for command in commands:
         app.command(name=command.__name__, rich_help_panel=panel)(guarded(command))
+app.add_typer(size_command.app, name="size", rich_help_panel="Study")
 
 
 @app.callback(invoke_without_command=True)

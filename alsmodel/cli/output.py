@@ -12,6 +12,9 @@ from alsmodel.study.progress import Advance
 if TYPE_CHECKING:
     from rich.console import Console
 
+#: Characters of a text that is shown on one line.
+_SHORT = 20
+
 
 @final
 class Output:
@@ -61,11 +64,12 @@ class Output:
         from rich.text import Text
 
         table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        widths = [max((len(_cell(row[place])) for row in rows), default=0) for place in range(len(columns))]
         for place, column in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
-            widest = max((len(_cell(row[place])) for row in rows), default=0)
-            # Numbers and names are useless when cut short: those columns keep their width, and long texts fold.
-            whole = numeric or place == 0 or widest <= 20
+            # A number that is cut short is another number: those columns keep their width and long texts fold. So do names, in
+            # the first column, where no other can.
+            whole = numeric or widths[place] <= _SHORT or (place == 0 and max(widths[1:], default=0) > _SHORT)
             table.add_column(column, justify="right" if numeric else "left", no_wrap=whole, overflow="fold")
         for row in rows:
             table.add_row(*(Text(_cell(value)) for value in row))

@@ -11,11 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
-from alsmodel.cohort.baseline import covariate_values, missing_policy, without_score_of_covariates
+from alsmodel.cohort.baseline import covariate_values, group_values, missing_policy, without_score_of_covariates
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.design import design_columns, text_groups
 from alsmodel.cohort.endpoints import COLUMNS, end_point
-from alsmodel.cohort.exposed import ExposureCount, exposure_intervals, exposure_table
+from alsmodel.cohort.exposed import ExposureCount, exposure_intervals, exposure_table, ineligible
 from alsmodel.cohort.selection import Selection
 from alsmodel.cohort.steps import Steps
 from alsmodel.errors import Fault, InvalidInput
@@ -58,7 +58,7 @@ class JointData:
     terms : dict of str to tuple of str
         Covariate to its design columns.
     groups : dict of str to tuple
-        Levels of text covariates (and of arm, phenotype and onset site), for tables and figures.
+        Levels of text covariates and of the groups asked for (and of arm, phenotype and onset site where recorded).
     exposure_person, exposure_drug, exposure_start, exposure_stop : array
         Exposure intervals, sorted by participant.
     exposures : tuple of ExposureCount
@@ -129,7 +129,14 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
     steps.note("with a score and follow-up", people.height, visits.height, f"no {selection.outcome} score")
     people, visits = _drop_impossible(people, visits, steps, selection)
     values = covariate_values(cohort, selection, people, visits, faults, where)
+    grouping = group_values(cohort, selection, people, visits, faults, where)
     exposures = exposure_table(cohort, selection, people, faults, where)
+    for drug in selection.exposures:
+        wrong = int(ineligible(drug, cohort, exposures, people).sum())
+        if wrong and drug.ineligible == "refuse":
+            place = f"{where}.treatments.{drug.name}.ineligible"
+            fault = f"{wrong} participants are exposed to {drug.name} without a {drug.gene} mutation on record."
+            faults.append(Fault(place, fault, 'Leave them out by ineligible = "exclude", and look into why.'))
     if faults:
         raise InvalidInput(faults)
     keep = np.ones(people.height, bool)
@@ -151,8 +158,14 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
             lost = keep & unknown
             keep &= ~unknown
             steps.note(f"with {drug.name} recorded", int(keep.sum()), 0, f"exposure to {drug.name} unknown")
+        wrong_ones = keep & ineligible(drug, cohort, exposures, people).to_numpy()
+        if wrong_ones.any():
+            keep &= ~wrong_ones
+            reason = f"exposed to {drug.name} without a {drug.gene} mutation on record: {int(wrong_ones.sum())} left out"
+            steps.note(f"eligible for {drug.name} where exposed", int(keep.sum()), 0, reason)
     people = people.filter(pl.Series(keep))
     values = {name: series.filter(pl.Series(keep)) for name, series in values.items()}
+    grouping = {name: series.filter(pl.Series(keep)) for name, series in grouping.items()}
     visits = without_score_of_covariates(cohort, selection, people, visits, steps)
     visits = visits.join(people.select("participant_id", "row"), on="participant_id", how="inner")
     people = people.with_row_index("person")
@@ -178,7 +191,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         columns=columns,
         missing=missing,
         terms=terms,
-        groups=text_groups(people, values),
+        groups=text_groups(people, {**grouping, **values}),
         exposure_person=intervals[0],
         exposure_drug=intervals[1],
         exposure_start=intervals[2],

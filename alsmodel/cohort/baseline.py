@@ -1,11 +1,13 @@
 """Baseline covariates of participants: columns of the cohort, and values derived from scores, signs and statements."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from alsmodel.clinical.phenotypes import require_baseline_words
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.derived import DERIVED, OF_DELTA_FRS, baseline_score, phenotype
-from alsmodel.cohort.selection import Selection
+from alsmodel.cohort.selection import Covariate, Selection
 from alsmodel.cohort.steps import Steps
 from alsmodel.errors import Fault, InvalidInput
 
@@ -52,6 +54,22 @@ def covariate_values(
                 )
             )
     return values
+
+
+def group_values(
+    cohort: Cohort, selection: Selection, people: pl.DataFrame, visits: pl.DataFrame, faults: list[Fault], where: str
+) -> dict[str, pl.Series]:
+    """Level of each participant in every group asked for, in the order of `people`; null where none is recorded."""
+    columns = {name: "source" if name == "cohort" else name for name in selection.groups}
+    asked = replace(selection, covariates={column: Covariate(missing="own level") for column in columns.values()})
+    found = covariate_values(cohort, asked, people, visits, faults, where)
+    out = {}
+    for name, column in columns.items():
+        if column in found and found[column].dtype.is_numeric():
+            faults.append(Fault(f"{where}.{name}", f"{name} is a number; groups are texts.", "Choose a text covariate."))
+        elif column in found:
+            out[name] = found[column].alias(name)
+    return out
 
 
 def _immortal(values: pl.Series, place: str) -> tuple[Fault, ...]:

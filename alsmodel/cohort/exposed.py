@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.selection import Exposure, Selection
 from alsmodel.errors import Fault
@@ -84,14 +85,30 @@ def _drug_rows(drug: Exposure, cohort: Cohort, people: pl.DataFrame, faults: lis
     return rows
 
 
+def ineligible(drug: Exposure, cohort: Cohort, exposures: pl.DataFrame, people: pl.DataFrame) -> pl.Series:
+    """Whether each of `people` is exposed to a drug that only carriers of a mutation may have, without one being recorded."""
+    if drug.gene is None:
+        return pl.Series(np.zeros(people.height, bool))
+    gene = drug.gene.casefold()
+    tested = cohort.genotypes.filter((pl.col("gene").str.to_lowercase() == gene) & (pl.col("result") == "mutation"))
+    known = cohort.participants.filter(pl.col("gene").str.to_lowercase() == gene)
+    carriers = pl.concat([tested.select("participant_id"), known.select("participant_id")])["participant_id"].implode()
+    taking = exposures.filter((pl.col("drug") == drug.name) & pl.col("taken"))["participant_id"].unique().implode()
+    return people.select(pl.col("participant_id").is_in(taking) & ~pl.col("participant_id").is_in(carriers)).to_series()
+
+
 def exposure_intervals(
     exposures: pl.DataFrame, selection: Selection, people: pl.DataFrame, per: float
 ) -> tuple[tuple[Ints, Ints, Floats, Floats], tuple[ExposureCount, ...]]:
     """Exposure intervals as arrays sorted by participant, and who informs each drug. An unknown start means before the origin."""
     order = {drug.name: k for k, drug in enumerate(selection.exposures)}
     rows = exposures.join(people.select("participant_id", "person", "entry", "end"), on="participant_id", how="inner")
+    # The effect starts some time after exposure does, and outlasts it.
+    later = {"": 0.0, **{drug.name: drug.onset_delay_months * DAYS_PER_MONTH for drug in selection.exposures}}
+    longer = {"": 0.0, **{drug.name: drug.washout_months * DAYS_PER_MONTH for drug in selection.exposures}}
     taken = rows.filter("taken").with_columns(
-        start=pl.col("start_day").fill_null(float("-inf")), stop=pl.col("stop_day").fill_null(float("inf"))
+        start=pl.col("start_day").fill_null(float("-inf")) + pl.col("drug").replace_strict(later, return_dtype=pl.Float64),
+        stop=pl.col("stop_day").fill_null(float("inf")) + pl.col("drug").replace_strict(longer, return_dtype=pl.Float64),
     )
     counts = []
     for drug in selection.exposures:

@@ -53,12 +53,22 @@ class Exposure:
         The arm that counts as treated.
     unknown : {"refuse", "exclude", "unexposed", "exposed"}
         What to do with participants whose exposure was never recorded; the last two are sensitivity limits.
+    gene : str or None
+        Gene in which a mutation must be recorded for a participant to be eligible.
+    ineligible : {"refuse", "exclude"}
+        What to do with those exposed without being eligible.
+    onset_delay_months, washout_months : float
+        How long after exposure the effect starts, and how long it lasts after its end.
     """
 
     name: str
     source: Literal["arm", "exposure"] = "exposure"
     level: str | None = None
     unknown: Unknown = "refuse"
+    gene: str | None = None
+    ineligible: Literal["refuse", "exclude"] = "refuse"
+    onset_delay_months: float = 0.0
+    washout_months: float = 0.0
 
 
 @final
@@ -81,6 +91,8 @@ class Selection:
         all that it is made of.
     covariates : dict
         Name to how it enters.
+    groups : tuple of str
+        Text covariates by which participants are grouped; "cohort" is the study or register they come from.
     exposures : tuple of Exposure
     population : {"enrolled", "incident"}
         With "incident" the hazard's clock starts at symptom onset.
@@ -97,6 +109,7 @@ class Selection:
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
     covariates: dict[str, Covariate] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
     exposures: tuple[Exposure, ...] = ()
     population: Population = "enrolled"
     delta_frs: DeltaFrs = "screening"

@@ -55,7 +55,7 @@ def invert(matrix, unit, factor, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def summarise(y, times, z, row, shared, stats, table, masks):  # type: ignore[no-untyped-def]
+def summarise(y, times, z, keep, row, shared, stats, table, masks):  # type: ignore[no-untyped-def]
     """Group participants by visit pattern and sum; returns (patterns, participants, observations, mean of y)."""
     count, gram, cc, ch, hh, yy = stats
     people, visits = y.shape
@@ -65,7 +65,7 @@ def summarise(y, times, z, row, shared, stats, table, masks):  # type: ignore[no
     total, observations, used, patterns = 0.0, 0, 0, 0
     for i in range(people):
         for j in range(visits):
-            if not np.isnan(y[i, j]):
+            if keep[i] and not np.isnan(y[i, j]):
                 total += y[i, j]
                 observations += 1
     # Centring y by its mean moves the intercept only and keeps the sums of squares small.
@@ -74,7 +74,7 @@ def summarise(y, times, z, row, shared, stats, table, masks):  # type: ignore[no
         mask, seen = np.uint64(0), 0
         g1, g2, h0, h1, square = 0.0, 0.0, 0.0, 0.0, 0.0
         for j in range(visits):
-            if not np.isnan(y[i, j]):
+            if keep[i] and not np.isnan(y[i, j]):
                 t, value = times[i if times.shape[0] > 1 else 0, j], y[i, j] - centre
                 mask |= np.uint64(1) << np.uint64(j)
                 seen += 1
@@ -268,3 +268,95 @@ def add_quadratics(g, theta, beta, row, stats, rs, quad, curve, c):  # type: ign
         c[2, a] += far * u1
         c[3, a] += (k00 * u0 + k01 * u1) if row[a] == 0 else (k10 * u0 + k11 * u1)
     return (rr - trace_dks) / s2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sum_towards(theta, patterns, row, stats, forms, xvy, c, traces, quad):  # type: ignore[no-untyped-def]
+    """What scoring needs, in one pass: X'V^-1X and S_k into `forms`, X'V^-1y, c_k = X'V^-1 V_k V^-1 y, traces, quad.
+
+    As `add_forms` and `add_quadratics`, with y in place of r, so that no beta is needed first; returns y'V^-1y.
+    """
+    count, gram, cc, ch, hh, yy = stats
+    p = row.shape[0]
+    for a in range(p):
+        xvy[a] = 0.0
+        for k in range(4):
+            c[k, a] = 0.0
+        for b in range(p):
+            for j in range(5):
+                forms[j, a, b] = 0.0
+    d00, d01, d11, s2 = theta[0], theta[1], theta[2], theta[3]
+    over, log_s2 = 1.0 / s2, np.log(s2)
+    t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    t10, t11, t12, t13, t14, q0, q1, q2, q3, yvy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for g in range(patterns):
+        people, seen = count[g, 0], count[g, 1]
+        g0, g1, g2 = gram[g, 0], gram[g, 1], gram[g, 2]
+        b00, b01 = s2 + g0 * d00 + g1 * d01, g0 * d01 + g1 * d11
+        b10, b11 = g1 * d00 + g2 * d01, s2 + g1 * d01 + g2 * d11
+        det = b00 * b11 - b01 * b10
+        part = 1.0 / det
+        k00, k01, k10, k11 = b11 * part, -b01 * part, -b10 * part, b00 * part
+        m00, m01, m11 = k00 * g0 + k01 * g1, k00 * g1 + k01 * g2, k10 * g1 + k11 * g2
+        n00, n01, n11 = k00 * m00 + k01 * m01, k00 * m01 + k01 * m11, k10 * m01 + k11 * m11
+        e00, e01, e11 = 2 * m00 * m01, m00 * m11 + m01 * m01, 2 * m01 * m11
+        for a in range(p):
+            h0, h1 = ch[g, a, 0], ch[g, a, 1]
+            u0, u1 = k00 * h0 + k01 * h1, k10 * h0 + k11 * h1
+            if row[a] == 0:
+                xvy[a] += u0
+                c[0, a] += m00 * u0
+                c[1, a] += m00 * u1 + m01 * u0
+                c[2, a] += m01 * u1
+                c[3, a] += k00 * u0 + k01 * u1
+            else:
+                xvy[a] += u1
+                c[0, a] += m01 * u0
+                c[1, a] += m01 * u1 + m11 * u0
+                c[2, a] += m11 * u1
+                c[3, a] += k10 * u0 + k11 * u1
+            for b in range(a + 1):
+                weight, entry = cc[g, a, b], row[a] + row[b]
+                if entry == 0:
+                    f0, f1, f2, f3, f4 = m00, m00 * m00, e00, m01 * m01, n00
+                elif entry == 1:
+                    f0, f1, f2, f3, f4 = m01, m00 * m01, e01, m01 * m11, n01
+                else:
+                    f0, f1, f2, f3, f4 = m11, m01 * m01, e11, m11 * m11, n11
+                forms[0, a, b] += weight * f0
+                forms[1, a, b] += weight * f1
+                forms[2, a, b] += weight * f2
+                forms[3, a, b] += weight * f3
+                forms[4, a, b] += weight * f4
+        x00, x01, x10, x11 = d00 * m00 + d01 * m01, d00 * m01 + d01 * m11, d01 * m00 + d11 * m01, d01 * m01 + d11 * m11
+        t0 += people * ((seen - 2.0) * log_s2 + np.log(det))
+        t1 += people * m00
+        t2 += people * 2 * m01
+        t3 += people * m11
+        t4 += people * (seen - x00 - x11) * over
+        t5 += people * m00 * m00
+        t6 += people * e00
+        t7 += people * m01 * m01
+        t8 += people * n00
+        t9 += people * 2 * e01
+        t10 += people * e11
+        t11 += people * 2 * n01
+        t12 += people * m11 * m11
+        t13 += people * n11
+        t14 += people * (seen - 2 * (x00 + x11) + x00 * x00 + 2 * x01 * x10 + x11 * x11) * over * over
+        s00, s01, s11 = hh[g, 0], hh[g, 1], hh[g, 2]
+        r00, r01, r10, r11 = k00 * s00 + k01 * s01, k00 * s01 + k01 * s11, k10 * s00 + k11 * s01, k10 * s01 + k11 * s11
+        w00, w01, w11 = r00 * k00 + r01 * k01, r00 * k10 + r01 * k11, r10 * k10 + r11 * k11
+        trace = d00 * r00 + d01 * (r10 + r01) + d11 * r11
+        v00, v01, v10, v11 = d00 * w00 + d01 * w01, d00 * w01 + d01 * w11, d01 * w00 + d11 * w01, d01 * w01 + d11 * w11
+        z00, z01, z11 = v00 * d00 + v01 * d01, v00 * d01 + v01 * d11, v10 * d01 + v11 * d11
+        q0 += w00
+        q1 += 2 * w01
+        q2 += w11
+        q3 += (yy[g] - 2 * trace + g0 * z00 + 2 * g1 * z01 + g2 * z11) * over * over
+        yvy += (yy[g] - trace) * over
+    traces[0], traces[1], traces[2], traces[3], traces[4] = t0, t1, t2, t3, t4
+    traces[5], traces[6], traces[7], traces[8], traces[9] = t5, t6, t7, t8, t9
+    traces[10], traces[11], traces[12], traces[13], traces[14] = t10, t11, t12, t13, t14
+    quad[0], quad[1], quad[2], quad[3] = q0, q1, q2, q3
+    return yvy

@@ -1,292 +1,12 @@
-"""REML for the random-intercept-and-slope model: the likelihood, the search for its maximum, and the batch.
-
-The sums over visit patterns and the names used here are those of `alsmodel.estimators._pattern_sums`. Two tuples of
-work arrays travel together: ``fit`` = (forms, phi, beta, score, expected, observed) is what `evaluate` leaves for the
-others, ``work`` and ``small`` are scratch. Loops are written out and arrays are passed in: that halves the time to
-compile.
-"""
+"""Degrees of freedom and covariance of one random-slope fit, and the batch over replicates."""
 
 import numpy as np
 from numba import njit
 
-from alsmodel.estimators._pattern_sums import add_forms, add_quadratics, invert, residual_sums, solve, summarise
+from alsmodel.estimators._pattern_sums import invert, solve, summarise
+from alsmodel.estimators._random_slope_search import AT_BOUNDARY, NOT_ESTIMABLE, OK, maximise
 
-OK, AT_BOUNDARY, NOT_CONVERGED, NOT_ESTIMABLE = 0, 1, 2, 3
-MAX_EVALUATIONS = 400
-TOLERANCE = 1e-12  # of the scoring decrement s' I^-1 s: squared distance to the maximum, in standard errors
-CORRELATION_ROOM = 1e-7  # scoring stays where 1 - correlation^2 of the random effects exceeds this
-MAX_DAMPING = 1e12
-SCORING, CLIMBING, FINISHING = 0, 1, 2
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def evaluate(theta, patterns, row, stats, fit, work):  # type: ignore[no-untyped-def]
-    """Restricted log likelihood without its 2 pi constant; fills `fit`. NaN when theta or X'V^-1X is singular."""
-    forms, phi, beta, score, expected, observed = fit
-    factor, rs, xvy, c, phis, middle, traces, quad, curve, unit = work
-    p = row.shape[0]
-    for a in range(p):
-        xvy[a] = 0.0
-        for k in range(4):
-            c[k, a] = 0.0
-        for b in range(p):
-            for j in range(15):
-                forms[j, a, b] = 0.0
-    for j in range(15):
-        traces[j] = 0.0
-    for j in range(10):
-        curve[j] = 0.0
-    for j in range(4):
-        quad[j] = 0.0
-    for g in range(patterns):
-        add_forms(g, theta, row, stats, forms, xvy, traces, middle)
-    for j in range(15):
-        for a in range(p):
-            for b in range(a):
-                forms[j, b, a] = forms[j, a, b]
-    if not invert(forms[0], unit, factor, phi):
-        return np.nan
-    log_det = 0.0
-    for a in range(p):
-        log_det += 2.0 * np.log(factor[a, a])
-        beta[a] = 0.0
-        for b in range(p):
-            beta[a] += phi[a, b] * xvy[b]
-    rvr = 0.0
-    for g in range(patterns):
-        rvr += add_quadratics(g, theta, beta, row, stats, rs, quad, curve, c)
-    for k in range(4):
-        trace = 0.0
-        for a in range(p):
-            for b in range(p):
-                total = 0.0
-                for m in range(p):
-                    total += phi[a, m] * forms[1 + k, m, b]
-                phis[k, a, b] = total
-            trace += phis[k, a, a]
-        score[k] = -0.5 * (traces[1 + k] - trace - quad[k])
-    j = 0
-    for k in range(4):
-        for m in range(k, 4):
-            both, lost, cross = 0.0, 0.0, 0.0
-            for a in range(p):
-                for b in range(p):
-                    both += phis[k, a, b] * phis[m, b, a]
-                    lost += phi[a, b] * forms[5 + j, a, b]
-                    cross += c[k, a] * phi[a, b] * c[m, b]
-            expected[k, m] = 0.5 * (traces[5 + j] - 2.0 * lost + both)
-            observed[k, m] = curve[j] - cross - expected[k, m]
-            expected[m, k] = expected[k, m]
-            observed[m, k] = observed[k, m]
-            j += 1
-    return -0.5 * (traces[0] + log_det + rvr)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def assign(theta, d00, d01, d11, s2):  # type: ignore[no-untyped-def]
-    theta[0] = d00
-    theta[1] = d01
-    theta[2] = d11
-    theta[3] = s2
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def start_values(patterns, row, stats, theta, beta, xx, work):  # type: ignore[no-untyped-def]
-    """Moments of the participants' least-squares lines, pulled inside the space, into `theta`; False if X is short."""
-    count, gram, cc, ch, _, _ = stats
-    factor, rs, xvy = work[0], work[1], work[2]
-    p = row.shape[0]
-    assign(theta, 1.0, 0.0, 1.0, 1.0)
-    for a in range(p):
-        xvy[a] = 0.0
-        for b in range(p):
-            xx[a, b] = 0.0
-    for g in range(patterns):
-        for a in range(p):
-            xvy[a] += ch[g, a, row[a]]
-            for b in range(p):
-                xx[a, b] += cc[g, a, b] * gram[g, row[a] + row[b]]
-    if not solve(xx, xvy, factor, beta):
-        return False
-    within, freedom, lines, spread, seen, squares = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    r00, r01, r11, n00, n01, n11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for g in range(patterns):
-        s00, s01, s11, rr = residual_sums(g, beta, row, stats, rs)
-        spread += rr
-        seen += count[g, 0] * count[g, 1]
-        squares += count[g, 0] * gram[g, 2]
-        g0, g1, g2 = gram[g, 0], gram[g, 1], gram[g, 2]
-        det = g0 * g2 - g1 * g1
-        if count[g, 1] < 3 or det <= 1e-10 * g0 * g2:
-            continue
-        i00, i01, i11 = g2 / det, -g1 / det, g0 / det
-        within += rr - (i00 * s00 + 2 * i01 * s01 + i11 * s11)
-        freedom += count[g, 0] * (count[g, 1] - 2.0)
-        lines += count[g, 0]
-        r00 += i00 * i00 * s00 + 2 * i00 * i01 * s01 + i01 * i01 * s11
-        r01 += i00 * i01 * s00 + (i00 * i11 + i01 * i01) * s01 + i01 * i11 * s11
-        r11 += i01 * i01 * s00 + 2 * i01 * i11 * s01 + i11 * i11 * s11
-        n00 += count[g, 0] * i00
-        n01 += count[g, 0] * i01
-        n11 += count[g, 0] * i11
-    if freedom <= 0.0 or within <= 0.0 or lines <= p:
-        scale = max(spread / seen, 1e-8)
-        assign(theta, 0.5 * scale, 0.0, 0.1 * scale * seen / max(squares, 1e-12), 0.5 * scale)
-        return True
-    s2 = within / freedom
-    d00, d11 = max((r00 - s2 * n00) / lines, 0.05 * r00 / lines), max((r11 - s2 * n11) / lines, 0.05 * r11 / lines)
-    limit = 0.9 * np.sqrt(d00 * d11)
-    assign(theta, d00, min(max((r01 - s2 * n01) / lines, -limit), limit), d11, s2)
-    return True
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def correlation_room(theta):  # type: ignore[no-untyped-def]
-    """1 - correlation^2 of the random effects, or 0 when a variance is not positive."""
-    if theta[0] <= 0.0 or theta[2] <= 0.0 or theta[3] <= 0.0:
-        return 0.0
-    return 1.0 - theta[1] * theta[1] / (theta[0] * theta[2])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def scoring_step(theta, step, size, ahead):  # type: ignore[no-untyped-def]
-    """Put theta + size * step into `ahead`, halving `size` until it is inside the space; 0 when it never is."""
-    while size > 0.1:
-        for k in range(4):
-            ahead[k] = theta[k] + size * step[k]
-        if correlation_room(ahead) > CORRELATION_ROOM:
-            return size
-        size *= 0.5
-    return 0.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def to_cholesky(theta, x, floor):  # type: ignore[no-untyped-def]
-    """x = (log l00, l10, log l11, log sigma2) with D = L L', slightly inside; `floor` bounds the walk to a zero variance."""
-    room = max(correlation_room(theta), 1e-4)
-    d00, d11, s2 = max(theta[0], 1e-10), max(theta[2], 1e-10), max(theta[3], 1e-10)
-    x[0], x[1], x[2], x[3] = 0.5 * np.log(d00), theta[1] / np.sqrt(d00), 0.5 * np.log(d11 * room), np.log(s2)
-    floor[0], floor[1], floor[2], floor[3] = x[0] - 18.0, -np.inf, x[2] - 14.0, -np.inf
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def from_cholesky(x, theta):  # type: ignore[no-untyped-def]
-    l00, l11 = np.exp(x[0]), np.exp(x[2])
-    assign(theta, l00 * l00, l00 * x[1], x[1] * x[1] + l11 * l11, np.exp(x[3]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def cholesky_curvature(x, score, expected, slope, hessian, jacobian):  # type: ignore[no-untyped-def]
-    """Gradient J'score and information J' expected J on the log-Cholesky scale, J = d theta / d x."""
-    l00, l11 = np.exp(x[0]), np.exp(x[2])
-    for k in range(4):
-        for m in range(4):
-            jacobian[k, m] = 0.0
-    jacobian[0, 0] = 2.0 * l00 * l00
-    jacobian[1, 0] = l00 * x[1]
-    jacobian[1, 1] = l00
-    jacobian[2, 1] = 2.0 * x[1]
-    jacobian[2, 2] = 2.0 * l11 * l11
-    jacobian[3, 3] = np.exp(x[3])
-    for a in range(4):
-        slope[a] = 0.0
-        for k in range(4):
-            slope[a] += jacobian[k, a] * score[k]
-        for b in range(4):
-            hessian[a, b] = 0.0
-            for k in range(4):
-                for m in range(4):
-                    hessian[a, b] += jacobian[k, a] * expected[k, m] * jacobian[m, b]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def climbing_step(x, slope, hessian, damping, floor, scratch, factor, step, trial):  # type: ignore[no-untyped-def]
-    """Levenberg-Marquardt step into `trial`; returns the damping that made the system positive definite."""
-    while damping < MAX_DAMPING:
-        for a in range(4):
-            for b in range(4):
-                scratch[a, b] = hessian[a, b]
-            scratch[a, a] += damping * hessian[a, a] + 1e-12
-        if solve(scratch, slope, factor, step):
-            break
-        damping *= 10.0
-    for k in range(4):
-        # A variance that goes to zero never arrives on the log scale: bounded steps and a floor end the walk.
-        trial[k] = max(x[k] + min(max(step[k], -3.0), 3.0), floor[k])
-    return damping
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def maximise(patterns, row, stats, fit, work, small, theta, climb_first):  # type: ignore[no-untyped-def]
-    """Find the maximum, into `theta` with `fit` evaluated there; returns (log likelihood, evaluations, status).
-
-    Fisher scoring on theta; when it would leave the space, Levenberg-Marquardt steps on the log-Cholesky scale
-    ("climbing"), then scoring again if the maximum turns out to be inside. One call of `evaluate` serves all of it.
-    """
-    score, expected = fit[3], fit[4]
-    ahead, step, x, trial, floor, slope, hessian, jacobian, scratch, factor = small
-    if not start_values(patterns, row, stats, theta, fit[2], fit[1], work):
-        return np.nan, 0, NOT_ESTIMABLE
-    mode = CLIMBING if climb_first else SCORING
-    value, size, decrement, damping, quiet, polished, done = -np.inf, 1.0, np.inf, 1e-3, 0, False, False
-    for k in range(4):
-        ahead[k] = theta[k]
-    if mode == CLIMBING:
-        to_cholesky(theta, trial, floor)
-        from_cholesky(trial, ahead)
-    for used in range(1, MAX_EVALUATIONS + 1):
-        new = evaluate(ahead, patterns, row, stats, fit, work)
-        if not np.isfinite(new) and (value == -np.inf or mode == FINISHING):
-            return np.nan, used, NOT_ESTIMABLE
-        if mode == SCORING:
-            if new >= value - 1e-9 * (1.0 + abs(value)) or value == -np.inf:
-                value = new
-                for k in range(4):
-                    theta[k] = ahead[k]
-                if decrement < TOLERANCE:
-                    return value, used, OK
-                size = 1.0 if solve(expected, score, factor, step) else 0.0
-                decrement = step[0] * score[0] + step[1] * score[1] + step[2] * score[2] + step[3] * score[3]
-            else:
-                size *= 0.5
-            size = scoring_step(theta, step, size, ahead)
-            if size == 0.0 and polished:
-                mode = FINISHING
-                from_cholesky(x, ahead)
-            elif size == 0.0:
-                mode, value = CLIMBING, -np.inf
-                to_cholesky(theta, trial, floor)
-                from_cholesky(trial, ahead)
-        elif mode == CLIMBING:
-            if new >= value:
-                quiet = quiet + 1 if new - value < 1e-11 * (1.0 + abs(new)) else 0
-                value, damping = new, max(damping * 0.1, 1e-12)
-                for k in range(4):
-                    x[k] = trial[k]
-                cholesky_curvature(x, score, expected, slope, hessian, jacobian)
-            else:
-                damping *= 10.0
-            damping = climbing_step(x, slope, hessian, damping, floor, scratch, factor, step, trial)
-            done = quiet >= 3
-            if done or damping >= MAX_DAMPING:
-                # No uphill step left: the top, unless the gradient says otherwise.
-                done = done or max(abs(slope[0]), abs(slope[1]), abs(slope[2]), abs(slope[3])) < 1e-3
-                mode = FINISHING
-                from_cholesky(x, ahead)
-            else:
-                from_cholesky(trial, ahead)
-        else:
-            value = new
-            for k in range(4):
-                theta[k] = ahead[k]
-            if polished or not solve(expected, score, factor, step):
-                return value, used, AT_BOUNDARY if done else NOT_CONVERGED
-            decrement = step[0] * score[0] + step[1] * score[1] + step[2] * score[2] + step[3] * score[3]
-            # The gradient vanishes at a maximum inside the space and not at one on its edge.
-            if decrement > 1e-3 or scoring_step(theta, step, 1.0, ahead) == 0.0:
-                return value, used, AT_BOUNDARY if done else NOT_CONVERGED
-            mode, polished, size = SCORING, True, 1.0
-    return value, MAX_EVALUATIONS, NOT_CONVERGED
+__all__ = ["AT_BOUNDARY", "fit_batch"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -312,8 +32,41 @@ def satterthwaite(contrast, phi, forms, information, reach, small):  # type: ign
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fit_batch(y, times, z, row, contrast, shared, use_observed, climb_first, coefficients, covariance, numbers, counts):  # type: ignore[no-untyped-def]
+def kenward_roger(phi, forms, phis, inverse, lost, out):  # type: ignore[no-untyped-def]
+    """Adjusted covariance Phi + 2 Phi {sum W_kl (Q_kl - S_k Phi S_l)} Phi into `out`, W the inverse of the information.
+
+    `phis` holds Phi S_k as `evaluate` leaves it. V is linear in theta, so the term in its second derivatives is zero.
+    """
+    p = phi.shape[0]
+    for a in range(p):
+        for b in range(p):
+            lost[a, b] = 0.0
+    j = 0
+    for k in range(4):
+        for m in range(k, 4):
+            weight = inverse[k, m] if k == m else 2.0 * inverse[k, m]
+            for a in range(p):
+                for b in range(p):
+                    total = forms[5 + j, a, b]
+                    for i in range(p):
+                        # S_k (Phi S_l), made symmetric: both orders occur in the sum.
+                        total -= 0.5 * (forms[1 + k, a, i] * phis[m, i, b] + forms[1 + m, a, i] * phis[k, i, b])
+                    lost[a, b] += weight * total
+            j += 1
+    for a in range(p):
+        for b in range(p):
+            total = 0.0
+            for i in range(p):
+                for k in range(p):
+                    total += phi[a, i] * lost[i, k] * phi[k, b]
+            out[a, b] = phi[a, b] + 2.0 * total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_batch(y, times, z, keep, row, contrast, shared, use_observed, adjust, climb_first, coefficients, covariance, numbers, counts):  # type: ignore[no-untyped-def]
     """Fit every replicate of `y` (R, n, V); fills coefficients (R, p), covariance (R, p, p), numbers (R, 8), counts (R, 4).
+
+    `keep` (1 or R, n) leaves participants out; `adjust` asks for the Kenward-Roger covariance.
 
     numbers, NaN on entry: estimate, standard error, df, d00, d01, d11, sigma2, log likelihood. counts: status,
     evaluations, participants, observations.
@@ -332,15 +85,16 @@ def fit_batch(y, times, z, row, contrast, shared, use_observed, climb_first, coe
         np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4),
         np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4)),
     )  # fmt: skip
-    theta = np.zeros(4)
+    theta, inverse, lost, adjusted = np.zeros(4), np.zeros((4, 4)), np.zeros((p, p)), np.zeros((p, p))
     slots = 4
     while slots < 2 * people:
         slots *= 2
     table, masks = np.empty(slots, np.int64), np.empty(people, np.uint64)
     for r in range(y.shape[0]):
         patterns, used, observations, centre = summarise(
-            y[r], times[r if times.shape[0] > 1 else 0], z[r if z.shape[0] > 1 else 0], row, shared, stats, table, masks
-        )
+            y[r], times[r if times.shape[0] > 1 else 0], z[r if z.shape[0] > 1 else 0], keep[r if keep.shape[0] > 1 else 0],
+            row, shared, stats, table, masks,
+        )  # fmt: skip
         counts[r, 0], counts[r, 1], counts[r, 2], counts[r, 3] = NOT_ESTIMABLE, 0, used, observations
         if observations <= p + 4:
             continue
@@ -351,6 +105,15 @@ def fit_batch(y, times, z, row, contrast, shared, use_observed, climb_first, coe
         forms, phi, beta = fit[0], fit[1], fit[2]
         information = fit[5] if use_observed and status == OK else fit[4]
         variance, freedom = satterthwaite(contrast, phi, forms, information, work[9], small)
+        if adjust and invert(information, small[0], small[9], inverse):
+            kenward_roger(phi, forms, work[4], inverse, lost, adjusted)
+            variance = 0.0
+            for a in range(p):
+                for b in range(p):
+                    phi[a, b] = adjusted[a, b]
+                    variance += contrast[a] * adjusted[a, b] * contrast[b]
+        elif adjust:
+            variance = np.nan
         beta[0] += centre
         numbers[r, 0] = 0.0
         for a in range(p):

@@ -6,7 +6,8 @@
     (u_{0i}, u_{1i}) \\sim N(0, D),\\; e_{ij} \\sim N(0, \\sigma^2)
 
 Laird & Ware, Biometrics 1982;38:963 (the model); Satterthwaite, Biometrics Bulletin 1946;2:110 and Giesbrecht &
-Burns, Biometrics 1985;41:477 (the degrees of freedom). Each formula is derived in ``docs/methods/random_slope.md``.
+Burns, Biometrics 1985;41:477 (the degrees of freedom); Kenward & Roger, Biometrics 1997;53:983 (adjusted SE and degrees
+of freedom). Each formula is derived in ``docs/methods/random_slope.md``.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from alsmodel.estimators import _random_slope_kernel as kernel
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Information = Literal["observed", "expected"]
+DfMethod = Literal["satterthwaite", "kenward-roger"]
 
 STATUS = ("ok", "at boundary", "not converged", "not estimable")
 
@@ -32,12 +34,12 @@ class RandomSlopeFits:
     Attributes
     ----------
     estimate, standard_error, df, statistic, p_value : array, shape (R,)
-        The contrast (by default arm x time: difference in slope, points per month), its SE, Satterthwaite degrees
-        of freedom, estimate / SE, and the two-sided p value from the t distribution. NaN where not estimable.
+        The contrast (by default arm x time: difference in slope, points per month), its SE and degrees of freedom by
+        `df_method`, estimate / SE, and the two-sided p value from the t distribution. NaN where the fit failed.
     coefficients : array, shape (R, p)
         Fixed effects in the order of `terms`.
     covariance : array, shape (R, p, p)
-        Their model-based covariance :math:`(X'V^{-1}X)^{-1}`.
+        Their covariance: :math:`(X'V^{-1}X)^{-1}`, or the Kenward-Roger adjustment of it.
     variances : array, shape (R, 4)
         d00 (points²), d01 (points²/month), d11 (points²/month²), residual variance (points²).
     log_likelihood : array, shape (R,)
@@ -69,7 +71,12 @@ class RandomSlopeFits:
     observations: Integers
     terms: tuple[str, ...]
     information: Information
-    df_method: Literal["satterthwaite"]
+    df_method: DfMethod
+
+    @property
+    def failed(self) -> npt.NDArray[np.bool_]:
+        """True where there is no valid result; the fit is counted and never dropped."""
+        return ~self.converged | ~np.isfinite(self.p_value)
 
     @property
     def converged(self) -> npt.NDArray[np.bool_]:
@@ -86,8 +93,8 @@ def fit_random_slope(
     covariate_names: tuple[str, ...] = (),
     arm_main_effect: bool = False,
     contrast: npt.ArrayLike | None = None,
-    df_method: Literal["satterthwaite"] = "satterthwaite",
-    information: Information = "observed",
+    df_method: DfMethod = "satterthwaite",
+    information: Information | None = None,
     climb_first: bool = False,
 ) -> RandomSlopeFits:
     """Fit the random-slope model to every replicate.
@@ -99,7 +106,7 @@ def fit_random_slope(
     times : array, shape (V,), (n, V) or (R, n, V)
         Months from baseline. Shared visit times group participants by visit pattern, which is the fast way.
     arm : array, shape (n,) or (R, n)
-        0 control, 1 active; any number is taken as a dose.
+        0 control, 1 active, -1 to leave the participant out; any other positive number is taken as a dose.
     covariates : array, shape (n, c) or (R, n, c), optional
         Baseline covariates; each enters the level and, times t, the slope. No missing values.
     covariate_names : tuple of str
@@ -108,10 +115,11 @@ def fit_random_slope(
         Let the arms differ at t = 0. Off: a common baseline mean, right under randomisation.
     contrast : array, shape (p,), optional
         Weights on `terms` of the reported estimate; default picks arm x time.
-    df_method : "satterthwaite"
-        Small-sample degrees of freedom.
-    information : "observed" or "expected"
-        The information on the variances inside them: observed as lmerTest and SAS, expected as pbkrtest.
+    df_method : "satterthwaite" or "kenward-roger"
+        Small-sample degrees of freedom; Kenward-Roger also widens the standard error, for the variances are estimated.
+    information : "observed" or "expected", optional
+        The information on the variances inside both: observed as lmerTest and SAS, expected as pbkrtest. Default:
+        observed for Satterthwaite and expected for Kenward-Roger.
     climb_first : bool
         Start with the boundary algorithm instead of scoring; same maximum, slower. For checks.
 
@@ -122,12 +130,15 @@ def fit_random_slope(
     Raises
     ------
     ValueError
-        Shapes that do not fit together, or missing covariates or times.
+        Shapes that do not fit together, missing covariates or times, a negative arm other than -1, or an unknown method.
     """
+    if df_method not in ("satterthwaite", "kenward-roger") or information not in ("observed", "expected", None):
+        raise ValueError(f"df_method {df_method!r} with information {information!r} is not known; see the docstring for the choices.")
+    used = information or ("expected" if df_method == "kenward-roger" else "observed")
     scores = np.ascontiguousarray(y if np.ndim(y) == 3 else np.asarray(y)[None], dtype=np.float64)
     replicates, people, visits = scores.shape
     months = _times(times, scores.shape)
-    z, row, terms = _design(arm, covariates, covariate_names, arm_main_effect, replicates, people)
+    z, keep, row, terms = _design(arm, covariates, covariate_names, arm_main_effect, replicates, people)
     weights = np.zeros(len(terms)) if contrast is None else np.asarray(contrast, dtype=np.float64)
     if weights.shape != (len(terms),):
         raise ValueError(f"contrast needs one weight per term {terms}; got {weights.size}. Give {len(terms)} weights.")
@@ -138,7 +149,7 @@ def fit_random_slope(
     numbers, counts = np.full((replicates, 8), np.nan), np.zeros((replicates, 4), dtype=np.int64)
     shared = months.shape[1] == 1 and visits <= 64
     kernel.fit_batch(
-        scores, months, z, row, weights, shared, information == "observed", climb_first,
+        scores, months, z, keep, row, weights, shared, used == "observed", df_method == "kenward-roger", climb_first,
         coefficients, covariance, numbers, counts,
     )  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -159,7 +170,7 @@ def fit_random_slope(
         participants=counts[:, 2],
         observations=counts[:, 3],
         terms=terms,
-        information=information,
+        information=used,
         df_method=df_method,
     )
 
@@ -177,14 +188,17 @@ def _times(times: Floats, shape: tuple[int, ...]) -> Floats:
 
 def _design(
     arm: npt.ArrayLike, covariates: Any, names: tuple[str, ...], main_effect: bool, replicates: int, people: int
-) -> tuple[Floats, Integers, tuple[str, ...]]:
-    """Baseline covariate of each coefficient (1 or R, n, p), whether it belongs to level or slope, and the names."""
+) -> tuple[Floats, npt.NDArray[np.bool_], Integers, tuple[str, ...]]:
+    """Baseline covariate of each coefficient (1 or R, n, p), who is in, whether it belongs to level or slope, and the names."""
     dose = np.atleast_2d(np.asarray(arm, dtype=np.float64))
     extra = np.zeros((1, people, 0)) if covariates is None else np.asarray(covariates, dtype=np.float64)
     extra = extra[None] if extra.ndim == 2 else extra
     for label, given, wanted in (("arm", dose.shape, (people,)), ("covariates", extra.shape[:-1], (people,))):
         if given[1:] != wanted or given[0] not in (1, replicates):
             raise ValueError(f"{label} covers {given}; expected {people} participants in 1 or {replicates} replicates.")
+    keep = np.ascontiguousarray(dose != -1.0)
+    if (dose[keep] < 0).any():
+        raise ValueError("arm must be 0 (control), 1 (active), a positive dose, or -1 to leave a participant out.")
     if not (np.isfinite(dose).all() and np.isfinite(extra).all()):
         raise ValueError("arm or covariates hold missing values. Impute first (pooled mean and an indicator under randomisation).")
     labels = names or tuple(f"covariate_{j + 1}" for j in range(extra.shape[2]))
@@ -199,4 +213,4 @@ def _design(
     level_terms = ("intercept", *(("arm",) if main_effect else ()), *labels)
     terms = (*level_terms, "slope", "slope:arm", *(f"slope:{label}" for label in labels))
     row = np.repeat(np.array([0, 1]), [len(level_terms), len(terms) - len(level_terms)])
-    return np.ascontiguousarray(z), row, terms
+    return np.ascontiguousarray(z), keep, row, terms

@@ -19,7 +19,7 @@ from alsmodel.inference.checks import Check, diagnostics, gate
 from alsmodel.inference.refine import prepare
 from alsmodel.inference.sampling import Advance, Sampling, sample
 from alsmodel.inference.store import read_data, write_data
-from alsmodel.inference.summary import named_draws, prior_texts, summarise
+from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, encode
@@ -209,7 +209,7 @@ def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int
         data=data,
         x=drawn.x,
         draws=draws,
-        summary=summarise(spec, draws, list(draws), measured, prior_texts(spec, made)),
+        summary=summarise(spec, draws, list(draws), measured, prior_texts(spec, made), prior_reasons(made)),
         checks=checks,
         provenance={
             "seed": seed,

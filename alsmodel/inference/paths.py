@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.models.baseline import log_baseline, strata
+from alsmodel.models.effects import exposed
+from alsmodel.models.parameters import columns_of
 from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
@@ -26,7 +29,7 @@ class Grid:
     ----------
     edges : array, shape (G + 1,)
     exposed : array, shape (drugs, N, G)
-        Share of each cell that is exposed.
+        Share of each cell that is exposed, for each of `alsmodel.models.effects.exposed`.
     """
 
     edges: Floats
@@ -46,14 +49,14 @@ class Grid:
 def grid_of(spec: JointModel, data: JointData, people: Ints, end: float, cells: int) -> Grid:
     """Cut time from zero to `end` and spread the exposure intervals of `people` over the cells."""
     edges = np.linspace(0.0, end, cells + 1)
-    exposed = np.zeros((len(spec.treatments), people.size, cells))
+    acting = exposed(spec, data)
+    shares = np.zeros((len(acting.acting), people.size, cells))
     place = {int(person): k for k, person in enumerate(people)}
-    rows = zip(data.exposure_person, data.exposure_drug, data.exposure_start, data.exposure_stop, strict=True)
-    for person, drug, start, stop in rows:
+    for person, which, start, stop in zip(acting.person, acting.which, acting.start, acting.stop, strict=True):
         if int(person) in place:
             overlap = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start), 0.0, None)
-            exposed[drug, place[int(person)]] += overlap / np.diff(edges)
-    return Grid(edges=edges, exposed=exposed)
+            shares[which, place[int(person)]] += overlap / np.diff(edges)
+    return Grid(edges=edges, exposed=shares)
 
 
 @final
@@ -67,12 +70,12 @@ class Draw:
         """Value of a parameter; zero when the model does not have it."""
         return self.values.get(name, 0.0)
 
-    def linear(self, data: JointData, part: str, terms: tuple[str, ...], people: Ints) -> Floats:
-        """Linear predictor of one part over `people`."""
-        names, design = data.design(terms)
+    def linear(self, spec: JointModel, data: JointData, part: str, people: Ints) -> Floats:
+        """Linear predictor of one part over `people`, groups of a hierarchy included."""
+        labels, design = columns_of(spec, data, part)
         out = np.zeros(people.size)
-        for k, name in enumerate(names):
-            out += design[people, k] * self.get(f"{part}:{name}")
+        for k, label in enumerate(labels):
+            out += design[people, k] * self.get(label)
         return out
 
     def covariance(self, quadratic: bool) -> Floats:
@@ -110,12 +113,14 @@ def draw_of(draws: dict[str, Floats], flat_index: int) -> Draw:
     return Draw(values={name: float(value.reshape(-1)[flat_index]) for name, value in draws.items()})
 
 
-def _log_baseline(spec: JointModel, draw: Draw, knots: Floats, time: Floats) -> Floats:
-    if spec.baseline_hazard.kind == "weibull":
-        shape = np.exp(draw.get("log_shape"))
-        return np.asarray(draw.get("log_scale") + draw.get("log_shape") + (shape - 1) * np.log(time))
-    levels = np.array([draw.get(f"log_hazard[{k + 1}]") for k in range(knots.size + 1)])
-    return np.asarray(levels[np.searchsorted(knots, time, side="left")])
+def _log_baseline(spec: JointModel, data: JointData, draw: Draw, knots: Floats, time: Floats, people: Ints) -> Floats:
+    """Log baseline hazard of each of `people` at their own times, shape as `time`: (people, G)."""
+    levels, own = strata(spec, data)
+    out = np.empty(time.shape)
+    for g, suffix in enumerate([f"|{level}" for level in levels] or [""]):
+        mine = own[people] == g
+        out[mine] = log_baseline(spec, knots, draw.get, time[mine], suffix)
+    return out
 
 
 def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people: Ints, knots: Floats, rng: np.random.Generator) -> Paths:
@@ -123,20 +128,18 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     quadratic = spec.random_effects == "quadratic"
     covariance = draw.covariance(quadratic)
     b = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=people.size, method="cholesky")
-    start = draw.get("intercept") + draw.linear(data, "intercept", spec.intercept, people) + b[:, 0]
-    slope = draw.get("slope") + draw.linear(data, "slope", spec.slope, people)
-    log_hazard = draw.linear(data, "hazard", spec.hazard, people)
+    start = draw.get("intercept") + draw.linear(spec, data, "intercept", people) + b[:, 0]
+    slope = draw.get("slope") + draw.linear(spec, data, "slope", people)
+    log_hazard = draw.linear(spec, data, "hazard", people)
 
     log_rate = np.zeros((people.size, grid.width.size))
     own, clock, added, ratio = log_rate.copy(), log_rate.copy(), log_rate.copy(), log_rate.copy()
-    for k, drug in enumerate(spec.treatments):
-        x = grid.exposed[k]
-        theta = draw.get(f"theta:{drug.name}")
-        log_rate += theta * x
-        own += (theta if drug.own_clock == "scaled" else draw.get(f"psi:{drug.name}")) * x
-        added += (draw.get(f"slope:{drug.name}") if drug.score == "additive" else 0.0) * x
-        ratio += (theta if drug.hazard == "DRR" else draw.get(f"hazard:{drug.name}") if drug.hazard == "ratio" else 0.0) * x
-        clock += (theta if drug.hazard == "clock" else 0.0) * x
+    for x, one in zip(grid.exposed, exposed(spec, data).acting, strict=True):
+        log_rate += draw.get(one.theta) * x
+        own += draw.get(one.psi) * x
+        added += draw.get(one.additive) * x
+        ratio += draw.get(one.ratio) * x
+        clock += draw.get(one.clock) * x
     speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
     value = start[:, None] + _running(speed * grid.width)
     tau = _running(np.exp(clock) * grid.width)
@@ -146,7 +149,7 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     steepness = speed + 2 * bend[:, None] * grid.middle
     eta = (
         log_hazard[:, None] + ratio + clock
-        + _log_baseline(spec, draw, knots, (tau[:, 1:] + tau[:, :-1]) / 2 + data.onset_shift[people][:, None])
+        + _log_baseline(spec, data, draw, knots, (tau[:, 1:] + tau[:, :-1]) / 2 + data.onset_shift[people][:, None], people)
         + draw.get("association:value") * middle + draw.get("association:slope") * steepness
     )  # fmt: skip
     return Paths(edges=grid.edges, value=value, cumulative=_running(np.exp(np.minimum(eta, 50.0)) * grid.width))

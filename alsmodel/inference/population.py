@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_of
+from alsmodel.models.baseline import log_baseline
+from alsmodel.models.effects import Acting, exposed
 
 if TYPE_CHECKING:
     from alsmodel.inference.fit import Fit
 
 Floats = NDArray[np.float64]
-WEIBULL_PIECES = 24
+SMOOTH_PIECES = 24
 
 
 def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
@@ -46,20 +48,21 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     chosen = rng.choice(total, size=n_draws, replace=n_draws > total)
     per_month = DAYS_PER_UNIT["month"] / DAYS_PER_UNIT[spec.time_unit]  # the study's time units in a month
     people = np.arange(data.people)
-    exposed = np.zeros((len(spec.treatments), data.people))
-    at_entry = (data.exposure_start <= data.entry_time[data.exposure_person]) & (data.exposure_stop > data.entry_time[data.exposure_person])
-    background = np.array([drug.source == "exposure" for drug in spec.treatments], bool)
-    keep = at_entry & background[data.exposure_drug] if data.exposure_drug.size else at_entry
-    exposed[data.exposure_drug[keep], data.exposure_person[keep]] = 1.0
+    acting = exposed(spec, data)
+    background = {drug.name for drug in spec.treatments if drug.source == "exposure"}
+    at_entry = (acting.start <= data.entry_time[acting.person]) & (acting.stop > data.entry_time[acting.person])
+    keep = at_entry & np.array([one.drug in background for one in acting.acting], bool)[acting.which] if acting.which.size else at_entry
+    taken = np.zeros((len(acting.acting), data.people))
+    taken[acting.which[keep], acting.person[keep]] = 1.0
     knots, out = _knots(fit), _empty(n_draws, data.people)
     baseline = np.empty((n_draws, knots.size - 1))
     for row, index in enumerate(chosen):
         draw = draw_of(fit.draws, int(index))
-        ratio, added, hazard = _drugs(fit, draw, exposed)
-        slope = (draw.get("slope") + draw.linear(data, "slope", spec.slope, people)) * ratio + added
-        out["intercept"][row] = draw.get("intercept") + draw.linear(data, "intercept", spec.intercept, people)
+        ratio, added, hazard = _drugs(acting.acting, draw, taken)
+        slope = (draw.get("slope") + draw.linear(spec, data, "slope", people)) * ratio + added
+        out["intercept"][row] = draw.get("intercept") + draw.linear(spec, data, "intercept", people)
         out["slope"][row] = slope * per_month
-        out["log_hazard"][row] = draw.linear(data, "hazard", spec.hazard, people) + hazard
+        out["log_hazard"][row] = draw.linear(spec, data, "hazard", people) + hazard
         covariance = draw.covariance(False) * np.outer([1.0, per_month], [1.0, per_month])
         out["random_cholesky"][row] = np.linalg.cholesky(covariance)
         out["residual_sd"][row] = draw.get("sd:residual")
@@ -78,6 +81,10 @@ def _require(fit: "Fit") -> None:
         faults.append(Fault("trial.truth", f"Trials are drawn on the outcome's own scale; this fit is of its {spec.transform}."))
     if spec.population != "enrolled":
         faults.append(Fault("trial.truth", "Trials start at enrolment; this fit describes people from onset.", 'Use "enrolled".'))
+    if spec.survival.strata is not None:
+        faults.append(Fault("trial.truth", "Trials have one baseline hazard; this fit has strata.", "Fit one without survival.strata."))
+    if any(drug.hazard_periods and drug.source == "exposure" for drug in spec.treatments):
+        faults.append(Fault("trial.truth", "Trials keep a background drug's hazard ratio constant; this fit has periods."))
     if faults:
         raise InvalidInput(faults)
 
@@ -94,29 +101,34 @@ def _empty(draws: int, people: int) -> dict[str, Floats]:
     }
 
 
-def _drugs(fit: "Fit", draw: Draw, exposed: Floats) -> tuple[Floats, Floats, Floats]:
+def _drugs(acting: tuple[Acting, ...], draw: Draw, taken: Floats) -> tuple[Floats, Floats, Floats]:
     """Ratio of slopes, addition to the slope, and log hazard ratio of each participant's background drugs."""
-    log_ratio, added, hazard = np.zeros(exposed.shape[1]), np.zeros(exposed.shape[1]), np.zeros(exposed.shape[1])
-    for k, drug in enumerate(fit.spec.treatments):
-        theta = draw.get(f"theta:{drug.name}")
-        log_ratio += theta * exposed[k]
-        if drug.score == "additive":
-            added += draw.get(f"slope:{drug.name}") * exposed[k]
-        hazard += {"ratio": draw.get(f"hazard:{drug.name}"), "DRR": theta}.get(drug.hazard, 0.0) * exposed[k]
+    log_ratio, added, hazard = np.zeros(taken.shape[1]), np.zeros(taken.shape[1]), np.zeros(taken.shape[1])
+    for one, x in zip(acting, taken, strict=True):
+        log_ratio += draw.get(one.theta) * x
+        added += draw.get(one.additive) * x
+        hazard += draw.get(one.ratio) * x
     return np.exp(log_ratio), added, hazard
 
 
 def _knots(fit: "Fit") -> Floats:
-    if fit.spec.baseline_hazard.kind == "weibull":
-        return np.append(np.linspace(0.0, float(fit.data.event_time.max()), WEIBULL_PIECES + 1)[:-1], np.inf)
+    if fit.spec.survival.kind in ("weibull", "m-spline"):
+        return np.append(np.linspace(0.0, float(fit.data.event_time.max()), SMOOTH_PIECES + 1)[:-1], np.inf)
     return np.concatenate([[0.0], np.array(fit.provenance["knots"]), [np.inf]])
 
 
 def _baseline(fit: "Fit", draw: Draw, knots: Floats) -> Floats:
-    """Log baseline hazard of each piece; of a Weibull its mean over the piece, the last one as wide as the one before."""
-    if fit.spec.baseline_hazard.kind != "weibull":
+    """Log baseline hazard of each piece; of a smooth one its mean over the piece, the last one as wide as the one before."""
+    held = np.array(fit.provenance["knots"])
+    if fit.spec.survival.kind in ("exponential", "piecewise"):
         return np.array([draw.get(f"log_hazard[{k + 1}]") for k in range(knots.size - 1)])
     ends = knots.copy()
     ends[-1] = 2 * knots[-2] - knots[-3]
-    shape = np.exp(draw.get("log_shape"))
-    return np.asarray(draw.get("log_scale") + np.log(np.diff(ends**shape) / np.diff(ends)))
+    if fit.spec.survival.kind == "weibull":
+        shape, at = np.exp(draw.get("log_shape")), held[0]
+        mass = at * np.exp(draw.get("log_level")) / shape * np.diff((ends / at) ** shape)
+        return np.asarray(np.log(mass / np.diff(ends)))
+    x, w = np.polynomial.legendre.leggauss(6)
+    middle, half = (ends[1:] + ends[:-1]) / 2, np.diff(ends) / 2
+    rates = np.exp(log_baseline(fit.spec, held, draw.get, middle[:, None] + half[:, None] * x))
+    return np.asarray(np.log(rates @ w / 2))

@@ -242,7 +242,7 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
     rng = np.random.default_rng(seed)
     knots = hazard_knots(spec, data)
     values: dict[str, Floats] = {}
-    for block in parameters(spec, data, data_scales(data), knots.size + 1):
+    for block in parameters(spec, data, data_scales(data), knots):
         for label, a, b in zip(block.labels, block.a, block.b, strict=True):
             if block.kind == "beta":
                 values[label] = 2 * rng.beta(a, a, draws) - 1

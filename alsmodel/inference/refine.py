@@ -14,7 +14,7 @@ from alsmodel.models.spec import JointModel
 MOST_SHIFT = 0.05
 HERMITE = (3, 5, 7, 9)
 FINEST_HERMITE, FINER_NODES = 11, 4
-MOST_NODES = {"piecewise": 30, "weibull": 60}
+MOST_NODES = {"exponential": 30, "piecewise": 30, "m-spline": 30, "weibull": 60}
 
 
 @final
@@ -48,13 +48,13 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
         made = program(spec, data)
         mode = find_mode(made.density, made.start if mode is None else mode.at)
         by_hermite = _shift(made, mode, program(replace(spec, hermite=FINEST_HERMITE), data))
-        finer = replace(spec.baseline_hazard, nodes=min(spec.baseline_hazard.nodes + FINER_NODES, MOST_NODES[spec.baseline_hazard.kind]))
-        by_nodes = _shift(made, mode, program(replace(spec, baseline_hazard=finer), data))
+        finer = replace(spec.survival, nodes=min(spec.survival.nodes + FINER_NODES, MOST_NODES[spec.survival.kind]))
+        by_nodes = _shift(made, mode, program(replace(spec, survival=finer), data))
         larger = [q for q in HERMITE if q > spec.hermite]
         if by_hermite > MOST_SHIFT and larger:
             spec = replace(spec, hermite=larger[0])
-        elif by_nodes > MOST_SHIFT and spec.baseline_hazard.nodes < finer.nodes:
-            spec = replace(spec, baseline_hazard=finer)
+        elif by_nodes > MOST_SHIFT and spec.survival.nodes < finer.nodes:
+            spec = replace(spec, survival=finer)
         else:
             worst = max(by_hermite, by_nodes)
             check = Check(

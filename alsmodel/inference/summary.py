@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.checks import Diagnostics
+from alsmodel.models.effects import exposed
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 
@@ -21,6 +22,7 @@ def named_draws(spec: JointModel, data: JointData, made: Program, x: Floats) -> 
     plain = {label: values[..., k] for k, label in enumerate(made.labels)}
     draws = {label: value for label, value in plain.items() if not label.startswith("partial:")}
     draws |= _correlations({label: 2 * value - 1 for label, value in plain.items() if label.startswith("partial:")})
+    draws |= made.derived_values(values)
     return draws | _treatment_effects(spec, data, draws)
 
 
@@ -45,20 +47,26 @@ def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Float
     """Ratio of slopes, and the same in outcome units per time unit, of each drug on the disease clock; ratio for an additive one."""
     out: dict[str, Floats] = {}
     base = mean_slope(spec, data, draws)
-    for drug in spec.treatments:
-        if drug.score == "clock":
-            ratio = np.exp(draws[f"theta:{drug.name}"])
-            out[f"slope ratio:{drug.name}"] = ratio
-            out[f"slope difference:{drug.name}"] = base * (ratio - 1)
-        elif drug.score == "additive":
-            out[f"slope ratio:{drug.name}"] = 1 + draws[f"slope:{drug.name}"] / base
+    for one in exposed(spec, data).acting:
+        if one.theta:
+            name = one.theta.removeprefix("theta:")
+            ratio = np.exp(draws[one.theta])
+            out[f"slope ratio:{name}"] = ratio
+            out[f"slope difference:{name}"] = base * (ratio - 1)
+        elif one.additive:
+            out[f"slope ratio:{one.additive.removeprefix('slope:')}"] = 1 + draws[one.additive] / base
     return out
 
 
 def summarise(
-    spec: JointModel, draws: dict[str, Floats], names: list[str], measured: Diagnostics, priors: dict[str, tuple[str, float]]
+    spec: JointModel,
+    draws: dict[str, Floats],
+    names: list[str],
+    measured: Diagnostics,
+    priors: dict[str, tuple[str, float]],
+    reasons: dict[str, str] | None = None,
 ) -> pl.DataFrame:
-    """One row per parameter and derived value."""
+    """One row per parameter and derived value; `reasons` says why each prior is what it is."""
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         value = draws[name].ravel()
@@ -80,10 +88,17 @@ def summarise(
                 "ess_tail": float(measured.ess_tail[k]),
                 "prior": text,
                 "prior_sd": prior_sd,
+                "reason": (reasons or {}).get(name, ""),
                 "informed": not sd > INFORMED * prior_sd,
             }
         )
     return pl.DataFrame(rows)
+
+
+def prior_reasons(made: Program) -> dict[str, str]:
+    """Why each parameter's prior is what it is; that of correlations stands with their partial ones."""
+    found = {label: block.reason for block in made.blocks for label in block.labels}
+    return found | {label.replace("partial:", "corr:"): reason for label, reason in found.items() if label.startswith("partial:")}
 
 
 def prior_texts(spec: JointModel, made: Program) -> dict[str, tuple[str, float]]:
@@ -132,8 +147,24 @@ def label_of(name: str, spec: JointModel) -> str:
     if part in words:
         return words[part]
     if name.startswith("log_hazard["):
-        return f"Log baseline hazard, piece {name[11:-1]}"
-    return {"log_scale": "Weibull log scale", "log_shape": "Weibull log shape"}.get(name, name)
+        piece, _, stratum = name[11:].partition("]|")
+        return f"Log baseline hazard, piece {piece.rstrip(']')}{f', {stratum}' if stratum else ''}"
+    return _more_labels(name)
+
+
+def _more_labels(name: str) -> str:
+    """Baseline hazards other than pieces, and groups."""
+    kind, _, rest = name.partition(":")
+    base, _, stratum = name.partition("|")
+    within = f", {stratum}" if stratum else ""
+    if base in ("log_level", "log_shape"):
+        return {"log_level": "Log baseline hazard, level", "log_shape": "Weibull log shape"}[base] + within
+    if base.startswith(("log_weight[", "z:")):
+        words = "Log weight of baseline spline" if base.startswith("log_weight[") else "Standardised deviation"
+        return f"{words} {base.partition(':')[2] or base[10:]}{within}"
+    if kind == "group_sd":
+        return f"SD between groups, {rest.replace(':', ' of ').replace('_', ' ')}"
+    return name
 
 
 def unit_of(name: str, spec: JointModel) -> str:
@@ -153,6 +184,6 @@ def unit_of(name: str, spec: JointModel) -> str:
         return f"log hazard per {y}" if rest == "value" else f"log hazard per {y}/{t}"
     if part in ("hazard", "theta", "psi"):
         return "log ratio"
-    if name.startswith(("log_hazard", "log_scale")):
+    if name.startswith(("log_hazard", "log_level")):
         return f"log of events per {t}"
     return "ratio" if part == "slope ratio" else ""

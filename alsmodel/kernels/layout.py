@@ -181,8 +181,8 @@ def _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull):
             from_zero = weibull and left + shift[i] <= 0.0
             for r in range(per):
                 v = 0.5 * (x[r] + 1.0)
-                if from_zero:  # t = T v^2 tames t^(shape - 1) at zero
-                    time[total], logw[total] = left + width * v * v, np.log(width * v * w[r])
+                if from_zero:  # t = T v^4 tames t^(shape - 1) at zero: v^(4 shape - 1), for shapes down to a quarter
+                    time[total], logw[total] = left + width * v**4, np.log(2.0 * width * v**3 * w[r])
                 else:
                     time[total], logw[total] = left + width * v, np.log(0.5 * width * w[r])
                 seg[total], piece[total] = e, k

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from alsmodel.kernels.baseline import baseline, baseline_gradient, extend, extend_gradient
 from alsmodel.kernels.joint import joint_loglik
 from alsmodel.kernels.records import Path, Shared
 
@@ -42,7 +43,9 @@ class Priors(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """Which parameter plays which role; -1 where there is none.
+    """Which parameter, or value derived from parameters, plays which role; -1 where there is none.
+
+    Places below P are parameters; P + j is row j of `derived`.
 
     Attributes
     ----------
@@ -52,8 +55,13 @@ class Wiring(NamedTuple):
         Association through the value and through the slope.
     sds, partials : int array
         SDs of the random effects and canonical partial correlations (as (r + 1) / 2), in the order 01, 02, 12.
-    base : int array
-        Baseline hazard.
+    base : int array, shape (strata, C)
+        Coefficients of the baseline hazard.
+    base_kind : int
+        As in `alsmodel.kernels.baseline`.
+    base_reference : array
+    derived : int array, shape (J, 3)
+        Places of common value, scale and deviation.
     drugs : int array, shape (drugs, 5)
         theta, psi, additive, log hazard ratio, theta on the hazard's clock.
     intercept, slope, hazard : int array
@@ -70,6 +78,9 @@ class Wiring(NamedTuple):
     sds: Ints
     partials: Ints
     base: Ints
+    base_kind: int
+    base_reference: Floats
+    derived: Ints
     drugs: Ints
     intercept: Ints
     slope: Ints
@@ -90,12 +101,16 @@ class Segments(NamedTuple):
     exposed : array, shape (S, drugs)
     inside, before : array, shape (S,)
         Time to the next segment's reference time, and the part of it before time zero.
+    basis, stratum : array, shapes (R, C - 1) and (R,)
+        Of the baseline at every node and then at every end of follow-up, where each has a log hazard of its own; else empty.
     """
 
     person: Ints
     exposed: Floats
     inside: Floats
     before: Floats
+    basis: Floats
+    stratum: Ints
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -271,9 +286,7 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, 
     for k in range(random):
         for m in range(k + 1):
             lower[k, m] = value[wiring.sds[k]] * factor[k, m]
-    base = np.empty(wiring.base.size)
-    for k in range(base.size):
-        base[k] = value[wiring.base[k]]
+    base = baseline(value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum)
     alpha = np.array([_at(value, wiring.alpha[0]), _at(value, wiring.alpha[1])])
     shared = Shared(base, alpha, _at(value, wiring.one[2]), value[wiring.one[3]], lower @ lower.T)
     path = Path(level, mean_rate, own_reading, own_rate, clock_level, clock_rate, offset)
@@ -308,8 +321,7 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, 
     _linear_gradient(d_speed, value, wiring.one[1], wiring.slope, wiring.x_slope, wiring.imputed, 3, d)
     _linear_gradient(d_hazard, value, -1, wiring.hazard, wiring.x_hazard, wiring.imputed, 4, d)
     _covariance_gradient(g.covariance, value, wiring, factor, lower, d)
-    for k in range(base.size):
-        d[wiring.base[k]] += g.base[k]
+    baseline_gradient(g.base, value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum, d)
     for k in range(2):
         if wiring.alpha[k] >= 0:
             d[wiring.alpha[k]] += g.alpha[k]
@@ -343,6 +355,7 @@ def log_posterior(x, priors, wiring, segments, cuts, rule, weibull, incident, ea
     segments, cuts, rule : Segments, Cuts, Rule
         The data.
     weibull : bool
+        Whether the likelihood reads log scale and log shape: a Weibull on the disease clock.
     incident : bool
         Divide each likelihood by the chance of surviving to entry, whose data are `early_segments`, `early_cuts`, `early_rule`.
 
@@ -353,10 +366,12 @@ def log_posterior(x, priors, wiring, segments, cuts, rule, weibull, incident, ea
     """
     value, slope, gradient = np.empty(x.size), np.empty(x.size), np.zeros(x.size)
     density = constrain(x, priors, value, slope, gradient)
-    loglik, d = np.zeros(wiring.shift.size), np.zeros(x.size)
-    _add_likelihood(1.0, value, wiring, segments, cuts, rule, weibull, loglik, d)
+    whole = extend(value, wiring.derived)
+    loglik, d = np.zeros(wiring.shift.size), np.zeros(whole.size)
+    _add_likelihood(1.0, whole, wiring, segments, cuts, rule, weibull, loglik, d)
     if incident:
-        _add_likelihood(-1.0, value, wiring, early_segments, early_cuts, early_rule, weibull, loglik, d)
+        _add_likelihood(-1.0, whole, wiring, early_segments, early_cuts, early_rule, weibull, loglik, d)
+    extend_gradient(d, whole, wiring.derived)
     for k in range(x.size):
         gradient[k] += d[k] * slope[k]
     total = density + loglik.sum()

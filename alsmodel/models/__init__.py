@@ -4,20 +4,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from alsmodel.cohort.selection import Covariate
-from alsmodel.models.spec import JointModel, Normal, PiecewiseHazard, Priors, Treatment, WeibullHazard
+from alsmodel.models.association import CurrentValue, NoAssociation, Slope
+from alsmodel.models.decline import Linear, Quadratic
+from alsmodel.models.priors import HalfNormal, Normal, Priors, als_priors
+from alsmodel.models.spec import JointModel
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
+from alsmodel.models.treatments import AMX0035, Edaravone, Riluzole, Tofersen, Treatment
 
 if TYPE_CHECKING:
     from alsmodel.models.joint import build
     from alsmodel.models.program import program
 
 __all__ = [
+    "AMX0035",
     "Covariate",
+    "CurrentValue",
+    "Edaravone",
+    "Exponential",
+    "HalfNormal",
     "JointModel",
+    "Linear",
+    "MSpline",
+    "NoAssociation",
     "Normal",
-    "PiecewiseHazard",
+    "PiecewiseExponential",
     "Priors",
+    "Quadratic",
+    "Riluzole",
+    "Slope",
+    "Tofersen",
     "Treatment",
-    "WeibullHazard",
+    "Weibull",
+    "als_priors",
     "build",
     "program",
 ]

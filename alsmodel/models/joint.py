@@ -9,14 +9,29 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout, hermite_grid
+from alsmodel.models.baseline import coefficient_labels, reference, strata
+from alsmodel.models.effects import exposed
 from alsmodel.models.op import DATA, JointLogLikelihood
-from alsmodel.models.parameters import Block, parameters
+from alsmodel.models.parameters import Block, columns_of, derived, parameters
 from alsmodel.models.priors import data_scales
-from alsmodel.models.spec import JointModel, Treatment
-from alsmodel.models.structure import PRIOR_HERMITE, hazard_knots, layout_of, segment_lengths
+from alsmodel.models.spec import JointModel
+from alsmodel.models.structure import (
+    PIECES,
+    PRIOR_HERMITE,
+    SPLINE,
+    WEIBULL_CLOCK,
+    baseline_kind,
+    hazard_knots,
+    layout_of,
+    node_baseline,
+    segment_lengths,
+)
+
+Floats = NDArray[np.float64]
 
 
 def build(spec: JointModel, data: JointData) -> pm.Model:
@@ -36,8 +51,10 @@ def build(spec: JointModel, data: JointData) -> pm.Model:
     knots = hazard_knots(spec, data)
     layout = layout_of(spec, data, knots)
     with pm.Model() as model:
-        values = _declare(parameters(spec, data, data_scales(data), layout.pieces))
-        parts = _Parts(spec, data, values)
+        values = _declare(parameters(spec, data, data_scales(data), knots))
+        for one in derived(spec, data, knots):
+            values[one.label] = (values[one.common] if one.common else 0.0) + values[one.scale] * values[one.deviation]
+        parts = _Parts(spec, data, values, knots)
         total = _likelihood(spec, parts, layout, spec.hermite, "")
         if spec.population == "incident":
             before = layout_of(spec, data, knots, before_entry=True)
@@ -65,31 +82,53 @@ def _declare(blocks: tuple[Block, ...]) -> dict[str, Any]:
 class _Parts:
     """The model's parts as tensors of the parameters."""
 
-    def __init__(self, spec: JointModel, data: JointData, values: dict[str, Any]) -> None:
+    def __init__(self, spec: JointModel, data: JointData, values: dict[str, Any], knots: Floats) -> None:
         zero = pt.as_tensor(0.0)
-        self.spec, self.data, self.values = spec, data, values
-        self.intercept = values["intercept"] + self._linear("intercept", spec.intercept)
-        self.slope = values["slope"] + self._linear("slope", spec.slope)
-        self.hazard = self._linear("hazard", spec.hazard)
+        self.spec, self.data, self.values, self.knots = spec, data, values, knots
+        self.intercept = values["intercept"] + self._linear("intercept")
+        self.slope = values["slope"] + self._linear("slope")
+        self.hazard = self._linear("hazard")
         self.quadratic = values.get("quadratic", zero)
         self.alpha = pt.stack([values.get("association:value", zero), values.get("association:slope", zero)])
         self.sigma = values["sd:residual"]
         self.covariance = self._covariance()
-        pieces = [label for label in values if label.startswith("log_hazard[")] or ["log_scale", "log_shape"]
-        self.base = pt.stack([values[label] for label in pieces])
-        self.drugs = [self._drug(t) for t in spec.treatments]
+        self.acting = exposed(spec, data).acting
 
-    def _linear(self, part: str, terms: tuple[str, ...]) -> Any:
+    def _linear(self, part: str) -> Any:
         """Linear predictor of one part, shape (N,); zero without covariates."""
         linear = pt.zeros(self.data.people)
-        for column in self.data.design(terms)[0]:
-            x = pt.as_tensor(self.data.columns[column])
-            if column in self.data.missing:
-                people = np.flatnonzero(self.data.missing[column])
-                numbers = [self.values[f"imputed:{column}[{k + 1}]"] for k in range(people.size)]
+        labels, design = columns_of(self.spec, self.data, part)
+        for label, column in zip(labels, design.T, strict=True):
+            x = pt.as_tensor(column)
+            name = label.removeprefix(f"{part}:")
+            if name in self.data.missing:
+                people = np.flatnonzero(self.data.missing[name])
+                numbers = [self.values[f"imputed:{name}[{k + 1}]"] for k in range(people.size)]
                 x = pt.set_subtensor(x[people], pt.stack(numbers))
-            linear = linear + x * self.values[f"{part}:{column}"]
+            linear = linear + x * self.values[label]
         return linear
+
+    def base(self, layout: Layout) -> Any:
+        """Log hazards that the likelihood reads: of pieces, of every node and end of follow-up, or a Weibull's scale and shape."""
+        levels = strata(self.spec, self.data)[0]
+        zero = pt.as_tensor(0.0)
+        rows = [[self.values[name] if name else zero for name in names] for names in coefficient_labels(self.spec, self.knots, levels)]
+        kind, fixed = baseline_kind(self.spec), reference(self.spec, self.knots)
+        if kind == PIECES:
+            return pt.stack([value for row in rows for value in row])
+        if kind == WEIBULL_CLOCK:
+            level, shape = rows[0]
+            return pt.stack([level - shape - (pt.exp(shape) - 1.0) * fixed[0], shape])
+        basis, stratum = node_baseline(self.spec, self.data, self.knots, layout)
+        level = pt.stack([row[0] for row in rows])[stratum]
+        if kind == SPLINE:
+            weight = pt.exp(pt.stack([pt.stack(row[1:]) for row in rows]))
+            return level + pt.log((basis * weight[stratum]).sum(axis=1) / pt.dot(weight, fixed)[stratum])
+        return level + (pt.exp(pt.stack([row[1] for row in rows]))[stratum] - 1.0) * basis[:, 0]
+
+    def value(self, label: str) -> Any:
+        """A parameter or derived value; zero for an empty label."""
+        return self.values[label] if label else pt.as_tensor(0.0)
 
     def _covariance(self) -> Any:
         """D from SDs and canonical partial correlations."""
@@ -107,42 +146,31 @@ class _Parts:
         lower = pt.stack([pt.stack(row) for row in factor]) * sds[:, None]
         return pt.dot(lower, lower.T)
 
-    def _drug(self, t: Treatment) -> dict[str, Any]:
-        zero = pt.as_tensor(0.0)
-        theta = self.values.get(f"theta:{t.name}", zero)
-        return {
-            "theta": theta,
-            "psi": theta if t.own_clock == "scaled" else self.values.get(f"psi:{t.name}", zero),
-            "additive": self.values.get(f"slope:{t.name}", zero),
-            "ratio": theta if t.hazard == "DRR" else self.values.get(f"hazard:{t.name}", zero),
-            "clock": theta if t.hazard == "clock" else zero,
-        }
-
 
 def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, prefix: str) -> Any:
     person = layout.seg_person
-    mean_rate, mean_gain = _clock(layout, [d["theta"] for d in part.drugs])
-    own_rate, own_gain = _clock(layout, [d["psi"] for d in part.drugs])
-    clock_rate, clock_gain = _clock(layout, [d["clock"] for d in part.drugs])
+    mean_rate, mean_gain = _clock(layout, [part.value(one.theta) for one in part.acting])
+    own_rate, own_gain = _clock(layout, [part.value(one.psi) for one in part.acting])
+    clock_rate, clock_gain = _clock(layout, [part.value(one.clock) for one in part.acting])
     slope, start = part.slope[person], part.intercept[person]
     level, rate = start + slope * mean_gain, slope * mean_rate
     offset = part.hazard[person]
-    for k, (t, drug) in enumerate(zip(spec.treatments, part.drugs, strict=True)):
+    for k, one in enumerate(part.acting):
         x = pt.as_tensor(layout.exposed[:, k])
-        if t.score == "additive":
-            rate = rate + drug["additive"] * x
-            level = level + drug["additive"] * _gain(layout, x)
-        if t.hazard in ("ratio", "DRR"):
-            offset = offset + drug["ratio"] * x
+        if one.additive:
+            rate = rate + part.value(one.additive) * x
+            level = level + part.value(one.additive) * _gain(layout, x)
+        if one.ratio:
+            offset = offset + part.value(one.ratio) * x
     offset = offset + pt.log(clock_rate)
     shift = part.data.onset_shift[person]
     random = 2 if spec.random_effects == "linear" else 3
     abscissae, grid, logw = hermite_grid(hermite, random)
     arrays = {**vars(layout), "abscissae": abscissae, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
     shared = [pm.Data(f"{prefix}{name}", arrays[name]) for name in DATA]
-    op = JointLogLikelihood(spec.baseline_hazard.kind == "weibull")
+    op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK)
     outputs: Any = op(
-        level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base, part.alpha,
+        level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base(layout), part.alpha,
         pt.stack([part.quadratic, part.sigma]), part.covariance, *shared,
     )  # fmt: skip
     return outputs[0]

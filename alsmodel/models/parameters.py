@@ -8,10 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.models.priors import Scales, normal_prior
-from alsmodel.models.spec import JointModel, Normal
+from alsmodel.models.baseline import shape_size, strata
+from alsmodel.models.effects import levels_of, varies
+from alsmodel.models.groups import members
+from alsmodel.models.priors import HalfNormal, Normal, Scales, normal_prior
+from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
+
+WEAK = "weak, in units of the data"
+SPREAD = "non-centred deviation of a group"
 
 
 @final
@@ -30,6 +36,8 @@ class Block:
     a, b : array, shape (elements,)
     scalar : bool
         Declared without a shape.
+    reason : str
+        Why this prior.
     """
 
     name: str
@@ -38,6 +46,7 @@ class Block:
     a: Floats
     b: Floats
     scalar: bool = True
+    reason: str = ""
 
     @property
     def size(self) -> int:
@@ -45,32 +54,56 @@ class Block:
         return self.a.size
 
 
-def _normal(name: str, prior: Normal) -> Block:
-    return Block(name=name, labels=(name,), kind="normal", a=np.array([prior.mean]), b=np.array([prior.sd]))
+@final
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A value made of parameters: common + scale * deviation, each by label.
+
+    An empty `common` stands for zero; an empty `scale` for one. `common` may be a derived value that was listed before.
+    """
+
+    label: str
+    common: str
+    scale: str
+    deviation: str
 
 
-def _half_normal(name: str, scale: float) -> Block:
-    return Block(name=name, labels=(name,), kind="half-normal", a=np.zeros(1), b=np.array([normal_prior(0.0, scale).sd]))
+def _normal(name: str, given: Normal | None, weak: Normal | None = None) -> Block:
+    prior = given or weak
+    assert prior is not None
+    reason = prior.reason or ("given in the specification" if given else WEAK)
+    return Block(name=name, labels=(name,), kind="normal", a=np.array([prior.mean]), b=np.array([prior.sd]), reason=reason)
+
+
+def _half_normal(name: str, given: HalfNormal | None, scale: float = 1.0) -> Block:
+    used = normal_prior(0.0, given.scale if given else scale).sd
+    reason = (given.reason or "given in the specification") if given else WEAK
+    return Block(name=name, labels=(name,), kind="half-normal", a=np.zeros(1), b=np.array([used]), reason=reason)
 
 
 def _beta(name: str, shape: float) -> Block:
-    return Block(name=name, labels=(name,), kind="beta", a=np.array([shape]), b=np.ones(1))
+    reason = "partial correlations that make the matrix LKJ"
+    return Block(name=name, labels=(name,), kind="beta", a=np.array([shape]), b=np.ones(1), reason=reason)
 
 
-def _vector(name: str, labels: Sequence[str], mean: Floats, sd: Floats) -> Block:
-    return Block(name=name, labels=tuple(labels), kind="normal", a=mean, b=sd, scalar=False)
+def _vector(name: str, labels: Sequence[str], mean: Floats, sd: Floats, reason: str) -> Block:
+    return Block(name=name, labels=tuple(labels), kind="normal", a=mean, b=sd, scalar=False, reason=reason)
 
 
-def parameters(spec: JointModel, data: JointData, scales: Scales, pieces: int) -> tuple[Block, ...]:
+def _deviations(name: str, labels: Sequence[str]) -> Block:
+    return _vector(name, labels, np.zeros(len(labels)), np.ones(len(labels)), SPREAD)
+
+
+def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats) -> tuple[Block, ...]:
     """List the parameters of `spec` on `data`, in the order of the unconstrained vector."""
     pri, s = spec.priors, scales
     wide = 10 * s.spread / s.length
     blocks = [
-        _normal("intercept", pri.intercept or normal_prior(s.centre, 10 * s.spread)),
-        _normal("slope", pri.slope or normal_prior(0.0, wide)),
+        _normal("intercept", pri.intercept, normal_prior(s.centre, 10 * s.spread)),
+        _normal("slope", pri.slope, normal_prior(0.0, wide)),
     ]
     if spec.fixed_quadratic:
-        blocks.append(_normal("quadratic", pri.quadratic or normal_prior(0.0, wide / s.length)))
+        blocks.append(_normal("quadratic", pri.quadratic, normal_prior(0.0, wide / s.length)))
     for part, terms, prior, spread in (
         ("intercept", spec.intercept, pri.intercept_covariates, 2.5 * s.spread),
         ("slope", spec.slope, pri.slope_covariates, wide),
@@ -78,11 +111,17 @@ def parameters(spec: JointModel, data: JointData, scales: Scales, pieces: int) -
     ):
         blocks += _coefficients(part, data.design(terms)[0], prior, spread, s)
     if "value" in spec.association:
-        blocks.append(_normal("association:value", pri.association_value or normal_prior(0.0, 2.5 / s.spread)))
+        blocks.append(_normal("association:value", pri.association_value, normal_prior(0.0, 2.5 / s.spread)))
     if "slope" in spec.association:
-        blocks.append(_normal("association:slope", pri.association_slope or normal_prior(0.0, 2.5 * s.length / s.spread)))
-    blocks += [*_random_effects(spec, s), *_baseline(spec, s, pieces), *_drugs(spec, wide), *_imputed(data)]
+        blocks.append(_normal("association:slope", pri.association_slope, normal_prior(0.0, 2.5 * s.length / s.spread)))
+    blocks += [*_random_effects(spec, s), *_baseline(spec, data, s, knots), *_drugs(spec, data, wide)]
+    blocks += [*_hierarchy(spec, data, s), *_imputed(data)]
     return tuple(blocks)
+
+
+def derived(spec: JointModel, data: JointData, knots: Floats) -> tuple[Derived, ...]:
+    """Values made of parameters that take the place of parameters: those of groups, strata and spline weights."""
+    return (*_derived_baseline(spec, data, knots), *_derived_effects(spec, data), *_derived_hierarchy(spec, data))
 
 
 def _coefficients(part: str, columns: tuple[str, ...], prior: Normal | None, spread: float, s: Scales) -> list[Block]:
@@ -90,36 +129,113 @@ def _coefficients(part: str, columns: tuple[str, ...], prior: Normal | None, spr
         return []
     mean = np.full(len(columns), prior.mean if prior else 0.0)
     sd = np.array([prior.sd if prior else normal_prior(0.0, spread / s.columns[c]).sd for c in columns])
-    return [_vector(f"{part}_coefficients", [f"{part}:{column}" for column in columns], mean, sd)]
+    reason = (prior.reason or "given in the specification") if prior else WEAK
+    return [_vector(f"{part}_coefficients", [f"{part}:{column}" for column in columns], mean, sd, reason)]
 
 
 def _random_effects(spec: JointModel, s: Scales) -> list[Block]:
     """SDs, and canonical partial correlations that make the matrix LKJ (Lewandowski et al. 2009, doi 10.1016/j.jmva.2009.04.008)."""
     pri, wide = spec.priors, 10 * s.spread / s.length
     blocks = [
-        _half_normal("sd:intercept", pri.sd_intercept or 2.5 * s.spread),
-        _half_normal("sd:slope", pri.sd_slope or wide),
+        _half_normal("sd:intercept", pri.half_normal("sd_intercept"), 2.5 * s.spread),
+        _half_normal("sd:slope", pri.half_normal("sd_slope"), wide),
     ]
     if spec.random_effects == "linear":
         blocks.append(_beta("partial:intercept,slope", pri.correlation))
     else:
-        blocks.append(_half_normal("sd:quadratic", pri.sd_quadratic or wide / s.length))
+        blocks.append(_half_normal("sd:quadratic", pri.half_normal("sd_quadratic"), wide / s.length))
         blocks.append(_beta("partial:intercept,slope", pri.correlation + 0.5))
         blocks.append(_beta("partial:intercept,quadratic", pri.correlation + 0.5))
         blocks.append(_beta("partial:slope,quadratic", pri.correlation))
-    blocks.append(_half_normal("sd:residual", pri.sd_residual or 2.5 * s.spread))
+    blocks.append(_half_normal("sd:residual", pri.half_normal("sd_residual"), 2.5 * s.spread))
     return blocks
 
 
-def _baseline(spec: JointModel, s: Scales, pieces: int) -> list[Block]:
-    prior = spec.priors.log_hazard or normal_prior(s.log_rate, 10.0)
-    if spec.baseline_hazard.kind == "weibull":
-        return [_normal("log_scale", prior), _normal("log_shape", spec.priors.log_shape)]
-    labels = [f"log_hazard[{k + 1}]" for k in range(pieces)]
-    return [_vector("log_hazard", labels, np.full(pieces, prior.mean), np.full(pieces, prior.sd))]
+# Baseline hazard -----------------------------------------------------------------------------------------------------
 
 
-def _drugs(spec: JointModel, wide: float) -> list[Block]:
+def _baseline(spec: JointModel, data: JointData, s: Scales, knots: Floats) -> list[Block]:
+    """Coefficients of the baseline: of each stratum alone, or of one that strata are drawn towards."""
+    levels = strata(spec, data)[0]
+    pooled = spec.survival.pooling == "partial"
+    size, spline = shape_size(spec, knots), spec.survival.kind == "m-spline"
+    blocks = [_half_normal("group_sd:spline", spec.priors.half_normal("sd_spline"))] if spline else []
+    for suffix in [""] if pooled or not levels else [f"|{level}" for level in levels]:
+        blocks += _one_baseline(spec, s, size, suffix)
+    if pooled:
+        blocks.append(_half_normal("group_sd:baseline_level", spec.priors.half_normal("sd_baseline_level")))
+        blocks.append(_deviations("z:baseline_level", [f"z:baseline_level|{level}" for level in levels]))
+        if _shapes(spec, size):
+            blocks.append(_half_normal("group_sd:baseline_shape", spec.priors.half_normal("sd_baseline_shape")))
+            labels = [f"z:baseline_shape[{k}]|{level}" for level in levels for k in _shapes(spec, size)]
+            blocks.append(_deviations("z:baseline_shape", labels))
+    return blocks
+
+
+def _one_baseline(spec: JointModel, s: Scales, size: int, suffix: str) -> list[Block]:
+    pri = spec.priors
+    prior = pri.log_hazard or normal_prior(s.log_rate, 10.0)
+    reason = prior.reason or ("given in the specification" if pri.log_hazard else WEAK)
+    if spec.survival.kind in ("exponential", "piecewise"):
+        labels = [f"log_hazard[{k + 1}]{suffix}" for k in range(size)]
+        return [_vector(f"log_hazard{suffix}", labels, np.full(size, prior.mean), np.full(size, prior.sd), reason)]
+    level = _vector(f"log_level{suffix}", [f"log_level{suffix}"], np.array([prior.mean]), np.array([prior.sd]), reason)
+    if spec.survival.kind == "weibull":
+        shape = pri.log_shape
+        named = _vector(f"log_shape{suffix}", [f"log_shape{suffix}"], np.array([shape.mean]), np.array([shape.sd]), shape.reason or WEAK)
+        return [level, named]
+    return [level, _deviations(f"z:spline{suffix}", [f"z:spline[{k + 1}]{suffix}" for k in range(1, size)])]
+
+
+def _shapes(spec: JointModel, size: int) -> list[int]:
+    """Numbers of the coefficients that differ in shape between pooled strata; an exponential has none."""
+    if spec.survival.kind == "exponential":
+        return []
+    return list(range(2, size + 1)) if spec.survival.kind == "m-spline" else list(range(1, size + 1))
+
+
+def _derived_baseline(spec: JointModel, data: JointData, knots: Floats) -> list[Derived]:
+    levels = strata(spec, data)[0]
+    pooled = spec.survival.pooling == "partial"
+    size, kind = shape_size(spec, knots), spec.survival.kind
+    out = []
+    if kind == "m-spline":
+        for suffix in [""] if pooled or not levels else [f"|{level}" for level in levels]:
+            for k in range(2, size + 1):
+                before, step = (f"log_weight[{k - 1}]{suffix}" if k > 2 else ""), f"z:spline[{k}]{suffix}"
+                out.append(Derived(label=f"log_weight[{k}]{suffix}", common=before, scale="group_sd:spline", deviation=step))
+    if not pooled:
+        return out
+    for level in levels:
+        out += _pooled_stratum(kind, size, f"|{level}", _shapes(spec, size))
+    return out
+
+
+def _pooled_stratum(kind: str, size: int, suffix: str, shapes: list[int]) -> list[Derived]:
+    """One stratum: a level of its own, and deviations of its shape from the common one."""
+    level = {"scale": "group_sd:baseline_level", "deviation": f"z:baseline_level{suffix}"}
+
+    def shape(label: str, common: str, k: int) -> Derived:
+        return Derived(label=label, common=common, scale="group_sd:baseline_shape", deviation=f"z:baseline_shape[{k}]{suffix}")
+
+    if kind == "exponential":
+        return [Derived(label=f"log_hazard[1]{suffix}", common="log_hazard[1]", **level)]
+    if kind == "piecewise":
+        out = []
+        for k in shapes:
+            out.append(Derived(label=f"common shape[{k}]{suffix}", common=f"log_hazard[{k}]", **level))
+            out.append(shape(f"log_hazard[{k}]{suffix}", f"common shape[{k}]{suffix}", k))
+        return out
+    own = [Derived(label=f"log_level{suffix}", common="log_level", **level)]
+    if kind == "weibull":
+        return [*own, shape(f"log_shape{suffix}", "log_shape", 1)]
+    return [*own, *(shape(f"log_weight[{k}]{suffix}", f"log_weight[{k}]", k) for k in shapes)]
+
+
+# Treatments and groups -----------------------------------------------------------------------------------------------
+
+
+def _drugs(spec: JointModel, data: JointData, wide: float) -> list[Block]:
     pri = spec.priors
     blocks = []
     for t in spec.treatments:
@@ -128,10 +244,62 @@ def _drugs(spec: JointModel, wide: float) -> list[Block]:
             if t.own_clock == "free":
                 blocks.append(_normal(f"psi:{t.name}", pri.psi))
         if t.score == "additive":
-            blocks.append(_normal(f"slope:{t.name}", pri.additive or normal_prior(0.0, wide)))
+            blocks.append(_normal(f"slope:{t.name}", pri.additive, normal_prior(0.0, wide)))
         if t.hazard == "ratio":
-            blocks.append(_normal(f"hazard:{t.name}", pri.direct))
+            periods = range(len(t.hazard_periods) + 1) if t.hazard_periods else []
+            blocks += [_normal(f"hazard:{t.name}{f'[{p + 1}]' if periods else ''}", pri.direct) for p in periods or [0]]
+        if levels := levels_of(spec, data, t):
+            what = f"{varies(t)}:{t.name}"
+            blocks.append(_half_normal(f"group_sd:{what}", pri.half_normal("sd_effect")))
+            blocks.append(_deviations(f"z:{what}", [f"z:{what}[{level}]" for level in levels]))
     return blocks
+
+
+def _derived_effects(spec: JointModel, data: JointData) -> list[Derived]:
+    out = []
+    for t in spec.treatments:
+        what = f"{varies(t)}:{t.name}"
+        for level in levels_of(spec, data, t):
+            out.append(Derived(label=f"{what}[{level}]", common=what, scale=f"group_sd:{what}", deviation=f"z:{what}[{level}]"))
+    return out
+
+
+def nested(spec: JointModel) -> list[tuple[str, ...]]:
+    """Each level of the hierarchy with those that it lies within, such as (cohort,) and (cohort, site)."""
+    return [spec.hierarchy[: k + 1] for k in range(len(spec.hierarchy))]
+
+
+def _hierarchy(spec: JointModel, data: JointData, s: Scales) -> list[Block]:
+    blocks = []
+    for names in nested(spec):
+        levels = members(data, names, where="model.hierarchy")[0]
+        for part, prior, scale in (("intercept", "sd_level_groups", 0.5 * s.spread), ("slope", "sd_slope_groups", s.spread / s.length)):
+            what = f"{part}:{names[-1]}"
+            blocks.append(_half_normal(f"group_sd:{what}", spec.priors.half_normal(prior), scale))
+            blocks.append(_deviations(f"z:{what}", [f"z:{what}[{level}]" for level in levels]))
+    return blocks
+
+
+def _derived_hierarchy(spec: JointModel, data: JointData) -> list[Derived]:
+    out = []
+    for names in nested(spec):
+        for part in ("intercept", "slope"):
+            what = f"{part}:{names[-1]}"
+            for level in members(data, names, where="model.hierarchy")[0]:
+                out.append(Derived(label=f"{what}[{level}]", common="", scale=f"group_sd:{what}", deviation=f"z:{what}[{level}]"))
+    return out
+
+
+def columns_of(spec: JointModel, data: JointData, part: str) -> tuple[tuple[str, ...], Floats]:
+    """Labels of the coefficients of one part and their design, shape (N, columns): covariates, then groups of the hierarchy."""
+    names, design = data.design(getattr(spec, part))
+    labels, columns = [f"{part}:{name}" for name in names], [design]
+    if part != "hazard":
+        for group in nested(spec):
+            levels, index = members(data, group, where="model.hierarchy")
+            labels += [f"{part}:{group[-1]}[{level}]" for level in levels]
+            columns.append(np.eye(len(levels))[index])
+    return tuple(labels), np.ascontiguousarray(np.concatenate(columns, axis=1))
 
 
 def _imputed(data: JointData) -> list[Block]:
@@ -140,5 +308,6 @@ def _imputed(data: JointData) -> list[Block]:
     for column, absent in data.missing.items():
         seen = data.columns[column][~absent]
         labels = [f"imputed:{column}[{k + 1}]" for k in range(int(absent.sum()))]
-        blocks.append(_vector(f"imputed:{column}", labels, np.full(len(labels), seen.mean()), np.full(len(labels), seen.std(ddof=1))))
+        mean, sd = np.full(len(labels), seen.mean()), np.full(len(labels), seen.std(ddof=1))
+        blocks.append(_vector(f"imputed:{column}", labels, mean, sd, "mean and SD of the numbers recorded"))
     return blocks

@@ -1,12 +1,157 @@
-"""The units that weak priors are scaled by, and priors as plain records that print."""
+"""Priors as named objects that print, with the reason for each; and the units that weak ones are scaled by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import final
 
 import numpy as np
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.models.spec import Normal
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Normal:
+    """A normal prior with this mean and SD.
+
+    Attributes
+    ----------
+    reason : str
+        Why these numbers; printed with the fit.
+    """
+
+    mean: float
+    sd: float
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.sd > 0:
+            raise ValueError(f"sd must be above 0; got {self.sd}.")
+
+    def __str__(self) -> str:
+        return f"N({self.mean:g}, {self.sd:g}^2)"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class HalfNormal:
+    """A half-normal prior: the absolute value of a normal number with mean 0 and SD `scale`."""
+
+    scale: float
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.scale > 0:
+            raise ValueError(f"scale of a half-normal prior must be above 0; got {self.scale}.")
+
+    def __str__(self) -> str:
+        return f"half-normal({self.scale:g})"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Priors:
+    """Priors of the population parameters, in outcome units and the model's time unit; each can be changed alone.
+
+    A prior left out is weak and scaled by the data's own units, so that any outcome can be fitted: with s the SD of the
+    transformed outcome and L the longest follow-up, coefficients on the intercept are N(0, (2.5 s / SD(x))^2), on the slope
+    N(0, (10 s / L / SD(x))^2), on the log hazard N(0, (2.5 / SD(x))^2), the association N(0, (2.5 / s)^2); SDs are half-normal
+    with scale 2.5 s (intercept, residual) and 10 s / L (slope). Quadratic terms scale with 10 s / L^2.
+
+    A half-normal prior may be given by its scale alone.
+
+    Attributes
+    ----------
+    intercept, slope, quadratic : Normal or None
+        Population mean at time zero, mean slope and mean quadratic term with all covariates at zero.
+    intercept_covariates, slope_covariates, hazard_covariates : Normal or None
+        Shared by every coefficient on that part.
+    association_value, association_slope : Normal or None
+        Log hazard per outcome unit, and per outcome unit per time unit.
+    theta : Normal
+        Log ratio of slopes of a drug on the disease clock. N(0, 0.5^2): a slope ratio between 0.38 and 2.7.
+    psi : Normal
+        Log ratio of the participant's own clock.
+    direct : Normal
+        Direct log hazard ratio of a drug.
+    additive : Normal or None
+        Additive effect of a drug on the slope.
+    sd_intercept, sd_slope, sd_quadratic, sd_residual : HalfNormal, float or None
+        SDs between participants, and of the residuals.
+    correlation : float
+        LKJ shape; 1 is uniform over correlation matrices.
+    log_hazard : Normal or None
+        Log baseline hazard at a score of zero: of each piece; of the Weibull at its time `at`; the mean over the M-spline's range.
+    log_shape : Normal
+        Log shape of the Weibull.
+    sd_spline : HalfNormal or float
+        SD of the steps of the M-spline's log weights.
+    sd_baseline_level, sd_baseline_shape : HalfNormal or float
+        SDs between strata that are pooled: of the log level, and of every coefficient of the shape.
+    sd_effect : HalfNormal or float
+        SD of a drug's effect between levels of `by`, on the log scale (points per time unit for an additive effect).
+    sd_level_groups, sd_slope_groups : HalfNormal, float or None
+        SDs between the groups of a hierarchy: of the mean at time zero, and of the slope.
+    """
+
+    intercept: Normal | None = None
+    slope: Normal | None = None
+    quadratic: Normal | None = None
+    intercept_covariates: Normal | None = None
+    slope_covariates: Normal | None = None
+    hazard_covariates: Normal | None = None
+    association_value: Normal | None = None
+    association_slope: Normal | None = None
+    theta: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
+    psi: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
+    direct: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
+    additive: Normal | None = None
+    sd_intercept: HalfNormal | float | None = None
+    sd_slope: HalfNormal | float | None = None
+    sd_quadratic: HalfNormal | float | None = None
+    sd_residual: HalfNormal | float | None = None
+    correlation: float = 1.0
+    log_hazard: Normal | None = None
+    log_shape: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
+    sd_spline: HalfNormal | float = 1.0
+    sd_baseline_level: HalfNormal | float = 1.0
+    sd_baseline_shape: HalfNormal | float = 0.5
+    sd_effect: HalfNormal | float = 0.2
+    sd_level_groups: HalfNormal | float | None = None
+    sd_slope_groups: HalfNormal | float | None = None
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name.startswith("sd_") and isinstance(value, int | float) and not value > 0:
+                raise ValueError(f"{one.name} is the scale of a half-normal prior and must be above 0; got {value}.")
+        if not self.correlation > 0:
+            raise ValueError(f"correlation is an LKJ shape and must be above 0; got {self.correlation}.")
+
+    def half_normal(self, name: str) -> HalfNormal | None:
+        """Prior of an SD as an object, whichever way it was given."""
+        given = getattr(self, name)
+        return HalfNormal(scale=float(given)) if isinstance(given, int | float) else given
+
+
+def als_priors(*, reason: str = "") -> Priors:
+    """Priors for an ALSFRS-R total in months, wide but within what the scale and the disease allow.
+
+    Everything that has no default here keeps the weak prior of `Priors`. Any of them can be changed by `dataclasses.replace`.
+    """
+    return Priors(
+        intercept=Normal(mean=36.0, sd=6.0, reason=reason or "trials enrol with mean totals of 35 to 39; the scale ends at 48"),
+        slope=Normal(mean=-1.0, sd=0.5, reason="mean decline of cohorts and trials is 0.7 to 1.3 points a month"),
+        intercept_covariates=Normal(mean=0.0, sd=3.0, reason="groups differ by a few points at enrolment"),
+        slope_covariates=Normal(mean=0.0, sd=0.4, reason="a covariate moves the slope by less than the slope itself"),
+        hazard_covariates=Normal(mean=0.0, sd=0.7, reason="hazard ratios of 0.25 to 4 per unit"),
+        association_value=Normal(mean=-0.08, sd=0.08, reason="a lower score goes with a higher hazard: 8% a point, 0 to 20%"),
+        association_slope=Normal(mean=-0.5, sd=0.5, reason="faster decline goes with a higher hazard"),
+        sd_intercept=HalfNormal(scale=6.0, reason="SD of totals at enrolment is 5 to 7 points"),
+        sd_slope=HalfNormal(scale=0.8, reason="SD of slopes between people is 0.5 to 1 point a month"),
+        sd_residual=HalfNormal(scale=2.5, reason="repeat ratings differ by 1 to 3 points"),
+        sd_level_groups=HalfNormal(scale=2.0, reason="sites differ by a point or two at enrolment"),
+        sd_slope_groups=HalfNormal(scale=0.2, reason="sites differ little in slope"),
+    )
 
 
 @final

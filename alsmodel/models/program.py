@@ -10,10 +10,20 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout, hermite_grid
 from alsmodel.kernels.posterior import BETA, HALF_NORMAL, IDENTITY, LOG, LOGODDS, NORMAL, Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
-from alsmodel.models.parameters import Block, parameters
+from alsmodel.models.baseline import coefficient_labels, reference, strata
+from alsmodel.models.effects import exposed
+from alsmodel.models.parameters import Block, Derived, columns_of, derived, parameters
 from alsmodel.models.priors import Scales, data_scales
-from alsmodel.models.spec import JointModel, Treatment
-from alsmodel.models.structure import PRIOR_HERMITE, hazard_knots, layout_of, segment_lengths
+from alsmodel.models.spec import JointModel
+from alsmodel.models.structure import (
+    PRIOR_HERMITE,
+    WEIBULL_CLOCK,
+    baseline_kind,
+    hazard_knots,
+    layout_of,
+    node_baseline,
+    segment_lengths,
+)
 
 Floats = NDArray[np.float64]
 _KINDS = {"normal": (NORMAL, IDENTITY), "half-normal": (HALF_NORMAL, LOG), "beta": (BETA, LOGODDS)}
@@ -28,8 +38,10 @@ class Program:
     ----------
     blocks : tuple of Block
         Parameters in the order of the unconstrained vector.
+    derived : tuple of Derived
+        Values of groups, strata and spline weights, made of parameters.
     knots : array
-        Inner knots of a piecewise baseline.
+        As `alsmodel.models.baseline.hazard_knots` gives them.
     priors, wiring, segments, cuts, rule
         Arguments of `alsmodel.kernels.posterior.log_posterior`.
     weibull, incident : bool
@@ -40,6 +52,7 @@ class Program:
     """
 
     blocks: tuple[Block, ...]
+    derived: tuple[Derived, ...]
     knots: Floats
     priors: Priors
     wiring: Wiring
@@ -84,6 +97,14 @@ class Program:
         out[..., odds] = 1.0 / (1.0 + np.exp(-x[..., odds]))
         return out
 
+    def derived_values(self, values: Floats) -> dict[str, Floats]:
+        """Derived values by printed name, from parameters on their own scale of shape (..., P)."""
+        known = {label: values[..., k] for k, label in enumerate(self.labels)}
+        for one in self.derived:
+            common = known[one.common] if one.common else 0.0
+            known[one.label] = common + known[one.scale] * known[one.deviation]
+        return {one.label: known[one.label] for one in self.derived if not one.label.startswith("common shape")}
+
 
 def program(spec: JointModel, data: JointData) -> Program:
     """Turn `spec` on `data` into arrays.
@@ -97,22 +118,23 @@ def program(spec: JointModel, data: JointData) -> Program:
     knots = hazard_knots(spec, data)
     layout = layout_of(spec, data, knots)
     scales = data_scales(data)
-    blocks = parameters(spec, data, scales, layout.pieces)
+    blocks = parameters(spec, data, scales, knots)
     incident = spec.population == "incident"
     early_layout = layout_of(spec, data, knots, before_entry=True) if incident else layout
     random = 2 if spec.random_effects == "linear" else 3
     early_hermite = max(spec.hermite, PRIOR_HERMITE) if incident else spec.hermite
     return Program(
         blocks=blocks,
+        derived=derived(spec, data, knots),
         knots=knots,
         priors=_priors(blocks),
-        wiring=_wiring(spec, data, blocks),
-        segments=_segments(layout),
+        wiring=_wiring(spec, data, blocks, knots),
+        segments=_segments(spec, data, knots, layout),
         cuts=_cuts(layout),
         rule=_rule(spec.hermite, random),
-        weibull=spec.baseline_hazard.kind == "weibull",
+        weibull=baseline_kind(spec) == WEIBULL_CLOCK,
         incident=incident,
-        early=(_segments(early_layout), _cuts(early_layout), _rule(early_hermite, random)),
+        early=(_segments(spec, data, knots, early_layout), _cuts(early_layout), _rule(early_hermite, random)),
         start=np.concatenate([_start(block, scales) for block in blocks]),
     )
 
@@ -122,14 +144,17 @@ def _start(block: Block, scales: Scales) -> Floats:
     crude = {
         "intercept": scales.centre,
         "log_hazard": scales.log_rate,
-        "log_scale": scales.log_rate,
+        "log_level": scales.log_rate,
         "sd:intercept": np.log(0.8 * scales.spread),
         "sd:slope": np.log(scales.spread / scales.length),
         "sd:quadratic": np.log(0.5 * scales.spread / scales.length**2),
         "sd:residual": np.log(0.4 * scales.spread),
     }
-    if block.name in crude:
-        return np.full(block.size, crude[block.name])
+    name = block.name.partition("|")[0]
+    if name in crude:
+        return np.full(block.size, crude[name])
+    if name.startswith("group_sd:"):
+        return np.log(0.3 * block.b)
     return np.zeros(block.size) if block.kind == "beta" else block.a.copy()
 
 
@@ -138,9 +163,9 @@ def _rule(hermite: int, random: int) -> Rule:
     return Rule(x, np.ascontiguousarray(grid.T), logw)
 
 
-def _segments(layout: Layout) -> Segments:
+def _segments(spec: JointModel, data: JointData, knots: Floats, layout: Layout) -> Segments:
     inside, before = segment_lengths(layout)
-    return Segments(layout.seg_person, layout.exposed, inside, before)
+    return Segments(layout.seg_person, layout.exposed, inside, before, *node_baseline(spec, data, knots, layout))
 
 
 def _cuts(layout: Layout) -> Cuts:
@@ -157,50 +182,43 @@ def _priors(blocks: tuple[Block, ...]) -> Priors:
     )
 
 
-def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...]) -> Wiring:
+def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots: Floats) -> Wiring:
+    made = derived(spec, data, knots)
     where: dict[str, int] = {}
-    for label in (label for block in blocks for label in block.labels):
+    for label in (*(label for block in blocks for label in block.labels), *(one.label for one in made)):
         where[label] = len(where)
 
     def find(*labels: str) -> NDArray[np.int64]:
         return np.array([where.get(label, -1) for label in labels], np.int64)
 
-    designs = {part: data.design(getattr(spec, part)) for part in ("intercept", "slope", "hazard")}
-    coefficients = {part: find(*(f"{part}:{column}" for column in names)) for part, (names, _) in designs.items()}
+    designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope", "hazard")}
     random = ("intercept", "slope") if spec.random_effects == "linear" else ("intercept", "slope", "quadratic")
     pairs = [("intercept", "slope"), ("intercept", "quadratic"), ("slope", "quadratic")][: 1 if len(random) == 2 else 3]
-    base = [label for label in where if label.startswith("log_hazard[")] or ["log_scale", "log_shape"]
     return Wiring(
         one=find("intercept", "slope", "quadratic", "sd:residual"),
         alpha=find("association:value", "association:slope"),
         sds=find(*(f"sd:{name}" for name in random)),
         partials=find(*(f"partial:{a},{b}" for a, b in pairs)),
-        base=find(*base),
-        drugs=np.array([_drug(t, where) for t in spec.treatments], np.int64).reshape(-1, 5),
-        intercept=coefficients["intercept"],
-        slope=coefficients["slope"],
-        hazard=coefficients["hazard"],
-        x_intercept=np.ascontiguousarray(designs["intercept"][1]),
-        x_slope=np.ascontiguousarray(designs["slope"][1]),
-        x_hazard=np.ascontiguousarray(designs["hazard"][1]),
-        imputed=_imputed(data, where, [names for names, _ in designs.values()]),
+        base=np.array([find(*labels) for labels in coefficient_labels(spec, knots, strata(spec, data)[0])]),
+        base_kind=baseline_kind(spec),
+        base_reference=reference(spec, knots),
+        derived=np.array([find(one.common, one.scale, one.deviation) for one in made], np.int64).reshape(-1, 3),
+        drugs=np.array([find(*one.labels) for one in exposed(spec, data).acting], np.int64).reshape(-1, 5),
+        intercept=find(*designs["intercept"][0]),
+        slope=find(*designs["slope"][0]),
+        hazard=find(*designs["hazard"][0]),
+        x_intercept=designs["intercept"][1],
+        x_slope=designs["slope"][1],
+        x_hazard=designs["hazard"][1],
+        imputed=_imputed(data, where, {part: labels for part, (labels, _) in designs.items()}),
         shift=data.onset_shift,
     )
 
 
-def _drug(treatment: Treatment, where: dict[str, int]) -> tuple[int, ...]:
-    name = treatment.name
-    theta = where.get(f"theta:{name}", -1)
-    psi = theta if treatment.own_clock == "scaled" else where.get(f"psi:{name}", -1)
-    ratio = theta if treatment.hazard == "DRR" else where.get(f"hazard:{name}", -1)
-    clock = theta if treatment.hazard == "clock" else -1
-    return theta, psi, where.get(f"slope:{name}", -1), ratio, clock
-
-
-def _imputed(data: JointData, where: dict[str, int], designs: list[tuple[str, ...]]) -> NDArray[np.int64]:
+def _imputed(data: JointData, where: dict[str, int], designs: dict[str, tuple[str, ...]]) -> NDArray[np.int64]:
     rows = []
     for column, absent in data.missing.items():
-        columns = [names.index(column) if column in names else -1 for names in designs]
+        columns = [labels.index(f"{part}:{column}") if f"{part}:{column}" in labels else -1 for part, labels in designs.items()]
         for k, person in enumerate(np.flatnonzero(absent)):
             rows.append((where[f"imputed:{column}[{k + 1}]"], person, *columns))
     return np.array(rows, np.int64).reshape(-1, 5)

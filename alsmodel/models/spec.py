@@ -1,183 +1,35 @@
 """The joint model as a frozen specification: choices only, never data.
 
-Every choice is a plain frozen dataclass, so that a model prints, hashes and goes to and from TOML. `alsmodel.models.joint.build`
-joins a specification with the arrays of a cohort.
+Every part is a plain frozen dataclass in a file of its own (`decline`, `survival`, `association`, `treatments`, `priors`), so that a
+model reads like a sentence, prints as one, hashes, and goes to and from TOML. `alsmodel.models.program` joins a specification with the
+arrays of a cohort.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, final
+from typing import Any, ClassVar, Literal, final
 
-from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population, Selection, TimeUnit, Transform, Unknown
+from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population, Selection, TimeUnit, Transform
+from alsmodel.models.association import Associations
+from alsmodel.models.decline import Linear, Quadratic, level_covariates, slope_covariates
+from alsmodel.models.priors import HalfNormal, Normal, Priors
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
+from alsmodel.models.treatments import Treatment
+from alsmodel.models.words import formulas, sentences
 
-Association = Literal["value", "slope"]
+__all__ = [
+    "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "Normal", "PiecewiseExponential", "Priors", "Quadratic",
+    "Treatment", "Weibull",
+]  # fmt: skip
 
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class PiecewiseHazard:
-    """Baseline hazard that is constant between knots (proportional hazards).
-
-    Attributes
-    ----------
-    intervals : int
-        Number of intervals; inner knots are quantiles of the observed event times.
-    knots : tuple of float or None
-        Inner knots in the study's time unit; overrides the quantiles.
-    nodes : int
-        Gauss-Legendre nodes on each piece of a participant's follow-up.
-    """
-
-    kind: Literal["piecewise"] = "piecewise"
-    intervals: int = 7
-    knots: tuple[float, ...] | None = None
-    nodes: int = 3
-
-    def __post_init__(self) -> None:
-        if self.intervals < 1:
-            raise ValueError(f"intervals must be at least 1; got {self.intervals}.")
-        if self.knots is not None and list(self.knots) != sorted({k for k in self.knots if k > 0}):
-            raise ValueError(f"knots must be positive and increasing; got {list(self.knots)}.")
-        if not 1 <= self.nodes <= 30:
-            raise ValueError(f"nodes must be between 1 and 30; got {self.nodes}.")
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class WeibullHazard:
-    """Baseline hazard of Weibull form, exp(log_scale) * shape * t**(shape - 1).
-
-    Attributes
-    ----------
-    nodes : int
-        Gauss-Legendre nodes on a participant's follow-up, after the substitution t = T v**2.
-    """
-
-    kind: Literal["weibull"] = "weibull"
-    nodes: int = 15
-
-    def __post_init__(self) -> None:
-        if not 5 <= self.nodes <= 60:
-            raise ValueError(f"nodes must be between 5 and 60; got {self.nodes}.")
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Treatment:
-    """One drug, entering the score model exactly once.
-
-    Attributes
-    ----------
-    name : str
-        Drug or arm as it is to be printed.
-    source : {"arm", "exposure"}
-        "arm": the randomised arm, from time zero to the end whatever was taken (a randomised comparison).
-        "exposure": intervals actually taken, before the time origin included (an observational association).
-    level : str or None
-        The arm that counts as treated; needed when `source` is "arm".
-    score : {"clock", "additive", "none"}
-        "clock": time runs exp(theta) as fast on the mean path while exposed, so exp(theta) is the ratio of slopes.
-        "additive": points per time unit added to the slope while exposed.
-    own_clock : {"free", "scaled", "none"}
-        How the participant's own deviation from the mean path responds: its own log ratio psi ("free", the default),
-        the same as theta ("scaled"), or not at all ("none"). Only with the clock.
-    hazard : {"ratio", "clock", "DRR", "none"}
-        "ratio": a log hazard ratio beside the association, the *direct* effect. "clock": the baseline hazard runs on the
-        disease clock (Weibull only). "DRR": exp(theta) multiplies the hazard as well; refused with an association.
-    unknown : {"refuse", "exclude", "unexposed", "exposed"}
-        What to do with participants whose exposure was never recorded. The last two are sensitivity limits.
-    """
-
-    name: str
-    source: Literal["arm", "exposure"] = "exposure"
-    level: str | None = None
-    score: Literal["clock", "additive", "none"] = "clock"
-    own_clock: Literal["free", "scaled", "none"] = "free"
-    hazard: Literal["ratio", "clock", "DRR", "none"] = "ratio"
-    unknown: Unknown = "refuse"
-
-    def __post_init__(self) -> None:
-        if self.source == "arm" and self.level is None:
-            raise ValueError(f"treatment {self.name!r} comes from the arm: level must name the treated arm.")
-        if self.hazard in ("clock", "DRR") and self.score != "clock":
-            raise ValueError(f'treatment {self.name!r}: hazard = "{self.hazard}" needs score = "clock".')
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Normal:
-    """A normal prior with this mean and SD."""
-
-    mean: float
-    sd: float
-
-    def __post_init__(self) -> None:
-        if not self.sd > 0:
-            raise ValueError(f"sd must be above 0; got {self.sd}.")
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Priors:
-    """Priors of the population parameters, in outcome units and the study's time unit.
-
-    A prior left out is weak and scaled by the data's own units, so that any outcome can be fitted: with s the SD of the
-    transformed outcome and L the longest follow-up, coefficients on the intercept are N(0, (2.5 s / SD(x))^2), on the slope
-    N(0, (10 s / L / SD(x))^2), on the log hazard N(0, (2.5 / SD(x))^2), the association N(0, (2.5 / s)^2); SDs are half-normal
-    with scale 2.5 s (intercept, residual) and 10 s / L (slope). Quadratic terms scale with 10 s / L^2.
-
-    Attributes
-    ----------
-    intercept, slope : Normal or None
-        Population mean at time zero and mean slope with all covariates at zero.
-    intercept_covariates, slope_covariates, hazard_covariates : Normal or None
-        Shared by every coefficient on that part.
-    association_value, association_slope : Normal or None
-        Log hazard per outcome unit, and per outcome unit per time unit.
-    theta : Normal
-        Log ratio of slopes of a drug on the disease clock. N(0, 0.5^2): a slope ratio between 0.38 and 2.7.
-    psi : Normal
-        Log ratio of the participant's own clock.
-    direct : Normal
-        Direct log hazard ratio of a drug.
-    additive : Normal or None
-        Additive effect of a drug on the slope.
-    sd_intercept, sd_slope, sd_quadratic, sd_residual : float or None
-        Scales of half-normal priors.
-    correlation : float
-        LKJ shape; 1 is uniform over correlation matrices.
-    log_hazard : Normal or None
-        Log baseline hazard at outcome zero of the mean path's centre, each piece; or the log scale of the Weibull.
-    log_shape : Normal
-        Log shape of the Weibull.
-    """
-
-    intercept: Normal | None = None
-    slope: Normal | None = None
-    quadratic: Normal | None = None
-    intercept_covariates: Normal | None = None
-    slope_covariates: Normal | None = None
-    hazard_covariates: Normal | None = None
-    association_value: Normal | None = None
-    association_slope: Normal | None = None
-    theta: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
-    psi: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
-    direct: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
-    additive: Normal | None = None
-    sd_intercept: float | None = None
-    sd_slope: float | None = None
-    sd_quadratic: float | None = None
-    sd_residual: float | None = None
-    correlation: float = 1.0
-    log_hazard: Normal | None = None
-    log_shape: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
-
-    def __post_init__(self) -> None:
-        for name in ("sd_intercept", "sd_slope", "sd_quadratic", "sd_residual"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is the scale of a half-normal prior and must be above 0; got {value}.")
-        if not self.correlation > 0:
-            raise ValueError(f"correlation is an LKJ shape and must be above 0; got {self.correlation}.")
+#: Names of settings that a flat specification had, and where they stand.
+MOVED = {
+    "intercept": "decline = Linear(level=[...]), in TOML [model.decline] level = [...]",
+    "slope": "decline = Linear(covariates=[...]), in TOML [model.decline] covariates = [...]",
+    "hazard": "survival = PiecewiseExponential(covariates=[...]), in TOML [model.survival] covariates = [...]",
+    "baseline_hazard": 'survival = PiecewiseExponential(knots=6), in TOML [model.survival] kind = "piecewise", knots = 6',
+    "random_effects": 'decline = Quadratic(), in TOML [model.decline] kind = "quadratic"',
+    "fixed_quadratic": 'decline = Quadratic(mean=True, random=False), in TOML [model.decline] kind = "quadratic"',
+}
 
 
 @final
@@ -193,17 +45,21 @@ class JointModel:
         Applied to the outcome; "logit" needs `upper` (the share is outcome / upper).
     time_unit : {"day", "week", "month", "year"}
         Unit of time in the model and in every printed slope and hazard.
+    decline : Linear or Quadratic
+        Shape of the paths, and covariates of level and slope.
+    survival : Exponential, PiecewiseExponential, Weibull or MSpline
+        Baseline hazard, its strata, and covariates of the log hazard.
     events : tuple of str
         Event kinds that end follow-up, whichever comes first.
     end_point : str or None
         Tag of a survival end point, such as "death or tracheostomy", in place of `events`; refused when the source does not
         record all that it is made of.
-    random_effects : {"linear", "quadratic"}
-        Random intercept and slope, with or without a random quadratic term (mean zero unless `fixed_quadratic`).
-    intercept, slope, hazard : tuple of str
-        Baseline covariates on each part.
     association : tuple of {"value", "slope"}
-        Through what the path reaches the hazard.
+        Through what the path reaches the hazard; ``CurrentValue() + Slope()`` is ("value", "slope").
+    treatments : tuple of Treatment
+    hierarchy : tuple of str
+        Groups of participants, the widest first, such as ("cohort", "site"): each has a level and a slope of its own, normal about
+        those of all. "cohort" is the study or register, and a site lies within its cohort.
     population : {"enrolled", "incident"}
         Whom the random effects describe. "enrolled": hazard integrated from entry. "incident": from the hazard's origin, with
         each likelihood divided by the chance of surviving to entry.
@@ -212,6 +68,9 @@ class JointModel:
         or the baseline row, kept, on slope and hazard only and labelled attenuated.
     gaussian_at_bounds : bool
         Accept the Gaussian approximation although over 15% of scores sit at a bound.
+    covariates : dict of str to Covariate
+        How a covariate enters, where not as recorded.
+    priors : Priors
     hermite : int
         Gauss-Hermite nodes per random effect.
     """
@@ -221,16 +80,13 @@ class JointModel:
     transform: Transform = "identity"
     upper: float | None = None
     time_unit: TimeUnit = "month"
+    decline: Linear | Quadratic = field(default_factory=Linear)
+    survival: Exponential | PiecewiseExponential | Weibull | MSpline = field(default_factory=PiecewiseExponential)
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
-    random_effects: Literal["linear", "quadratic"] = "linear"
-    fixed_quadratic: bool = False
-    intercept: tuple[str, ...] = ()
-    slope: tuple[str, ...] = ()
-    hazard: tuple[str, ...] = ()
-    association: tuple[Association, ...] = ("value",)
-    baseline_hazard: PiecewiseHazard | WeibullHazard = field(default_factory=PiecewiseHazard)
+    association: Associations = ("value",)
     treatments: tuple[Treatment, ...] = ()
+    hierarchy: tuple[str, ...] = ()
     population: Population = "enrolled"
     delta_frs: DeltaFrs = "screening"
     gaussian_at_bounds: bool = False
@@ -238,10 +94,69 @@ class JointModel:
     priors: Priors = field(default_factory=Priors)
     hermite: int = 3
 
+    #: Read by the settings codec, for whoever writes a setting where it stood before.
+    moved_settings: ClassVar[dict[str, str]] = MOVED
+
+    def __new__(cls, **settings: Any) -> "JointModel":
+        """Say where a setting went that a flat specification had."""
+        told = [f"{name} is now {MOVED[name]}." for name in settings if name in MOVED]
+        if told:
+            raise TypeError(" ".join(told))
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
+        for name in ("events", "association", "treatments", "hierarchy"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         faults = [*_drug_faults(self), *_structure_faults(self)]
         if faults:
             raise ValueError(" ".join(faults))
+
+    def __str__(self) -> str:
+        return "\n".join([*self.words(), "", *self.formulas()])
+
+    def words(self) -> list[str]:
+        """The model in sentences."""
+        return sentences(self)
+
+    def formulas(self) -> list[str]:
+        """The model in formulas."""
+        return formulas(self)
+
+    @property
+    def intercept(self) -> tuple[str, ...]:
+        """Covariates of the mean at time zero."""
+        return level_covariates(self.decline)
+
+    @property
+    def slope(self) -> tuple[str, ...]:
+        """Covariates of the slope."""
+        return slope_covariates(self.decline)
+
+    @property
+    def hazard(self) -> tuple[str, ...]:
+        """Covariates of the log hazard."""
+        return self.survival.covariates
+
+    @property
+    def baseline_hazard(self) -> Exponential | PiecewiseExponential | Weibull | MSpline:
+        """The baseline hazard: `survival`."""
+        return self.survival
+
+    @property
+    def random_effects(self) -> Literal["linear", "quadratic"]:
+        """Whether everybody's own path is a line or a parabola."""
+        return "quadratic" if isinstance(self.decline, Quadratic) and self.decline.random else "linear"
+
+    @property
+    def fixed_quadratic(self) -> bool:
+        """Whether the mean path bends."""
+        return isinstance(self.decline, Quadratic) and self.decline.mean
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Text covariates by which participants are grouped: hierarchy, strata and effects that differ."""
+        asked = (*self.hierarchy, self.survival.strata, *(t.by for t in self.treatments))
+        return tuple(dict.fromkeys(name for name in asked if name is not None))
 
     @property
     def selection(self) -> Selection:
@@ -255,7 +170,8 @@ class JointModel:
             events=self.events,
             end_point=self.end_point,
             covariates={name: self.covariates.get(name, Covariate()) for name in names},
-            exposures=tuple(Exposure(name=t.name, source=t.source, level=t.level, unknown=t.unknown) for t in self.treatments),
+            groups=self.groups,
+            exposures=tuple(_exposure(t) for t in self.treatments),
             population=self.population,
             delta_frs=self.delta_frs,
             gaussian_at_bounds=self.gaussian_at_bounds,
@@ -272,6 +188,13 @@ class JointModel:
         return any(t.source == "arm" for t in self.treatments)
 
 
+def _exposure(t: Treatment) -> Exposure:
+    return Exposure(
+        name=t.name, source=t.source, level=t.level, unknown=t.unknown, gene=t.gene, ineligible=t.ineligible,
+        onset_delay_months=t.onset_delay_months, washout_months=t.washout_months,
+    )  # fmt: skip
+
+
 def _drug_faults(spec: JointModel) -> list[str]:
     faults = []
     names = [t.name for t in spec.treatments]
@@ -282,11 +205,11 @@ def _drug_faults(spec: JointModel) -> list[str]:
         if columns & {*spec.intercept, *spec.slope}:
             faults.append(
                 f"{treatment.name!r} enters the score both as a treatment and as a covariate; "
-                "a drug enters once, through the clock or the slope. Take it out of intercept and slope."
+                "a drug enters once, through the clock or the slope. Take it out of decline."
             )
         if treatment.hazard != "none" and columns & set(spec.hazard):
             faults.append(
-                f"{treatment.name!r} reaches the hazard both as a treatment and as a covariate; take it out of hazard, "
+                f"{treatment.name!r} reaches the hazard both as a treatment and as a covariate; take it out of survival, "
                 'or set the treatment\'s hazard = "none".'
             )
         if treatment.hazard == "clock" and spec.population == "incident":
@@ -299,8 +222,11 @@ def _drug_faults(spec: JointModel) -> list[str]:
                 f'treatment {treatment.name!r}: hazard = "DRR" together with an association would let the treatment reach the '
                 'hazard twice. Set association = [] or choose hazard = "ratio".'
             )
-        if treatment.hazard == "clock" and spec.baseline_hazard.kind != "weibull":
-            faults.append(f'treatment {treatment.name!r}: hazard = "clock" needs a smooth baseline; set baseline_hazard.kind = "weibull".')
+        if treatment.hazard == "clock" and (spec.survival.kind != "weibull" or spec.survival.strata is not None):
+            faults.append(
+                f'treatment {treatment.name!r}: hazard = "clock" needs a baseline that can be read at any time; '
+                'set survival.kind = "weibull", without strata.'
+            )
     return faults
 
 
@@ -317,5 +243,11 @@ def _structure_faults(spec: JointModel) -> list[str]:
     if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard}):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
     if "delta_frs" in spec.intercept:
-        faults.append("delta_frs is made of the score itself and may not enter the intercept; use slope or hazard.")
+        faults.append("delta_frs is made of the score itself and may not enter the level; use the slope or the hazard.")
+    if len(set(spec.hierarchy)) < len(spec.hierarchy):
+        faults.append("hierarchy lists a level twice.")
+    for name in sorted(set(spec.hierarchy) & {*spec.intercept, *spec.slope}):
+        faults.append(f"{name} stands in hierarchy and among the covariates of decline; its groups would be counted twice. Choose one.")
+    if spec.survival.strata is not None and spec.survival.strata in spec.hazard:
+        faults.append(f"{spec.survival.strata} gives strata a baseline of their own and is a covariate of the hazard too; choose one.")
     return faults

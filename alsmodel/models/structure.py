@@ -1,4 +1,6 @@
-"""Knots, segments and nodes that a model needs on a data set; shared by every way to evaluate it."""
+"""Segments and nodes that a model needs on a data set; shared by every way to evaluate it."""
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,33 +8,41 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.kernels.layout import Layout, lay_out
+from alsmodel.models.baseline import basis, cuts_of, hazard_knots, strata
+from alsmodel.models.effects import exposed
 from alsmodel.models.spec import JointModel
 
+__all__ = ["PRIOR_HERMITE", "baseline_kind", "hazard_knots", "layout_of", "node_baseline", "segment_lengths"]
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 PRIOR_HERMITE = 9  # nodes per random effect where they come from the prior, which is far wider than any score posterior
+#: As in `alsmodel.kernels.baseline`.
+PIECES, WEIBULL, SPLINE, WEIBULL_CLOCK = 0, 1, 2, 3
 
 
-def hazard_knots(spec: JointModel, data: JointData) -> Floats:
-    """Inner knots of a piecewise baseline: as given, or quantiles of the observed event times on the hazard's clock."""
-    if spec.baseline_hazard.kind == "weibull":
-        return np.empty(0)
-    if spec.baseline_hazard.knots is not None:
-        return np.array(spec.baseline_hazard.knots)
-    happened = (data.event_time + data.onset_shift)[data.event > 0]
-    if happened.size == 0:
-        return np.empty(0)
-    shares = np.arange(1, spec.baseline_hazard.intervals) / spec.baseline_hazard.intervals
-    return np.unique(np.quantile(happened, shares))
+def baseline_kind(spec: JointModel) -> int:
+    """How the kernel makes the baseline; a Weibull on the disease clock is read inside the likelihood, everything else at fixed times."""
+    if spec.survival.kind == "m-spline":
+        return SPLINE
+    if spec.survival.kind == "weibull":
+        return WEIBULL_CLOCK if any(t.hazard == "clock" for t in spec.treatments) else WEIBULL
+    return PIECES
 
 
 def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry: bool = False) -> Layout:
-    """Cut the data for this model; `before_entry` gives the stretch from the hazard's origin to entry, without scores."""
+    """Cut the data for this model; `before_entry` gives the stretch from the hazard's origin to entry, without scores.
+
+    Where every time has a baseline of its own (Weibull, M-spline), each node and then each end of follow-up is a piece of its own.
+    """
     early = int((data.entry_time + data.onset_shift < 0).sum())
-    if spec.baseline_hazard.kind == "weibull" and early:
+    if spec.survival.kind == "weibull" and early:
         fault = f"A Weibull hazard starts at time zero; {early} participants enter before it."
-        raise InvalidInput([Fault("model.baseline_hazard", fault, 'Choose kind = "piecewise".')])
+        raise InvalidInput([Fault("model.survival", fault, 'Choose kind = "piecewise".')])
     nothing = np.zeros(0)
-    return lay_out(
+    acting = exposed(spec, data)
+    weibull = spec.survival.kind == "weibull"
+    layout = lay_out(
         people=data.people,
         visit_person=np.zeros(0, np.int64) if before_entry else data.visit_person,
         visit_time=nothing if before_entry else data.visit_time,
@@ -41,15 +51,37 @@ def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry:
         end=data.entry_time if before_entry else data.event_time,
         event=np.zeros(data.people) if before_entry else data.event,
         shift=data.onset_shift,
-        knots=knots,
-        nodes=spec.baseline_hazard.nodes,
-        weibull=spec.baseline_hazard.kind == "weibull",
-        exposure_person=data.exposure_person,
-        exposure_drug=data.exposure_drug,
-        exposure_start=data.exposure_start,
-        exposure_stop=data.exposure_stop,
-        drugs=len(spec.treatments),
+        knots=cuts_of(spec, knots),
+        nodes=spec.survival.nodes,
+        weibull=weibull,
+        exposure_person=acting.person,
+        exposure_drug=acting.which,
+        exposure_start=acting.start,
+        exposure_stop=acting.stop,
+        drugs=len(acting.acting),
     )
+    kind = baseline_kind(spec)
+    if kind == PIECES:
+        own = strata(spec, data)[1]
+        at_nodes = layout.node_piece + own[_node_person(layout)] * layout.pieces
+        return replace(layout, node_piece=at_nodes, event_piece=layout.event_piece + own * layout.pieces)
+    if kind == WEIBULL_CLOCK:
+        return layout
+    nodes = layout.node_time.size
+    return replace(layout, node_piece=np.arange(nodes), event_piece=nodes + np.arange(data.people))
+
+
+def _node_person(layout: Layout) -> Ints:
+    return np.repeat(np.arange(layout.node_ptr.size - 1), np.diff(layout.node_ptr))
+
+
+def node_baseline(spec: JointModel, data: JointData, knots: Floats, layout: Layout) -> tuple[Floats, Ints]:
+    """Basis and stratum at every node and then at every end of follow-up; empty where pieces are shared."""
+    if baseline_kind(spec) in (PIECES, WEIBULL_CLOCK):
+        return np.zeros((0, 0)), np.zeros(0, np.int64)
+    person = _node_person(layout)
+    time = np.concatenate([layout.node_time + data.onset_shift[person], layout.event_time + data.onset_shift])
+    return np.ascontiguousarray(basis(spec, knots, time)), strata(spec, data)[1][np.concatenate([person, np.arange(data.people)])]
 
 
 def segment_lengths(layout: Layout) -> tuple[Floats, Floats]:

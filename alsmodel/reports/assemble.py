@@ -107,8 +107,18 @@ def of_fit(fit: "Fit", *, title: str, question: str = "", by: str | None = None,
         score_check=predict.score_check(fit) if enrolled else None,
         event_check=predict.event_check(fit) if enrolled else None,
         prior_check=predict.prior_check(fit.spec, data),
+        prior_words=_prior_words(fit) if enrolled else (),
         reproducibility=_printed(fit.provenance),
     )
+
+
+def _prior_words(fit: "Fit") -> Sequence[str]:
+    """The share of impossible paths that the priors expect, where the scale has bounds."""
+    from alsmodel.cohort.arrays import BOUNDS
+    from alsmodel.inference.prior_predictive import prior_predictive
+
+    bounded = fit.spec.outcome in BOUNDS and fit.spec.transform == "identity"
+    return [str(prior_predictive(fit.spec, fit.data, draws=200, people=50))] if bounded else ()
 
 
 def _printed(provenance: dict[str, Any]) -> dict[str, str]:

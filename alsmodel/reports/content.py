@@ -113,8 +113,8 @@ class StudyReport:
         ``file``, ``read``, ``kept``, ``repaired``, ``rejected``, ``set_aside`` (rows).
     table_one : polars.DataFrame, optional
         As `alsmodel.reports.table_one` gives it.
-    model_words, model_formulas : sequence of str
-        Sentences; formulas as plain text.
+    model_words, model_formulas, prior_words : sequence of str
+        Sentences; formulas as plain text; what the priors alone expect.
     summary : polars.DataFrame, optional
         ``parameter``, ``label``, ``unit``, ``mean``, ``sd``, ``q2_5``, ``median``, ``q97_5``, ``r_hat``, ``ess_bulk``,
         ``ess_tail``, ``prior``, ``prior_sd``, ``informed``.
@@ -166,6 +166,7 @@ class StudyReport:
     file_flow: pl.DataFrame | None = None
     table_one: pl.DataFrame | None = None
     model_words: Sequence[str] = ()
+    prior_words: Sequence[str] = ()
     model_formulas: Sequence[str] = ()
     summary: pl.DataFrame | None = None
     draws: Mapping[str, Array] | None = None

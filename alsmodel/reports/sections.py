@@ -131,6 +131,8 @@ def model(content: StudyReport) -> Section:
         blocks.append(tables.anything(content.prior_check, caption))
     else:
         blocks.append(_not_run("A prior predictive check was not run."))
+    if content.prior_words:
+        blocks.append(Items(content.prior_words))
     return Section("model", "Model and priors", blocks)
 
 

@@ -153,13 +153,16 @@ def hazards_beside(cox: pl.DataFrame, aft: pl.DataFrame, summary: pl.DataFrame |
 
 
 def priors(summary: pl.DataFrame) -> Table:
-    """Each prior and how much the data narrowed it."""
-    rows = []
+    """Each prior, how much the data narrowed it, and why it is what it is."""
+    rows, said = [], "reason" in summary.columns
     for row in summary.iter_rows(named=True):
+        if str(row.get("parameter", "")).startswith("z:"):
+            continue  # standardised deviations, which are N(0, 1) by construction
         ratio = row["sd"] / row["prior_sd"] if row["prior_sd"] else None
         informed = "yes" if row["informed"] else "not informed by these data"
-        rows.append([row["label"], typeset(str(row["prior"] or "–")), row["unit"], number(ratio, 2), informed])
-    head = ["Parameter", "Prior", "Unit", "Posterior SD / prior SD", "Informed"]
+        why = [str(row["reason"] or "–")] if said else []
+        rows.append([row["label"], typeset(str(row["prior"] or "–")), row["unit"], number(ratio, 2), informed, *why])
+    head = ["Parameter", "Prior", "Unit", "Posterior SD / prior SD", "Informed", *(["Why this prior"] if said else [])]
     return Table(head, rows, "Priors.", "A ratio above 0.9 counts as not informed.", text_columns=3)
 
 

@@ -24,6 +24,18 @@ def names_at(cls: type, loc: tuple[str | int, ...]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def moved_at(cls: type, loc: tuple[str | int, ...], name: str) -> str | None:
+    """Where a setting of the class at `loc` has gone, when that class keeps a ``moved_settings`` with the name in it."""
+    places: list[Any] = [cls]
+    for part in loc:
+        places = [child for place in places for child in _descend(place, part)]
+    for member in (member for place in places for member in _members(place)):
+        moved: Mapping[str, str] = getattr(member, "moved_settings", {})
+        if name in moved:
+            return moved[name]
+    return None
+
+
 def sections_with(cls: type, name: str) -> list[SettingPath]:
     """Sections of `cls`, at any depth, that have a setting called `name`."""
     return [path for path, member in _sections(cls, (), 0) if name in _fields(member)]

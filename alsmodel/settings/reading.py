@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings.describe import expectation, got, is_unknown_name
-from alsmodel.settings.names import names_at, sections_with
+from alsmodel.settings.names import moved_at, names_at, sections_with
 from alsmodel.settings.toml import SettingPath, line_of
 from alsmodel.settings.unions import Problem, settle_unions
 
@@ -83,6 +83,9 @@ def _fault(cls: type, problem: Problem, where: str, lines: Mapping[SettingPath, 
 
 def _nearest_name(cls: type, problem: Problem) -> str:
     *_, wrong = problem.path
+    moved = moved_at(cls, problem.loc[:-1], str(wrong))
+    if moved is not None:
+        return f"It is now {moved}."
     known = names_at(cls, problem.loc[:-1])
     close = difflib.get_close_matches(str(wrong).lower(), known, n=1, cutoff=0.6)
     if close:

@@ -35,47 +35,12 @@ def outcome_name(study: Study) -> str:
 
 def model_words(study: Study) -> list[str]:
     """The model in sentences."""
-    model = study.model
-    random = "intercept and slope" if model.random_effects == "linear" else "intercept, slope and quadratic term"
-    hazard = (
-        f"constant within {model.baseline_hazard.intervals} intervals between quantiles of the event times"
-        if model.baseline_hazard.kind == "piecewise"
-        else "of Weibull form"
-    )
-    words = [
-        f"{outcome_name(study)} follows a straight line in time plus each participant's own deviation (a random {random}), "
-        "with independent normal residuals.",
-        f"The baseline hazard of {model.event_words} is {hazard}, and is multiplied by the exponential of the "
-        "covariates' effects and of the association with the participant's true path, never with the observed score.",
-    ]
-    for part in ("intercept", "slope", "hazard"):
-        names = getattr(model, part)
-        if names:
-            words.append(f"Covariates of the {part}: {', '.join(name.replace('_', ' ') for name in names)}.")
-    for drug in model.treatments:
-        source = (
-            f"the assigned arm {drug.level!r}, whatever was taken"
-            if drug.source == "arm"
-            else "the intervals in which it was taken, so that its coefficient is an association"
-        )
-        how = {"clock": "on the clock of decline", "additive": "by points per unit of time", "none": "not on the score"}
-        words.append(f"{drug.name} acts {how[drug.score]}; exposure is {source}.")
-    words.append("Random effects are integrated out of the likelihood; the sampler sees population parameters only.")
-    return words
+    return study.model.words()
 
 
 def model_formulas(study: Study) -> list[str]:
     """The model in formulas."""
-    model = study.model
-    lines = [
-        "y(t) = intercept + x'β + b0 + (slope + w'γ) τ(t; θ) + b1 τ(t; ψ) + ε,   ε ~ N(0, σ²)",
-        "(b0, b1) ~ N(0, D)",
-        "τ(t; θ) = ∫ exp{Σ θ_d x_d(s)} ds from 0 to t",
-    ]
-    terms = {"value": "α m(t)", "slope": "α' dm(t)/dt"}
-    link = " + ".join(terms[name] for name in model.association)
-    lines.append(f"h(t) = h0(t) exp{{z'δ + Σ η_d x_d(t){' + ' + link if link else ''}}}")
-    return lines
+    return study.model.formulas()
 
 
 def trial_words(study: Study) -> list[str]:

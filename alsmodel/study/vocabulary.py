@@ -58,17 +58,23 @@ def prior_account(key: str, parameter: Parameter, discount: float, events: str |
         f"{parameter} of {made.drug}: normal, mean {made.mean:.4g}, SD {made.sd:.4g} (estimate's standard error {made.se:.4g})",
         f"Rests on: {'; '.join(made.sources)}",
         *made.notes,
-        f"Effective sample size: {size:.0f} participants"
-        if size is not None
-        else "Effective sample size: unknown (participants not given)",
+        _worth(size, made.equivalent_events()),
         f"In a study file, for every drug on this parameter: [model.priors] {parameter} = {{ mean = {made.mean:.4g}, sd = {made.sd:.4g} }}",
         f"PRO-ACT: double use {use.status}. {use.sentence}",
     ]
     record = {
         "effect": key, "parameter": parameter, "drug": made.drug, "mean": made.mean, "sd": made.sd, "se": made.se, "discount": discount,
-        "effective_sample_size": size, "trials": list(made.trials), "sources": list(made.sources), "notes": list(made.notes),
+        "effective_sample_size": size, "equivalent_events": made.equivalent_events(), "trials": list(made.trials),
+        "sources": list(made.sources), "notes": list(made.notes),
     }  # fmt: skip
     return PriorAccount(tuple(lines), record)
+
+
+def _worth(participants: float | None, events: float | None) -> str:
+    """Say what the prior counts as: participants where their number was published, and for a hazard ratio events."""
+    told = [f"{participants:.0f} participants"] if participants is not None else []
+    told += [f"{events:.0f} events, equal arms"] if events is not None else []
+    return f"Effective sample size: {'; '.join(told) or 'unknown (participants not given)'}"
 
 
 def _effects() -> pl.DataFrame:

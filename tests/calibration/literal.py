@@ -23,6 +23,7 @@ class Person:
     """One participant: what is recorded, and the truth behind it."""
 
     covariates: dict[str, float]
+    cohort: str = ""
     recorded: bool = True
     shift: float = 0.0
     intervals: list[tuple[float, float]] = field(default_factory=list)
@@ -38,15 +39,36 @@ class Person:
 
 def names_of_effects(model: Mapping) -> list[str]:
     """Names of the random effects."""
-    return ["intercept", "slope"] + (["quadratic"] if model["random_effects"] == "quadratic" else [])
+    bends = model["decline"]["kind"] == "quadratic" and model["decline"].get("random", True)
+    return ["intercept", "slope", *(["quadratic"] if bends else [])]
+
+
+def mean_bends(model: Mapping) -> bool:
+    """Whether the mean path has a quadratic term."""
+    return model["decline"]["kind"] == "quadratic" and bool(model["decline"].get("mean", True))
 
 
 def columns_of(model: Mapping, part: str) -> list[str]:
     """Design columns of one part: age is a number, onset site is bulbar or not."""
-    return [{"onset_site": "onset_site[bulbar]"}.get(name, name) for name in model.get(part, [])]
+    names = {
+        "intercept": model["decline"].get("level", []),
+        "slope": model["decline"].get("covariates", []),
+        "hazard": model["survival"].get("covariates", []),
+    }[part]
+    return [column_of(name) for name in names]
 
 
-def draw_truth(model: Mapping, rng: np.random.Generator) -> dict[str, float]:
+def column_of(name: str) -> str:
+    """Design column of a covariate."""
+    return {"onset_site": "onset_site[bulbar]"}.get(name, name)
+
+
+def cohorts_of(design: Mapping) -> list[str]:
+    """Names of the cohorts."""
+    return [chr(ord("A") + k) for k in range(design["groups"])]
+
+
+def draw_truth(model: Mapping, design: Mapping, rng: np.random.Generator) -> dict[str, float]:
     """Population parameters from the priors, by printed name."""
     prior = model["priors"]
 
@@ -54,7 +76,7 @@ def draw_truth(model: Mapping, rng: np.random.Generator) -> dict[str, float]:
         return float(rng.normal(prior[name]["mean"], prior[name]["sd"]))
 
     truth = {"intercept": normal("intercept"), "slope": normal("slope")}
-    if model.get("fixed_quadratic"):
+    if mean_bends(model):
         truth["quadratic"] = normal("quadratic")
     for part in ("intercept", "slope", "hazard"):
         truth |= {f"{part}:{column}": normal(f"{part}_covariates") for column in columns_of(model, part)}
@@ -64,15 +86,51 @@ def draw_truth(model: Mapping, rng: np.random.Generator) -> dict[str, float]:
     matrix = draw_correlation(len(effects), prior["correlation"], rng)
     for j in range(len(effects)):
         truth |= {f"corr:{effects[i]},{effects[j]}": float(matrix[i, j]) for i in range(j)}
-    if model["baseline_hazard"]["kind"] == "weibull":
-        truth |= {"log_scale": normal("log_hazard"), "log_shape": normal("log_shape")}
-    else:
-        pieces = len(model["baseline_hazard"]["knots"]) + 1
-        truth |= {f"log_hazard[{k + 1}]": normal("log_hazard") for k in range(pieces)}
-    return truth | _draw_drug(model, normal)
+    cohorts = cohorts_of(design)
+    return truth | _draw_baseline(model, cohorts, normal, rng) | _draw_drug(model, cohorts, normal, rng) | _draw_groups(model, cohorts, rng)
 
 
-def _draw_drug(model: Mapping, normal: Any) -> dict[str, float]:
+def _draw_baseline(model: Mapping, cohorts: list[str], normal: Any, rng: np.random.Generator) -> dict[str, float]:
+    """Coefficients of the baseline: one, or one for each cohort, or one with deviations of cohorts from it."""
+    part, prior = model["survival"], model["priors"]
+    pooled = part.get("pooling") == "partial"
+    size, truth = sizes_of(part), {}
+    if part["kind"] == "m-spline":
+        truth["group_sd:spline"] = abs(float(rng.normal(0.0, prior["sd_spline"])))
+    for own in [f"|{cohort}" for cohort in cohorts] if part.get("strata") and not pooled else [""]:
+        if part["kind"] in ("exponential", "piecewise"):
+            truth |= {f"log_hazard[{k + 1}]{own}": normal("log_hazard") for k in range(size)}
+        else:
+            truth[f"log_level{own}"] = normal("log_hazard")
+        if part["kind"] == "weibull":
+            truth[f"log_shape{own}"] = normal("log_shape")
+        if part["kind"] == "m-spline":
+            truth |= {f"z:spline[{k}]{own}": float(rng.normal()) for k in range(2, size + 1)}
+    if pooled:
+        truth["group_sd:baseline_level"] = abs(float(rng.normal(0.0, prior["sd_baseline_level"])))
+        truth |= {f"z:baseline_level|{cohort}": float(rng.normal()) for cohort in cohorts}
+        truth["group_sd:baseline_shape"] = abs(float(rng.normal(0.0, prior["sd_baseline_shape"])))
+        first = 2 if part["kind"] == "m-spline" else 1
+        truth |= {f"z:baseline_shape[{k}]|{cohort}": float(rng.normal()) for cohort in cohorts for k in range(first, size + 1)}
+    return truth
+
+
+def sizes_of(part: Mapping) -> int:
+    """Number of coefficients of the baseline's shape."""
+    if part["kind"] in ("exponential", "weibull"):
+        return 1
+    return len(part["knots"]) + (part.get("degree", 3) + 1 if part["kind"] == "m-spline" else 1)
+
+
+def _draw_groups(model: Mapping, cohorts: list[str], rng: np.random.Generator) -> dict[str, float]:
+    truth = {}
+    for part, scale in (("intercept", "sd_level_groups"), ("slope", "sd_slope_groups")) if model.get("hierarchy") else ():
+        truth[f"group_sd:{part}:cohort"] = abs(float(rng.normal(0.0, model["priors"][scale])))
+        truth |= {f"z:{part}:cohort[{cohort}]": float(rng.normal()) for cohort in cohorts}
+    return truth
+
+
+def _draw_drug(model: Mapping, cohorts: list[str], normal: Any, rng: np.random.Generator) -> dict[str, float]:
     truth = {}
     for drug in model.get("treatments", []):
         name, score = drug["name"], drug.get("score", "clock")
@@ -83,7 +141,12 @@ def _draw_drug(model: Mapping, normal: Any) -> dict[str, float]:
         if score == "additive":
             truth[f"slope:{name}"] = normal("additive")
         if drug.get("hazard", "ratio") == "ratio":
-            truth[f"hazard:{name}"] = normal("direct")
+            periods = drug.get("hazard_periods")
+            labels = [f"hazard:{name}[{k + 1}]" for k in range(len(periods) + 1)] if periods else [f"hazard:{name}"]
+            truth |= {label: normal("direct") for label in labels}
+        if drug.get("by"):
+            truth[f"group_sd:theta:{name}"] = abs(float(rng.normal(0.0, model["priors"]["sd_effect"])))
+            truth |= {f"z:theta:{name}[{cohort}]": float(rng.normal()) for cohort in cohorts}
     return truth
 
 
@@ -120,13 +183,19 @@ class Course:
         drugs = model.get("treatments", [])
         self.drug: Mapping = drugs[0] if drugs else {}
         self.theta = self._effect("theta")
+        if self.drug.get("by"):
+            name = self.drug["name"]
+            self.theta += truth[f"group_sd:theta:{name}"] * truth[f"z:theta:{name}[{person.cohort}]"]
         self.psi = self.theta if self.drug.get("own_clock") == "scaled" else self._effect("psi")
 
     def _effect(self, kind: str) -> float:
         return self.truth.get(f"{kind}:{self.drug['name']}", 0.0) if self.drug else 0.0
 
     def _linear(self, part: str) -> float:
-        return sum(self.truth[f"{part}:{c}"] * self.person.covariates[c] for c in columns_of(self.model, part))
+        total = sum(self.truth[f"{part}:{c}"] * self.person.covariates[c] for c in columns_of(self.model, part))
+        if part != "hazard" and self.model.get("hierarchy"):
+            total += self.truth[f"group_sd:{part}:cohort"] * self.truth[f"z:{part}:cohort[{self.person.cohort}]"]
+        return total
 
     def exposed(self, t: Floats) -> Floats:
         """1 while exposed to the drug."""
@@ -161,7 +230,10 @@ class Course:
 
     def log_ratio(self, t: Floats, effects: Floats) -> Floats:
         """Log of the hazard over the baseline hazard."""
-        direct = self._effect("theta") if self.drug.get("hazard") == "DRR" else self._effect("hazard")
+        direct: Any = self.theta if self.drug.get("hazard") == "DRR" else self._effect("hazard")
+        if self.drug.get("hazard_periods"):
+            ratios = [self.truth[f"hazard:{self.drug['name']}[{k + 1}]"] for k in range(len(self.drug["hazard_periods"]) + 1)]
+            direct = np.array(ratios)[np.searchsorted(self.drug["hazard_periods"], t, side="left")]
         out = self._linear("hazard") + direct * self.exposed(t)
         out = out + self.truth.get("association:value", 0.0) * self.value(t, effects)
         return out + self.truth.get("association:slope", 0.0) * self.speed(t, effects)
@@ -172,31 +244,84 @@ class Course:
 
     def baseline(self, edges: Floats) -> Floats:
         """Baseline hazard added up over the cells between `edges`."""
-        u = self.hazard_clock(edges)
-        if self.model["baseline_hazard"]["kind"] == "weibull":
-            power = np.maximum(u, 0.0) ** np.exp(self.truth["log_shape"])
-            return np.exp(self.truth["log_scale"]) * np.diff(power)
-        return np.exp(self._piece((u[1:] + u[:-1]) / 2)) * np.diff(u)
+        u, part = self.hazard_clock(edges), self.model["survival"]
+        if part["kind"] == "weibull":
+            level, shape = self._weibull()
+            power = np.maximum(u / part["at"], 0.0) ** shape
+            return np.exp(level) * part["at"] / shape * np.diff(power)
+        return np.exp(self._log_height((u[1:] + u[:-1]) / 2)) * np.diff(u)
 
-    def _piece(self, u: Floats) -> Floats:
-        knots = self.model["baseline_hazard"]["knots"]
-        heights = np.array([self.truth[f"log_hazard[{k + 1}]"] for k in range(len(knots) + 1)])
-        return heights[np.searchsorted(knots, u, side="left")]
+    def _pooled(self, kind: str, k: int = 0) -> float:
+        """How far this cohort's baseline lies from the common one, in level or in one coefficient of its shape."""
+        if self.model["survival"].get("pooling") != "partial":
+            return 0.0
+        own = f"[{k}]" if k else ""
+        return self.truth[f"group_sd:baseline_{kind}"] * self.truth[f"z:baseline_{kind}{own}|{self.person.cohort}"]
+
+    @property
+    def _own(self) -> str:
+        part = self.model["survival"]
+        return f"|{self.person.cohort}" if part.get("strata") and part.get("pooling") != "partial" else ""
+
+    def _weibull(self) -> tuple[float, float]:
+        level = self.truth[f"log_level{self._own}"] + self._pooled("level")
+        return level, float(np.exp(self.truth[f"log_shape{self._own}"] + self._pooled("shape", 1)))
+
+    def _log_height(self, u: Floats) -> Floats:
+        """Log baseline hazard of a piecewise, constant or spline baseline."""
+        part, own, level = self.model["survival"], self._own, self._pooled("level")
+        size = sizes_of(part)
+        if part["kind"] == "m-spline":
+            walk = [0.0]
+            for k in range(2, size + 1):
+                walk.append(walk[-1] + self.truth["group_sd:spline"] * self.truth[f"z:spline[{k}]{own}"])
+            walk = [w + (self._pooled("shape", k) if k > 1 else 0.0) for k, w in enumerate(walk, start=1)]
+            splines, areas = b_splines(part, u)
+            weights = areas * np.exp(walk)
+            # A weight is a share of the whole cumulative hazard; each spline is divided by its own integral.
+            density = (splines / areas) @ (weights / weights.sum())
+            return np.asarray(self.truth[f"log_level{own}"] + level + np.log(part["upper"] * density))
+        heights = [
+            self.truth[f"log_hazard[{k}]{own}"] + level + (self._pooled("shape", k) if size > 1 else 0.0) for k in range(1, size + 1)
+        ]
+        return np.array(heights)[np.searchsorted(part.get("knots", []), u, side="left")]
 
     def log_baseline(self, t: float) -> float:
         """Log baseline hazard per month at t."""
-        u = self.hazard_clock(np.array([t]))
-        if self.model["baseline_hazard"]["kind"] == "weibull":
-            shape = np.exp(self.truth["log_shape"])
+        u, part = self.hazard_clock(np.array([t])), self.model["survival"]
+        if part["kind"] == "weibull":
+            level, shape = self._weibull()
             rate = self.theta * self.exposed(np.array([t]))[0] if self.drug.get("hazard") == "clock" else 0.0
-            return float(self.truth["log_scale"] + self.truth["log_shape"] + (shape - 1.0) * np.log(u[0]) + rate)
-        return float(self._piece(u)[0])
+            return float(level + (shape - 1.0) * np.log(u[0] / part["at"]) + rate)
+        return float(self._log_height(u)[0])
 
     def cumulative(self, edges: Floats, effects: Floats) -> Floats:
         """Cumulative hazard at each edge, zero at the first."""
         middle = (edges[1:] + edges[:-1]) / 2
         pieces = self.baseline(edges) * np.exp(np.clip(self.log_ratio(middle, effects), -700.0, 60.0))
         return np.concatenate([[0.0], np.cumsum(pieces)])
+
+
+def b_splines(part: Mapping, u: Floats) -> tuple[Floats, Floats]:
+    """B-splines on [0, upper] at `u`, shape (times, splines), by the two-term recursion; and the integral of each."""
+    degree, upper = part.get("degree", 3), part["upper"]
+    t = np.array([*[0.0] * (degree + 1), *part["knots"], *[upper] * (degree + 1)])
+    x = np.clip(u, 0.0, np.nextafter(upper, 0.0))
+
+    def spline(k: int, d: int) -> Floats:
+        if d == 0:
+            return ((t[k] <= x) & (x < t[k + 1])).astype(float)
+        left, right = t[k + d] - t[k], t[k + d + 1] - t[k + 1]
+        out = np.zeros(x.size)
+        if left > 0:
+            out += (x - t[k]) / left * spline(k, d - 1)
+        if right > 0:
+            out += (t[k + d + 1] - x) / right * spline(k + 1, d - 1)
+        return out
+
+    size = len(part["knots"]) + degree + 1
+    areas = np.array([(t[k + degree + 1] - t[k]) / (degree + 1) for k in range(size)])
+    return np.stack([spline(k, degree) for k in range(size)], axis=1), areas
 
 
 # A data set ----------------------------------------------------------------------------------------------------------
@@ -212,6 +337,8 @@ def draw_people(model: Mapping, design: Mapping, truth: dict[str, float], rng: n
     root = np.linalg.cholesky(covariance(model, truth) + 1e-300 * np.eye(len(names_of_effects(model))))
     for i, age in enumerate(ages):
         person = Person(covariates={"age": float(age), "onset_site[bulbar]": float(rng.uniform() < 0.3)}, recorded=i >= lost)
+        # Half of every cohort is randomised to either arm, which go by turns.
+        person.cohort = cohorts_of(design)[i // 2 % design["groups"]]
         person.intervals = _intervals(design, i, rng)
         if model.get("population") == "incident":
             person.shift = float(rng.uniform(*design["onset"]))
@@ -261,7 +388,7 @@ def loglik(model: Mapping, truth: dict[str, float], person: Person, nodes: int =
     edges = _cells(model, person, person.end)
     total = _integral(course, prior, truth["sd:residual"], person, edges, nodes)
     if model.get("population") == "incident":
-        early = Person(covariates=person.covariates, shift=person.shift, intervals=person.intervals)
+        early = Person(covariates=person.covariates, cohort=person.cohort, shift=person.shift, intervals=person.intervals)
         total -= _integral(Course(model, truth, early), prior, 1.0, early, _cells(model, person, 0.0), nodes)
     return total
 
@@ -269,8 +396,9 @@ def loglik(model: Mapping, truth: dict[str, float], person: Person, nodes: int =
 def _cells(model: Mapping, person: Person, end: float) -> Floats:
     """Edges of cells from the hazard's origin to `end`, none of which holds a jump of the hazard."""
     edges = np.linspace(-person.shift, end, max(round((end + person.shift) / STEP), 10) + 1)
-    knots = np.array(model["baseline_hazard"].get("knots", [])) - person.shift
-    jumps = np.concatenate([knots, np.array(person.intervals).ravel()])
+    knots = np.array(model["survival"].get("knots", [])) - person.shift
+    periods = [t for drug in model.get("treatments", []) for t in drug.get("hazard_periods", [])]
+    jumps = np.concatenate([knots, np.array(person.intervals).ravel(), periods])
     return np.union1d(edges, jumps[(jumps > edges[0]) & (jumps < end)])
 
 

@@ -26,7 +26,7 @@ MODELS = EVIDENCE / "models.toml"
 RANKS = EVIDENCE / "ranks"
 
 #: What every row runs between the arrays and the draws.
-KERNELS = ("joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
+KERNELS = ("baseline", "joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
 ROUTE = [
     *(f"alsmodel.kernels.{name}" for name in KERNELS),
     "alsmodel.models",
@@ -104,7 +104,7 @@ def sampling() -> Sampling:
 def arrays(row: Row, people: list[Person]) -> JointData:
     """A literal data set as arrays."""
     names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard))
-    terms = {name: tuple(literal.columns_of({"x": [name]}, "x")) for name in names}
+    terms = {name: (literal.column_of(name),) for name in names}
     absent = np.array([not person.recorded for person in people])
     columns: dict[str, Floats] = {}
     for column in (column for group in terms.values() for column in group):
@@ -128,7 +128,7 @@ def arrays(row: Row, people: list[Person]) -> JointData:
         columns=columns,
         missing=dict.fromkeys(columns, absent) if absent.any() else {},
         terms=terms,
-        groups={},
+        groups={name: tuple(person.cohort for person in people) for name in row.spec.groups},
         exposure_person=np.array([i for i, _, _ in intervals], np.int64),
         exposure_drug=np.zeros(len(intervals), np.int64),
         exposure_start=np.array([start for _, start, _ in intervals], float),
@@ -141,7 +141,7 @@ def arrays(row: Row, people: list[Person]) -> JointData:
 def with_imputed(truth: dict[str, float], row: Row, people: list[Person]) -> dict[str, float]:
     """Truth with the covariates that were hidden from the fit."""
     hidden = [person for person in people if not person.recorded]
-    columns = [c for name in (*row.spec.slope, *row.spec.hazard) for c in literal.columns_of({"x": [name]}, "x")] if hidden else []
+    columns = [c for name in (*row.spec.slope, *row.spec.hazard) for c in [literal.column_of(name)]] if hidden else []
     return truth | {f"imputed:{c}[{k + 1}]": person.covariates[c] for c in dict.fromkeys(columns) for k, person in enumerate(hidden)}
 
 
@@ -176,6 +176,6 @@ def stream(seed: int, row: str, simulation: int) -> np.random.SeedSequence:
 def simulate(row: Row, seed: np.random.SeedSequence, **design: Any) -> tuple[dict[str, float], list[Person]]:
     """Truth from the priors and a data set from the truth."""
     rng = np.random.default_rng(seed)
-    truth = literal.draw_truth(row.model, rng)
+    truth = literal.draw_truth(row.model, row.design, rng)
     people = list(literal.draw_people(row.model, {**row.design, **design}, truth, rng))
     return with_imputed(truth, row, people), people

@@ -30,8 +30,8 @@ def small(row: Row, **changes: object) -> tuple[dict[str, float], list[literal.P
 @pytest.mark.parametrize("name", ROWS)
 def test_likelihood_is_the_literal_integral(name: str) -> None:
     row = ROWS[name]
-    nodes = {**row.model["baseline_hazard"], "nodes": 30}
-    truth, people, made = small(row, hermite=15, baseline_hazard=nodes)
+    nodes = {**row.model["survival"], "nodes": 30}
+    truth, people, made = small(row, hermite=15, survival=nodes)
     found = made.loglik(unconstrained(made, truth))
     dense = 15 if row.spec.random_effects == "linear" else 9
     expected = [literal.loglik(row.model, truth, person, dense) for person in people]
@@ -90,6 +90,10 @@ def _log_prior(row: Row, made: Program, x: Floats) -> float:
         part, _, rest = label.partition(":")
         if part == "sd":
             total -= 0.5 * (value / pri[f"sd_{rest}"]) ** 2
+        elif part == "group_sd":
+            total -= 0.5 * (value / pri[_SDS.get(rest, "sd_effect")]) ** 2
+        elif part == "z":
+            total -= 0.5 * value**2
         elif part == "imputed":
             block = next(b for b in made.blocks if label in b.labels)
             total -= 0.5 * ((value - block.a[0]) / block.b[0]) ** 2
@@ -100,19 +104,29 @@ def _log_prior(row: Row, made: Program, x: Floats) -> float:
     return float(total + (pri["correlation"] - 1.0) * np.linalg.slogdet(literal.covariance(row.model, names | unit))[1])
 
 
+_SDS = {
+    "spline": "sd_spline", "baseline_level": "sd_baseline_level", "baseline_shape": "sd_baseline_shape",
+    "intercept:cohort": "sd_level_groups", "slope:cohort": "sd_slope_groups",
+}  # fmt: skip
+
+
 def _prior_name(part: str, rest: str) -> str:
-    if rest == "drug":
+    if rest.partition("[")[0] == "drug":
         return {"hazard": "direct", "slope": "additive"}.get(part, part)
-    if part.startswith(("log_hazard", "log_scale")):
+    if part.startswith(("log_hazard", "log_level")):
         return "log_hazard"
+    if part.startswith("log_shape"):
+        return "log_shape"
     if part == "association":
         return f"association_{rest}"
     return f"{part}_covariates" if rest else part
 
 
 def _named(row: Row, made: Program, x: Floats) -> dict[str, float]:
-    values = named_draws(replace(row.spec, treatments=()), no_data(row), made, x[None, None])
-    return {name: float(value[0, 0]) for name, value in values.items()}
+    data = no_data(row)
+    values = named_draws(replace(row.spec, treatments=()), data, made, x[None, None])
+    made_of_others = {one.label for one in made.derived}
+    return {name: float(value[0, 0]) for name, value in values.items() if name not in made_of_others}
 
 
 def no_data(row: Row) -> JointData:

@@ -14,7 +14,7 @@ from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.cohort.selection import Covariate
 from alsmodel.inference import Fit, Sampling, fit_data
-from alsmodel.models.spec import JointModel, PiecewiseHazard, Treatment
+from alsmodel.models.spec import JointModel, PiecewiseExponential, Treatment
 from alsmodel.patients import VirtualCohort, simulate
 from alsmodel.patients.spec import DAYS_PER_MONTH, Phenotype
 
@@ -74,10 +74,9 @@ def model(score: str, **choices: Any) -> JointModel:
     drug = Treatment(name="active", source="arm", level="active", score=score, hazard="ratio", **choices)
     return JointModel(
         outcome="score",
-        hazard=("age",),
         covariates={"age": Covariate(centre=57.2)},
         treatments=(drug,),
-        baseline_hazard=PiecewiseHazard(knots=(6.0, 12.0)),
+        survival=PiecewiseExponential(knots=(6.0, 12.0), covariates=("age",)),
     )
 
 
@@ -131,7 +130,7 @@ def test_a_null_drug_that_fast_decliners_stop_early_does_nothing_as_assigned() -
     # Rule 1: by exposure taken the ratio came out at 0.89, as assigned at 1.01.
     people = generator.draw(21, 400, association=-0.04, log_hazard=-3.0)
     arms = Treatment(name="active", source="arm", level="active")
-    spec = JointModel(outcome="score", treatments=(arms,), baseline_hazard=PiecewiseHazard(intervals=2))
+    spec = JointModel(outcome="score", treatments=(arms,), survival=PiecewiseExponential(knots=1))
 
     def stopping(person: Any) -> tuple[tuple[float, float], ...]:
         """The active arm takes it from time zero; whoever falls faster than most stops after a month."""
@@ -153,7 +152,7 @@ def test_a_null_drug_that_fast_decliners_stop_early_does_nothing_as_assigned() -
 def test_association_through_the_slope_comes_back() -> None:
     spec = replace(PLAIN, association_value=0.0, association_slope=-0.6, log_baseline_hazard=(-4.6, -4.4, -4.4))
     cohort = cohort_of(replace(spec, treatment="additive", arm_log_slope_ratio=0.0), n=500, seed=5)
-    both = JointModel(outcome="score", association=("value", "slope"), baseline_hazard=PiecewiseHazard(knots=(6.0, 12.0)))
+    both = JointModel(outcome="score", association=("value", "slope"), survival=PiecewiseExponential(knots=(6.0, 12.0)))
     fit = fit_of(both, cohort)
     z = z_scores(fit, {"association:value": 0.0, "association:slope": -0.6, "sd:slope": 0.76, "slope": -1.03})
     assert max(abs(v) for v in z.values()) < 3.5, z

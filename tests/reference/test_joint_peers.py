@@ -15,7 +15,7 @@ from alsmodel.cohort.selection import Covariate
 from alsmodel.inference import Fit, Sampling, fit
 from alsmodel.kernels.posterior import constrain
 from alsmodel.models.program import program
-from alsmodel.models.spec import JointModel, PiecewiseHazard, WeibullHazard
+from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Weibull
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nuts")]
 FOLDER = Path(__file__).parents[1] / "goldens" / "joint_model"
@@ -23,10 +23,12 @@ PEERS: dict[str, Any] = json.loads((FOLDER / "estimates.json").read_text(encodin
 SAMPLING = Sampling(draws=600, tune=250)
 
 PBC = JointModel(
-    outcome="serBilir", transform="log", time_unit="year", events=("death or transplantation",), intercept=("drug",), slope=("drug",),
-    hazard=("drug",), covariates={"drug": Covariate(reference="placebo")},
+    outcome="serBilir", transform="log", time_unit="year", events=("death or transplantation",),
+    decline=Linear(by="drug"), survival=PiecewiseExponential(covariates=("drug",)), covariates={"drug": Covariate(reference="placebo")},
 )  # fmt: skip
-N300 = JointModel(outcome="alsfrsr", slope=("arm",), hazard=("bulbar", "age_z", "arm"))
+N300 = JointModel(
+    outcome="alsfrsr", decline=Linear(covariates=("arm",)), survival=PiecewiseExponential(covariates=("bulbar", "age_z", "arm"))
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +57,10 @@ def n300() -> Cohort:
     return read(FOLDER, "tables", mapping)
 
 
-def knots_of_jm(data: JointData, intervals: int = 7) -> PiecewiseHazard:
+def knots_of_jm(data: JointData, intervals: int = 7, covariates: tuple[str, ...] = ()) -> PiecewiseExponential:
     """JM's default knots: quantiles of all follow-up times, just above them, inside the longest one."""
     times = np.unique(np.quantile(data.event_time, np.arange(1, intervals) / intervals))
-    return PiecewiseHazard(knots=tuple(float(t) + 1e-6 for t in times if t < data.event_time.max()))
+    return PiecewiseExponential(covariates=covariates, knots=tuple(float(t) + 1e-6 for t in times if t < data.event_time.max()))
 
 
 def most_likely(spec: JointModel, data: JointData) -> tuple[dict[str, float], float]:
@@ -104,14 +106,14 @@ def test_pbc2_posterior_agrees_with_jmbayes2_and_jm(pbc: Cohort) -> None:
 
 def test_pbc2_at_its_maximum_equals_jm_with_jms_knots(pbc: Cohort) -> None:
     data = joint_data(pbc, PBC.selection)
-    found, _ = most_likely(replace(PBC, baseline_hazard=knots_of_jm(data)), data)
+    found, _ = most_likely(replace(PBC, survival=knots_of_jm(data, covariates=PBC.hazard)), data)
     check(found, PEERS["pbc2"]["JM piecewise"], 0.05)
-    found, _ = most_likely(replace(PBC, baseline_hazard=WeibullHazard()), data)
+    found, _ = most_likely(replace(PBC, survival=Weibull(covariates=PBC.hazard)), data)
     check(found, PEERS["pbc2"]["JM Weibull"], 0.05)
 
 
 def test_pbc2_is_fitted_with_a_weibull_hazard(pbc: Cohort) -> None:
-    found = means(fit(replace(PBC, baseline_hazard=WeibullHazard()), pbc, SAMPLING))
+    found = means(fit(replace(PBC, survival=Weibull(covariates=PBC.hazard)), pbc, SAMPLING))
     check(found, PEERS["pbc2"]["JM Weibull"], 0.25)
     check(found, PEERS["pbc2"]["JMbayes2"], 0.35)  # another hazard than JMbayes2's splines
 
@@ -126,7 +128,7 @@ def test_n300_posterior_agrees_with_jmbayes2(n300: Cohort) -> None:
 @pytest.mark.parametrize("kind", ["JM piecewise", "JM Weibull"])
 def test_n300_at_its_maximum_equals_jm(n300: Cohort, kind: str) -> None:
     data = joint_data(n300, N300.selection)
-    base = knots_of_jm(data) if kind == "JM piecewise" else WeibullHazard()
-    found, _ = most_likely(replace(N300, baseline_hazard=base), data)
+    base = knots_of_jm(data, covariates=N300.hazard) if kind == "JM piecewise" else Weibull(covariates=N300.hazard)
+    found, _ = most_likely(replace(N300, survival=base), data)
     # JM stops its EM algorithm a few hundredths of an SE from the maximum.
     check(found, PEERS["n300"][kind], 0.1)

@@ -11,7 +11,7 @@ import pytest
 from alsmodel.cohort import Cohort, read
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.inference import Sampling, fit
-from alsmodel.models.spec import JointModel, PiecewiseHazard, WeibullHazard
+from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Quadratic, Weibull
 
 PLACE = os.environ.get("ALSMODEL_VERIFICATION_DATA", "")
 FOLDERS = [folder for folder in (Path(PLACE) / "valproate", Path(PLACE)) if PLACE and (folder / "surv.csv").is_file()]
@@ -22,7 +22,8 @@ pytestmark = [
 ]
 peers = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_joint_peers.py"))))
 PUBLISHED = peers.PEERS["valproate"]
-SPEC = JointModel(outcome="total", slope=("trt",), hazard=("trt",))
+SPEC = JointModel(outcome="total", decline=Linear(covariates=("trt",)), survival=PiecewiseExponential(covariates=("trt",)))
+SHAPES = {"linear": SPEC.decline, "quadratic": Quadratic(mean=False, covariates=("trt",))}
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,12 @@ def trial() -> Cohort:
 
 def model(shape: str, baseline: str, cohort: Cohort) -> JointModel:
     """With the knots of the package that it is compared with."""
-    spec = replace(SPEC, random_effects=shape)
+    spec = replace(SPEC, decline=SHAPES[shape])
     return replace(
-        spec, baseline_hazard=WeibullHazard() if baseline == "Weibull" else peers.knots_of_jm(joint_data(cohort, spec.selection))
+        spec,
+        survival=Weibull(covariates=SPEC.hazard)
+        if baseline == "Weibull"
+        else peers.knots_of_jm(joint_data(cohort, spec.selection), covariates=SPEC.hazard),
     )
 
 
@@ -63,8 +67,8 @@ def test_maximum_of_the_likelihood_equals_jm(trial: Cohort, shape: str, baseline
 @pytest.mark.parametrize("shape", ["linear", "quadratic"])
 def test_posterior_agrees_within_a_quarter_of_a_standard_error(trial: Cohort, shape: str, baseline: str) -> None:
     # Knots at quantiles of the event times, the default: between the other package's knots lie intervals without an event.
-    hazard = WeibullHazard() if baseline == "Weibull" else PiecewiseHazard()
-    fitted = fit(replace(SPEC, random_effects=shape, baseline_hazard=hazard), trial, Sampling(draws=800, tune=300))
+    hazard = Weibull(covariates=SPEC.hazard) if baseline == "Weibull" else SPEC.survival
+    fitted = fit(replace(SPEC, decline=SHAPES[shape], survival=hazard), trial, Sampling(draws=800, tune=300))
     published = PUBLISHED[f"{shape}, JM {baseline}"]
     found = peers.means(fitted)
     # The posterior mean of a skewed parameter lies beyond the maximum, and JM's Weibull short of it (see the README beside the

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.interpolate import BSpline
 from scipy.optimize import minimize
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.selection import Covariate
-from alsmodel.models.spec import JointModel, PiecewiseHazard, Treatment, WeibullHazard
+from alsmodel.models.decline import Linear, Quadratic
+from alsmodel.models.spec import JointModel, Treatment
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
 
 MONTH = 365.25 / 12
 
@@ -86,8 +89,9 @@ def cohort(people: tuple[Person, ...] = PEOPLE) -> Cohort:
 
 
 KNOTS = (4.0, 9.0)
-BASE = JointModel(outcome="score", baseline_hazard=PiecewiseHazard(knots=KNOTS, nodes=20), hermite=15)
-WEIBULL = WeibullHazard(nodes=60)
+BASE = JointModel(outcome="score", survival=PiecewiseExponential(knots=KNOTS, nodes=20), hermite=15)
+WEIBULL = Weibull(at=6.0, nodes=60)
+SPLINE = MSpline(knots=KNOTS, upper=20.0, nodes=20)
 AGE = Covariate(centre=60, scale=10)
 
 
@@ -102,38 +106,50 @@ SPECS: dict[str, JointModel] = {
     "piecewise, slope": replace(BASE, association=("slope",)),
     "piecewise, value and slope": replace(BASE, association=("value", "slope")),
     "no association": replace(BASE, association=()),
-    "weibull": replace(BASE, baseline_hazard=WEIBULL),
-    "weibull, value and slope": replace(BASE, baseline_hazard=WEIBULL, association=("value", "slope")),
-    "fixed quadratic": replace(BASE, fixed_quadratic=True, association=("value", "slope")),
-    "random quadratic": replace(BASE, random_effects="quadratic", association=("value", "slope")),
-    "random and fixed quadratic, weibull": replace(
-        BASE, random_effects="quadratic", fixed_quadratic=True, baseline_hazard=WEIBULL, association=("value", "slope")
-    ),
+    "weibull": replace(BASE, survival=WEIBULL),
+    "weibull, value and slope": replace(BASE, survival=WEIBULL, association=("value", "slope")),
+    "fixed quadratic": replace(BASE, decline=Quadratic(random=False), association=("value", "slope")),
+    "random quadratic": replace(BASE, decline=Quadratic(mean=False), association=("value", "slope")),
+    "random and fixed quadratic, weibull": replace(BASE, decline=Quadratic(), survival=WEIBULL, association=("value", "slope")),
     "clock, own clock free": replace(BASE, treatments=(drug(),), association=("value", "slope")),
     "clock, own clock scaled": replace(BASE, treatments=(drug(own_clock="scaled"),), association=("value", "slope")),
     "clock, own clock none": replace(BASE, treatments=(drug(own_clock="none", hazard="none"),)),
     "additive": replace(BASE, treatments=(drug(score="additive"),), association=("value", "slope")),
     "hazard only": replace(BASE, treatments=(drug(score="none"),)),
-    "hazard on the clock": replace(BASE, treatments=(drug(hazard="clock"),), baseline_hazard=WEIBULL),
+    "hazard on the clock": replace(BASE, treatments=(drug(hazard="clock"),), survival=WEIBULL),
     "DRR": replace(BASE, treatments=(drug(hazard="DRR"),), association=()),
     "two drugs, quadratic, weibull": replace(
         BASE,
         treatments=(drug(hazard="clock"), drug("y", score="additive")),
-        baseline_hazard=WEIBULL,
-        random_effects="quadratic",
-        fixed_quadratic=True,
+        survival=WEIBULL,
+        decline=Quadratic(),
         association=("value", "slope"),
     ),
     "arm on the clock": replace(BASE, treatments=(Treatment(name="active", source="arm", level="active"),)),
     "incident": replace(BASE, population="incident"),
-    "incident, weibull, clock": replace(BASE, population="incident", baseline_hazard=WEIBULL, treatments=(drug(),)),
+    "incident, weibull, clock": replace(BASE, population="incident", survival=WEIBULL, treatments=(drug(),)),
     "covariates everywhere, imputed": replace(
         BASE,
-        intercept=("age",),
-        slope=("age", "arm"),
-        hazard=("arm", "age"),
+        decline=Linear(level=("age",), covariates=("age", "arm")),
+        survival=PiecewiseExponential(knots=KNOTS, nodes=20, covariates=("arm", "age")),
         covariates={"age": AGE, "arm": Covariate(reference="placebo")},
     ),
+    "exponential": replace(BASE, survival=Exponential(nodes=20)),
+    "exponential, pooled strata": replace(BASE, survival=Exponential(strata="arm", pooling="partial", nodes=20)),
+    "m-spline, value and slope": replace(BASE, survival=SPLINE, association=("value", "slope")),
+    "m-spline of degree 2, incident": replace(
+        BASE, survival=MSpline(knots=(9.0, 20.0), upper=40.0, degree=2, nodes=20), population="incident"
+    ),
+    "m-spline, pooled strata": replace(BASE, survival=replace(SPLINE, strata="arm", pooling="partial")),
+    "piecewise, strata": replace(BASE, survival=PiecewiseExponential(knots=KNOTS, strata="arm", nodes=20)),
+    "piecewise, pooled strata": replace(BASE, survival=PiecewiseExponential(knots=KNOTS, strata="arm", pooling="partial", nodes=20)),
+    "weibull, strata, incident": replace(BASE, survival=replace(WEIBULL, strata="arm"), population="incident"),
+    "weibull, pooled strata": replace(BASE, survival=replace(WEIBULL, strata="arm", pooling="partial")),
+    "hazard ratio in periods": replace(BASE, treatments=(drug(hazard_periods=(3.0, 5.0)),), survival=SPLINE),
+    "clock by group": replace(BASE, treatments=(drug(by="arm"), drug("y", score="additive", by="arm"))),
+    "hazard ratio by group": replace(BASE, treatments=(drug(score="none", by="arm"),)),
+    "DRR by group": replace(BASE, treatments=(drug(hazard="DRR", by="arm"),), association=()),
+    "hierarchy": replace(BASE, hierarchy=("arm",), association=("value", "slope")),
 }
 
 #: Values of every parameter that any of the models has.
@@ -141,9 +157,21 @@ VALUES: dict[str, float] = {
     "intercept": 37.0, "slope": -0.9, "quadratic": -0.012, "intercept:age": 0.7, "slope:age": -0.1, "slope:arm[active]": 0.15,
     "hazard:age": 0.4, "hazard:arm[active]": -0.3, "association:value": -0.09, "association:slope": -0.5, "sd:intercept": 5.0,
     "sd:slope": 0.6, "sd:quadratic": 0.03, "sd:residual": 1.9, "partial:intercept,slope": 0.62, "partial:intercept,quadratic": 0.45,
-    "partial:slope,quadratic": 0.35, "log_hazard[1]": 0.3, "log_hazard[2]": 0.5, "log_hazard[3]": 0.1, "log_scale": -0.6,
+    "partial:slope,quadratic": 0.35, "log_hazard[1]": 0.3, "log_hazard[2]": 0.5, "log_hazard[3]": 0.1, "log_level": 0.19,
     "log_shape": 0.26, "theta:x": -0.3, "psi:x": 0.2, "slope:x": 0.25, "hazard:x": -0.4, "theta:y": 0.2, "slope:y": -0.2,
     "hazard:y": 0.3, "theta:active": -0.25, "psi:active": 0.15, "hazard:active": -0.2, "imputed:age[1]": 0.3, "imputed:age[2]": -0.6,
+    "group_sd:spline": 0.7, **{f"z:spline[{k}]": v for k, v in zip(range(2, 7), (0.4, -0.8, 0.5, 1.1, -0.3))},
+    **{f"log_hazard[{k}]|{arm}": v for arm in ("active", "placebo") for k, v in zip((1, 2, 3), (0.2, 0.6, -0.1))},
+    "log_level|active": 0.3, "log_level|placebo": -0.1, "log_shape|active": 0.1, "log_shape|placebo": 0.4,
+    "group_sd:baseline_level": 0.6, "z:baseline_level|active": 0.8, "z:baseline_level|placebo": -0.5, "group_sd:baseline_shape": 0.4,
+    **{f"z:baseline_shape[{k}]|{arm}": 0.3 * k * s for k in range(1, 7) for arm, s in (("active", 1), ("placebo", -0.7))},
+    **{f"hazard:x[{k}]": v for k, v in zip((1, 2, 3), (-0.5, 0.2, 0.6))},
+    **{f"group_sd:{what}": 0.3 for what in ("theta:x", "slope:y", "hazard:x", "intercept:arm", "slope:arm")},
+    **{
+        f"z:{what}[{arm}]": v
+        for what in ("theta:x", "slope:y", "hazard:x", "intercept:arm", "slope:arm")
+        for arm, v in (("active", 0.9), ("placebo", -1.2))
+    },
 }  # fmt: skip
 
 
@@ -175,13 +203,13 @@ class Literal:
     def kinks(self) -> list[float]:
         edges = {0.0}
         for t in self.spec.treatments:
-            edges |= {e for row in self.person.drugs.get(t.name, ()) for e in row if np.isfinite(e)}
+            edges |= {e for row in self.person.drugs.get(t.name, ()) for e in row if np.isfinite(e)} | set(t.hazard_periods)
         return sorted(edges)
 
     def rate(self, role: str, s: float) -> float:
         total = 0.0
         for t in self.spec.treatments:
-            theta = self.v[f"theta:{t.name}"] if t.score == "clock" else 0.0
+            theta = self.v[f"theta:{t.name}"] + self.of_group(t, "theta") if t.score == "clock" else 0.0
             effect = {
                 "mean": theta,
                 "own": 0.0
@@ -193,7 +221,51 @@ class Literal:
         return float(np.exp(total))
 
     def added(self, s: float) -> float:
-        return sum(self.v[f"slope:{t.name}"] * self.exposed(t, s) for t in self.spec.treatments if t.score == "additive")
+        drugs = [t for t in self.spec.treatments if t.score == "additive"]
+        return sum((self.v[f"slope:{t.name}"] + self.of_group(t, "slope")) * self.exposed(t, s) for t in drugs)
+
+    def of_group(self, t: Treatment, what: str) -> float:
+        """How far the effect in this participant's arm lies from the common one."""
+        where = f"{what}:{t.name}"
+        return self.v[f"group_sd:{where}"] * self.v[f"z:{where}[{self.person.arm}]"] if t.by else 0.0
+
+    def log_ratio(self, t: Treatment, s: float) -> float:
+        if t.hazard == "DRR":
+            return self.v[f"theta:{t.name}"] + self.of_group(t, "theta")
+        if t.hazard != "ratio":
+            return 0.0
+        if t.hazard_periods:
+            return self.v[f"hazard:{t.name}[{1 + sum(s > p for p in t.hazard_periods)}]"]
+        return self.v[f"hazard:{t.name}"] + (self.of_group(t, "hazard") if t.score == "none" else 0.0)
+
+    def log_baseline(self, u: float) -> float:
+        """Log baseline hazard at u on the hazard's clock."""
+        part, v = self.spec.survival, self.v
+        pooled, own = part.pooling == "partial", f"|{self.person.arm}" if part.strata else ""
+        name = "" if pooled else own
+        level = v["group_sd:baseline_level"] * v[f"z:baseline_level{own}"] if pooled else 0.0
+
+        def shape(k: int) -> float:
+            return v["group_sd:baseline_shape"] * v[f"z:baseline_shape[{k}]{own}"] if pooled else 0.0
+
+        if part.kind == "exponential":
+            return v[f"log_hazard[1]{name}"] + level
+        if part.kind == "piecewise":
+            k = 1 + sum(u > knot for knot in part.knots)
+            return v[f"log_hazard[{k}]{name}"] + level + shape(k)
+        if part.kind == "weibull":
+            return v[f"log_level{name}"] + level + (np.exp(v[f"log_shape{name}"] + shape(1)) - 1) * np.log(u / part.at)
+        size = len(part.knots) + part.degree + 1
+        a = [0.0]
+        for k in range(2, size + 1):
+            a.append(a[-1] + v["group_sd:spline"] * v[f"z:spline[{k}]{name}"])
+        a = np.array([a[0], *(a[k - 1] + shape(k) for k in range(2, size + 1))])
+        return (
+            v[f"log_level{name}"]
+            + level
+            + np.log(part.upper * (spline_weights(part) * np.exp(a)) @ m_splines(part, u))
+            - np.log((spline_weights(part) * np.exp(a)).sum())
+        )
 
     def integral(self, rate: Any, start: float, stop: float) -> float:
         """Signed integral of a function that is constant between kinks."""
@@ -204,6 +276,8 @@ class Literal:
 
     def age_effect(self, part: str) -> float:
         linear = self.v[f"{part}:age"] * self.age if "age" in getattr(self.spec, part) else 0.0
+        if part != "hazard" and "arm" in self.spec.hierarchy:
+            linear += self.v[f"group_sd:{part}:arm"] * self.v[f"z:{part}:arm[{self.person.arm}]"]
         if "arm" in getattr(self.spec, part):
             linear += self.v[f"{part}:arm[active]"] * (self.person.arm == "active")
         return linear
@@ -241,15 +315,9 @@ class Literal:
         a1, a2 = self.alpha()
         eta = self.age_effect("hazard") + a1 * self.mean(s) + a2 * self.mean_speed(s)
         for t in self.spec.treatments:
-            ratio = self.v[f"hazard:{t.name}"] if t.hazard == "ratio" else self.v[f"theta:{t.name}"] if t.hazard == "DRR" else 0.0
-            eta += ratio * self.exposed(t, s)
+            eta += self.log_ratio(t, s) * self.exposed(t, s)
         clock = self.integral(lambda r: self.rate("hazard", r), self.origin(), s)
-        eta += np.log(self.rate("hazard", s))
-        if self.spec.baseline_hazard.kind == "weibull":
-            shape = np.exp(self.v["log_shape"])
-            return eta + self.v["log_scale"] + self.v["log_shape"] + (shape - 1) * np.log(clock)
-        knots = self.spec.baseline_hazard.knots or ()
-        return eta + self.v[f"log_hazard[{1 + sum(clock > k for k in knots)}]"]
+        return eta + np.log(self.rate("hazard", s)) + self.log_baseline(clock)
 
     def association_design(self, s: float) -> np.ndarray:
         a1, a2 = self.alpha()
@@ -267,7 +335,9 @@ class Literal:
 
     def nodes(self, start: float, stop: float, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
         """Log of weight times hazard at b = 0, and association design, on nodes split at every kink."""
-        knots = [k + self.origin() for k in getattr(self.spec.baseline_hazard, "knots", None) or ()]
+        knots = [
+            k + self.origin() for k in (*(getattr(self.spec.survival, "knots", None) or ()), getattr(self.spec.survival, "upper", NEVER))
+        ]
         edges = sorted({start, stop, *(k for k in (*self.kinks(), *knots) if start < k < stop)})
         x, w = np.polynomial.legendre.leggauss(count)
         u = (x + 1) / 2  # u**4 below smooths a power of time at the left end
@@ -318,6 +388,26 @@ class Literal:
             nodes = 18
         total = integrate(self.log_integrand, self.covariance(), nodes)
         return total - integrate(self.log_survivor, self.covariance(), nodes) if self.spec.population == "incident" else total
+
+
+def _knots_of(part: MSpline) -> np.ndarray:
+    return np.array([*[0.0] * (part.degree + 1), *part.knots, *[part.upper] * (part.degree + 1)])
+
+
+def spline_weights(part: MSpline) -> np.ndarray:
+    """Integrals of the B-splines over the range, as shares: the weights of a constant hazard."""
+    t = _knots_of(part)
+    size = len(t) - part.degree - 1
+    areas = np.array([float(BSpline(t, np.eye(size)[k], part.degree).integrate(0.0, part.upper)) for k in range(size)])
+    return areas / areas.sum()
+
+
+def m_splines(part: MSpline, u: float) -> np.ndarray:
+    """B-splines of scipy, each divided by its integral."""
+    t = _knots_of(part)
+    size = len(t) - part.degree - 1
+    values = np.array([BSpline(t, np.eye(size)[k], part.degree)(min(u, part.upper)) for k in range(size)])
+    return values * (part.degree + 1) / (t[part.degree + 1 :] - t[:size])
 
 
 def _log_normal(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:

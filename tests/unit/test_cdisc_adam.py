@@ -138,6 +138,9 @@ def test_the_pilot_submission_is_read(tmp_path: Path) -> None:
         ("TTDP", "Time to Death or PAV", "ttdp", "Time to Death or PAV"),
         ("TTDTP", "Time to Death or Tracheostomy or PAV", "ttdtp", "Time to Death or Tracheostomy or PAV"),
         ("TRACH", "tracheostomy", "tracheostomy", "tracheostomy"),
+        ("EVENT04", "gastrostomy, day of admission or discharge", "gastrostomy", "gastrostomy, day of admission or discharge"),
+        ("EVENT05", "start of non-invasive ventilation, date as recorded", "niv", "start of non-invasive ventilation, date as recorded"),
+        ("EVENT06", "tracheostomy or NIV", "event06", "tracheostomy or NIV"),
     ],
 )
 def test_end_points_carry_their_definition(tmp_path: Path, code: str, words: str, kind: str, definition: str) -> None:

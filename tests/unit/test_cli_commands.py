@@ -28,8 +28,8 @@ variable = "ALSFRS-R total"
 summary = "mean slope"
 intercurrent_events = [{ event = "death", strategy = "modelled jointly" }]
 
-[model]
-slope = ["age"]
+[model.decline]
+covariates = ["age"]
 
 [model.covariates.age]
 centre = 60

@@ -66,8 +66,9 @@ OPM_TABLE_2 = {
 }
 
 
-@pytest.mark.parametrize(("place", "names"), OPM_TABLE_2.items(), ids=str)
-def test_every_sign_of_the_opm_table_can_be_recorded_in_its_region(place: tuple[str, str], names: set[str]) -> None:
+@pytest.mark.parametrize("place", OPM_TABLE_2, ids="-".join)
+def test_every_sign_of_the_opm_table_can_be_recorded_in_its_region(place: tuple[str, str]) -> None:
+    names = OPM_TABLE_2[place]
     region, neuron = place
     assert names <= {sign.name for sign in SIGNS.values() if region in sign.regions and sign.neuron == neuron}
 

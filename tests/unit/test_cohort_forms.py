@@ -359,3 +359,27 @@ def test_a_mimic_is_an_exclusion_with_its_reason_and_a_denied_one_is_none(tmp_pa
     reasons = read(tmp_path, {"p.csv": text}, tables={"people": form}).participants["exclusion"].to_list()
     assert str(reasons[0]).startswith("Kennedy disease: ")
     assert reasons[1:] == [None, "consent withdrawn", None, None]
+
+
+VISITED = {
+    "scores": {"kind": "assessments", "file": "e.csv", "columns": SCORES},
+    "people": {"kind": "participants", "file": "e.csv", "columns": {"id": "participant_id", "sex": "sex"}},
+    "history": {"kind": "history", "file": "e.csv", "columns": {"id": "participant_id", "site": "onset_site"}},
+}
+
+
+def test_a_visit_entered_twice_is_a_copy_also_where_several_forms_share_the_file(tmp_path: Path) -> None:
+    rows = "id,visit,speech,walking,sex,site\n1,0,4,4,f,limb\n1,30,3,4,f,limb\n1,30,3,4,f,limb\n1,60,,,f,limb\n2,0,4,4,m,bulbar\n"
+    cohort = read(tmp_path, {"e.csv": rows}, tables=VISITED)
+    # The copy is rejected and named; facts that stand in each row of a participant make no copy of a visit without scores.
+    assert cohort.flow.row(0)[1:] == (5, 3, 0, 1, 1)
+    copies = cohort.issues.filter(rule="duplicate_row").select("row", "participant_id", "action")
+    assert copies.rows() == [(4, "1", "rejected")]
+    assert cohort.assessments.select("participant_id", "day").rows() == [("1", 0.0), ("1", 30.0), ("2", 0.0)]
+
+
+def test_a_participant_entered_twice_is_a_copy_where_no_form_has_days(tmp_path: Path) -> None:
+    facts = {name: form for name, form in VISITED.items() if name != "scores"}
+    cohort = read(tmp_path, {"e.csv": "id,sex,site\n1,f,limb\n1,f,limb\n2,m,bulbar\n"}, tables=facts)
+    assert cohort.issues.filter(rule="duplicate_row")["row"].to_list() == [3]
+    assert cohort.flow.row(0)[1:] == (3, 2, 0, 1, 0)

@@ -106,7 +106,7 @@ def test_fits_on_the_edge_are_maxima_over_valid_covariances():
     assert fit.converged.all()
     d = fit.variances
     assert (d[:, 0] * d[:, 2] - d[:, 1] ** 2 >= -1e-9).all()
-    for r in edge[:4]:
+    for r in edge[:2]:
         reached = dense(scores[r], MONTHS, arm, dense_fit(scores[r], MONTHS, arm))[0]
         # The dense search on the log scale stops short of the edge, so ours may only be higher.
         assert fit.log_likelihood[r] > reached - 1e-6
@@ -185,3 +185,95 @@ def test_shapes_that_do_not_fit_are_refused_with_both_shapes():
         fit_random_slope(scores, MONTHS, arm, covariates=np.full((10, 1), np.nan))
     with pytest.raises(ValueError, match="one weight per term"):
         fit_random_slope(scores, MONTHS, arm, contrast=[1.0])
+
+
+def dense_kenward_roger(y, times, arm, theta):
+    """The adjusted covariance by whole matrices, term by term as Kenward and Roger (1997) write it."""
+    blocks = []
+    for score, month, group in zip(y, np.broadcast_to(times, y.shape), arm, strict=True):
+        seen = ~np.isnan(score)
+        z = np.column_stack([np.ones(seen.sum()), month[seen]])
+        pieces = [np.outer(z[:, 0], z[:, 0]), z[:, :1] @ z[:, 1:].T + z[:, 1:] @ z[:, :1].T, np.outer(z[:, 1], z[:, 1])]
+        pieces.append(np.eye(seen.sum()))
+        inverse = np.linalg.inv(sum(t * piece for t, piece in zip(theta, pieces, strict=True)))
+        blocks.append((np.column_stack([z, group * month[seen]]), inverse, pieces))
+    phi = np.linalg.inv(sum(x.T @ v @ x for x, v, _ in blocks))
+    p = [sum(-x.T @ v @ d[k] @ v @ x for x, v, d in blocks) for k in range(4)]
+    q = [[sum(x.T @ v @ d[k] @ v @ d[m] @ v @ x for x, v, d in blocks) for m in range(4)] for k in range(4)]
+    information = np.empty((4, 4))
+    for k in range(4):
+        for m in range(4):
+            trace = sum(np.trace(v @ d[k] @ v @ d[m]) for _, v, d in blocks)
+            information[k, m] = 0.5 * (trace - 2 * np.trace(phi @ q[k][m]) + np.trace(phi @ p[k] @ phi @ p[m]))
+    w = np.linalg.inv(information)
+    middle = sum(w[k, m] * (q[k][m] - p[k] @ phi @ p[m]) for k in range(4) for m in range(4))
+    return phi + 2 * phi @ middle @ phi
+
+
+def test_kenward_roger_covariance_agrees_with_whole_matrices():
+    scores, arm = make_scores(2, 16)
+    fit = fit_random_slope(scores, MONTHS, arm, df_method="kenward-roger")
+    for r in range(2):
+        # Rounding of sums taken in another order.
+        np.testing.assert_allclose(fit.covariance[r], dense_kenward_roger(scores[r], MONTHS, arm, fit.variances[r]), rtol=1e-8)
+    assert fit.information == "expected"
+    plain = fit_random_slope(scores, MONTHS, arm, information="expected")
+    np.testing.assert_array_equal(fit.df, plain.df)
+    assert (fit.standard_error > plain.standard_error).all()
+
+
+def test_a_participant_of_arm_minus_one_is_as_if_absent():
+    scores, arm = make_scores(2, 40)
+    out = np.array([3, 4, 17])
+    marked = arm.copy()
+    marked[out] = -1
+    for times in (MONTHS, np.tile(MONTHS, (40, 1))):
+        fit = fit_random_slope(scores, times, marked, df_method="kenward-roger")
+        kept = times if times.ndim == 1 else np.delete(times, out, axis=0)
+        other = fit_random_slope(np.delete(scores, out, axis=1), kept, np.delete(arm, out), df_method="kenward-roger")
+        np.testing.assert_array_equal(fit.estimate, other.estimate)
+        np.testing.assert_array_equal(fit.standard_error, other.standard_error)
+        assert (fit.participants == other.participants).all()
+    per_replicate = np.stack([marked, arm])
+    both = fit_random_slope(scores, MONTHS, per_replicate)
+    assert both.participants.tolist() == [37, 40]
+    assert both.estimate[1] == fit_random_slope(scores[1], MONTHS, arm).estimate[0]
+    with pytest.raises(ValueError, match="-1 to leave a participant out"):
+        fit_random_slope(scores, MONTHS, arm - 2)
+
+
+def test_failed_says_where_there_is_no_result():
+    scores, arm = make_scores(2, 20)
+    scores[1] = np.nan
+    fit = fit_random_slope(scores, MONTHS, arm, df_method="kenward-roger")
+    assert fit.failed.tolist() == [False, True]
+    assert np.isnan(fit.p_value[1])
+    with pytest.raises(ValueError, match="not known"):
+        fit_random_slope(scores, MONTHS, arm, df_method="kr")
+
+
+def test_scoring_reaches_for_the_boundary_algorithm_by_itself_and_returns_from_it():
+    # Little slope spread, ten people: scoring runs out of the space in many fits. Those whose maximum lies inside come back "ok" after more
+    # evaluations than scoring ever needs alone; those whose maximum is the edge say so. Both kinds must occur.
+    scores, arm = make_scores(1000, 10, slope_sd=0.15, seed=5)
+    fit = fit_random_slope(scores, MONTHS, arm)
+    assert fit.converged.all()
+    edge = fit.status == STATUS.index("at boundary")
+    assert 200 < edge.sum() < 700
+    came_back = ~edge & (fit.iterations > 25)
+    assert came_back.any()
+    for r in np.flatnonzero(came_back)[:2]:
+        assert fit.log_likelihood[r] == pytest.approx(dense(scores[r], MONTHS, arm, fit.variances[r])[0], abs=1e-7)
+        reached = dense(scores[r], MONTHS, arm, dense_fit(scores[r], MONTHS, arm))[0]
+        assert fit.log_likelihood[r] > reached - 1e-6
+
+
+def test_type_i_error_at_ten_per_arm_is_nominal_with_kenward_roger_and_not_with_a_normal_reference():
+    scores, arm = make_scores(4000, 20, seed=12)
+    scores = scores - 0.25 * arm[:, None] * MONTHS  # the sharp null
+    fit = fit_random_slope(scores, MONTHS, arm, df_method="kenward-roger")
+    assert not fit.failed.any()
+    mcse = np.sqrt(0.05 * 0.95 / 4000)
+    assert abs((fit.p_value < 0.05).mean() - 0.05) < 3 * mcse
+    model_based = fit_random_slope(scores, MONTHS, arm)
+    assert (np.abs(model_based.statistic) > 1.959964).mean() > 0.05 + 3 * mcse  # the negative control

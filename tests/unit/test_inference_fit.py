@@ -17,13 +17,13 @@ from alsmodel.inference import Fit, Sampling, fit_data
 from alsmodel.inference.checks import Check, Diagnostics, diagnostics, energy_information, gate
 from alsmodel.inference.mode import find_mode
 from alsmodel.inference.predict import event_check, kaplan_meier, prior_check, score_check, survival_curve, trajectory
-from alsmodel.models.spec import JointModel, PiecewiseHazard, Treatment, WeibullHazard
+from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Quadratic, Treatment, Weibull
 
 pytestmark = pytest.mark.xdist_group("nuts")
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 SPEC = JointModel(
-    outcome="score", slope=("arm",), hazard=("arm",), covariates={"arm": Covariate(reference="placebo")},
-    baseline_hazard=PiecewiseHazard(intervals=3),
+    outcome="score", decline=Linear(covariates=("arm",)), covariates={"arm": Covariate(reference="placebo")},
+    survival=PiecewiseExponential(knots=2, covariates=("arm",)),
 )  # fmt: skip
 SAMPLING = Sampling(chains=4, draws=400, tune=200)
 
@@ -240,7 +240,7 @@ FLAT = {
 
 
 def test_survival_without_association_is_the_piecewise_exponential(fitted: Fit) -> None:
-    spec = replace(SPEC, association=(), slope=(), hazard=(), covariates={}, baseline_hazard=PiecewiseHazard(knots=(4.0, 9.0)))
+    spec = replace(SPEC, association=(), decline=Linear(), covariates={}, survival=PiecewiseExponential(knots=(4.0, 9.0)))
     point = with_draws(fitted, spec, FLAT | {"log_hazard[1]": -3.0, "log_hazard[2]": -2.5, "log_hazard[3]": -4.0})
     point = replace(point, provenance=fitted.provenance | {"knots": [4.0, 9.0]})
     times = np.array([0.0, 2.0, 4.0, 7.0, 12.0, 16.0])
@@ -254,15 +254,15 @@ def test_survival_without_association_is_the_piecewise_exponential(fitted: Fit) 
 
 
 def test_survival_of_a_weibull_without_association(fitted: Fit) -> None:
-    spec = replace(SPEC, association=(), slope=(), hazard=(), covariates={}, baseline_hazard=WeibullHazard())
-    point = with_draws(fitted, spec, FLAT | {"log_scale": -4.0, "log_shape": 0.3})
+    spec = replace(SPEC, association=(), decline=Linear(), covariates={}, survival=Weibull(at=1.0))
+    point = with_draws(fitted, spec, FLAT | {"log_level": -4.0 + 0.3, "log_shape": 0.3})
     times = np.array([3.0, 9.0, 18.0])
     # Midpoint cells on t^0.35: error of a few 1e-4 near zero.
     np.testing.assert_allclose(survival_curve(point, times)["mean"], np.exp(-np.exp(-4.0) * times ** np.exp(0.3)), atol=1e-3)
 
 
 def test_trajectory_without_association_is_the_mean_line(fitted: Fit) -> None:
-    spec = replace(SPEC, association=(), slope=("arm",), hazard=())
+    spec = replace(SPEC, association=(), survival=replace(SPEC.survival, covariates=()))
     values = FLAT | {"slope:arm[active]": 0.4} | {f"log_hazard[{k}]": -5.0 for k in (1, 2, 3)}
     point = with_draws(fitted, spec, values, count=100)
     times = np.array([0.0, 6.0, 12.0])
@@ -360,4 +360,4 @@ def test_population_says_the_same_in_months(fitted: Fit) -> None:
     cholesky = out["random_cholesky"][0]
     assert cholesky[0, 0] in fitted.draws["sd:intercept"]
     with pytest.raises(InvalidInput, match="straight lines"):
-        replace(fitted, spec=replace(SPEC, random_effects="quadratic")).population(5, seed=1)
+        replace(fitted, spec=replace(SPEC, decline=Quadratic(mean=False))).population(5, seed=1)

@@ -15,7 +15,7 @@ import pytest
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.cohort.selection import Covariate
 from alsmodel.inference import Sampling, fit_data
-from alsmodel.models.spec import JointModel, Normal, PiecewiseHazard, Priors
+from alsmodel.models.spec import JointModel, Linear, Normal, PiecewiseExponential, Priors
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nuts")]
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
@@ -23,11 +23,10 @@ generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("liter
 KNOTS = (5.0, 10.0)
 SPEC = JointModel(
     outcome="score",
-    slope=("arm",),
-    hazard=("arm",),
+    decline=Linear(covariates=("arm",)),
     association=("value",),
     covariates={"arm": Covariate(reference="placebo")},
-    baseline_hazard=PiecewiseHazard(knots=KNOTS),
+    survival=PiecewiseExponential(knots=KNOTS, covariates=("arm",)),
     priors=Priors(
         intercept=Normal(mean=35, sd=20), slope=Normal(mean=0, sd=3), slope_covariates=Normal(mean=0, sd=1),
         hazard_covariates=Normal(mean=0, sd=1), association_value=Normal(mean=0, sd=0.3), sd_intercept=12.0, sd_slope=3.0,

@@ -15,7 +15,7 @@ from alsmodel.inference import Fit
 from alsmodel.inference.predict import event_check, score_check, survival_curve, trajectory
 from alsmodel.inference.summary import prior_texts
 from alsmodel.models.program import program
-from alsmodel.models.spec import JointModel, PiecewiseHazard
+from alsmodel.models.spec import JointModel, PiecewiseExponential
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 TRUTH = {
@@ -51,7 +51,7 @@ def enrolled_alive(n: int, seed: int, since_onset: float, horizon: float = 18.0)
     return tuple(people)
 
 
-SPEC = JointModel(outcome="score", baseline_hazard=PiecewiseHazard(intervals=1))
+SPEC = JointModel(outcome="score", survival=PiecewiseExponential(knots=0))
 
 
 def share_inside(fitted: Fit) -> float:

@@ -15,7 +15,7 @@ from alsmodel.cohort.arrays import joint_data
 from alsmodel.errors import InvalidInput
 from alsmodel.kernels.posterior import constrain
 from alsmodel.models.program import Program, program
-from alsmodel.models.spec import JointModel, PiecewiseHazard, WeibullHazard
+from alsmodel.models.spec import JointModel, MSpline, PiecewiseExponential, Quadratic, Weibull
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 SPECS: dict[str, JointModel] = literal.SPECS
@@ -82,11 +82,11 @@ def test_weibull_follow_up_that_begins_before_the_origin_is_not_nonsense() -> No
     assert np.isfinite(compiled.loglik(literal.unconstrained(compiled))).all()
 
 
-@pytest.mark.parametrize("baseline", [PiecewiseHazard(knots=(4.0, 9.0)), WeibullHazard()])
-def test_default_time_nodes_lose_nothing_that_matters(baseline: PiecewiseHazard | WeibullHazard) -> None:
-    # Weibull: after t = T v^2 the integrand is v^(2 shape - 1), whose algebraic error at 15 nodes is below 1e-5 of H for shape 1.3.
-    rough = made(replace(SPECS["piecewise, value"], baseline_hazard=baseline))
-    fine = made(replace(SPECS["piecewise, value"], baseline_hazard=replace(baseline, nodes=30)))
+@pytest.mark.parametrize("baseline", [PiecewiseExponential(knots=(4.0, 9.0)), Weibull(at=6.0), MSpline(knots=(4.0, 9.0), upper=20.0)])
+def test_default_time_nodes_lose_nothing_that_matters(baseline: PiecewiseExponential | Weibull | MSpline) -> None:
+    # Weibull: after t = T v^4 the integrand is v^(4 shape - 1), whose algebraic error at 15 nodes is below 1e-6 of H for shape 1.3.
+    rough = made(replace(SPECS["piecewise, value"], survival=baseline))
+    fine = made(replace(SPECS["piecewise, value"], survival=replace(baseline, nodes=30)))
     x = literal.unconstrained(rough)
     np.testing.assert_allclose(rough.loglik(x), fine.loglik(x), rtol=0, atol=2e-4)
 
@@ -94,7 +94,7 @@ def test_default_time_nodes_lose_nothing_that_matters(baseline: PiecewiseHazard 
 def test_straight_line_hazard_matches_its_closed_form() -> None:
     # Random effects all but absent: H of a constant piece along a straight line is h0 exp(a m(s)) (exp(a r d) - 1) / (a r), by hand.
     values = literal.VALUES | {"sd:intercept": 1e-6, "sd:slope": 1e-7}
-    compiled = made(replace(SPECS["piecewise, value"], baseline_hazard=PiecewiseHazard(knots=literal.KNOTS, nodes=3)))
+    compiled = made(replace(SPECS["piecewise, value"], survival=PiecewiseExponential(knots=literal.KNOTS, nodes=3)))
     found = compiled.loglik(literal.unconstrained(compiled, values))
     a, start, slope, sigma = values["association:value"], values["intercept"], values["slope"], values["sd:residual"]
     expected = []
@@ -139,7 +139,7 @@ def test_fast_path_equals_the_general_path() -> None:
     # A third random effect whose SD vanishes leaves the model of two, through the other code; three nodes in both.
     for name in ("piecewise, value and slope", "weibull, value and slope", "clock, own clock free", "additive"):
         spec = replace(SPECS[name], hermite=3)
-        fast, general = made(spec), made(replace(spec, random_effects="quadratic"))
+        fast, general = made(spec), made(replace(spec, decline=Quadratic(mean=False)))
         values = literal.VALUES | {"sd:quadratic": 1e-9, "partial:intercept,quadratic": 0.5, "partial:slope,quadratic": 0.5}
         x, y = literal.unconstrained(fast, values), literal.unconstrained(general, values)
         np.testing.assert_allclose(fast.loglik(x), general.loglik(y), rtol=0, atol=1e-9)

@@ -14,7 +14,7 @@ from alsmodel.kernels.posterior import constrain
 from alsmodel.models.joint import build
 from alsmodel.models.priors import data_scales
 from alsmodel.models.program import Program, program
-from alsmodel.models.spec import JointModel, Normal, PiecewiseHazard, Priors
+from alsmodel.models.spec import JointModel, Normal, PiecewiseExponential, Priors
 from alsmodel.models.structure import hazard_knots
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
@@ -100,7 +100,7 @@ def test_default_priors_follow_the_units_of_the_data() -> None:
 
 
 def test_knots_are_quantiles_of_the_event_times() -> None:
-    spec = replace(literal.BASE, baseline_hazard=PiecewiseHazard(intervals=3))
+    spec = replace(literal.BASE, survival=PiecewiseExponential(knots=2))
     data = joint_data(literal.cohort(), spec.selection)
     np.testing.assert_allclose(hazard_knots(spec, data), np.quantile([2.2, 6.3, 11.5, 15.0], [1 / 3, 2 / 3]), rtol=1e-12)
     incident = replace(spec, population="incident")

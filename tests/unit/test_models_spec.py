@@ -1,11 +1,30 @@
 """What a joint model refuses, and what it makes of a study's choices."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from alsmodel.cohort.selection import Covariate
-from alsmodel.models.spec import JointModel, Normal, PiecewiseHazard, Priors, Treatment, WeibullHazard
+from alsmodel.errors import InvalidInput
+from alsmodel.models import (
+    CurrentValue,
+    Edaravone,
+    Exponential,
+    HalfNormal,
+    JointModel,
+    Linear,
+    MSpline,
+    Normal,
+    PiecewiseExponential,
+    Priors,
+    Quadratic,
+    Riluzole,
+    Slope,
+    Tofersen,
+    Treatment,
+    Weibull,
+)
 from alsmodel.settings import decode, encode
 
 ARM = Treatment(name="active", source="arm", level="active", score="additive")
@@ -15,9 +34,9 @@ ARM = Treatment(name="active", source="arm", level="active", score="additive")
     ("settings", "words"),
     [
         ({"treatments": (ARM, ARM)}, "listed twice"),
-        ({"treatments": (ARM,), "slope": ("arm",)}, "enters once"),
-        ({"treatments": (ARM,), "intercept": ("arm",)}, "enters once"),
-        ({"treatments": (Treatment(name="riluzole"),), "slope": ("riluzole",)}, "enters once"),
+        ({"treatments": (ARM,), "decline": Linear(covariates=("arm",))}, "enters once"),
+        ({"treatments": (ARM,), "decline": Linear(level=("arm",))}, "enters once"),
+        ({"treatments": (Treatment(name="riluzole"),), "decline": Linear(covariates=("riluzole",))}, "enters once"),
         ({"treatments": (Treatment(name="x", hazard="DRR"),)}, "hazard twice"),
         ({"treatments": (Treatment(name="x", hazard="clock"),)}, "weibull"),
         ({"transform": "logit"}, "upper"),
@@ -27,7 +46,11 @@ ARM = Treatment(name="active", source="arm", level="active", score="additive")
         ({"hermite": 0}, "hermite"),
         ({"hermite": 16}, "hermite"),
         ({"covariates": {"age": Covariate()}}, "no part"),
-        ({"intercept": ("delta_frs",)}, "delta_frs"),
+        ({"decline": Linear(level=("delta_frs",))}, "delta_frs"),
+        ({"decline": Linear(by="site"), "hierarchy": ("site",)}, "counted twice"),
+        ({"hierarchy": ("site", "site")}, "twice"),
+        ({"survival": Exponential(strata="sex", covariates=("sex",))}, "choose one"),
+        ({"treatments": (Treatment(name="x", hazard="clock"),), "survival": Weibull(strata="sex")}, "without strata"),
     ],
 )
 def test_contradictions_are_refused(settings: dict[str, Any], words: str) -> None:
@@ -46,11 +69,22 @@ def test_all_contradictions_are_named_at_once() -> None:
         (lambda: Treatment(name="x", source="arm"), "level"),
         (lambda: Treatment(name="x", score="additive", hazard="DRR"), "clock"),
         (lambda: Treatment(name="x", score="none", hazard="clock"), "clock"),
-        (lambda: PiecewiseHazard(intervals=0), "intervals"),
-        (lambda: PiecewiseHazard(knots=(3.0, 2.0)), "increasing"),
-        (lambda: PiecewiseHazard(knots=(0.0, 2.0)), "positive"),
-        (lambda: PiecewiseHazard(nodes=0), "nodes"),
-        (lambda: WeibullHazard(nodes=2), "nodes"),
+        (lambda: PiecewiseExponential(knots=-1), "number of inner knots"),
+        (lambda: PiecewiseExponential(knots=(3.0, 2.0)), "increasing"),
+        (lambda: PiecewiseExponential(knots=(0.0, 2.0)), "positive"),
+        (lambda: PiecewiseExponential(nodes=0), "nodes"),
+        (lambda: Weibull(nodes=2), "nodes"),
+        (lambda: Weibull(at=0.0), "after zero"),
+        (lambda: MSpline(knots=(3.0,), upper=3.0), "after the last knot"),
+        (lambda: MSpline(degree=0), "degree"),
+        (lambda: Exponential(pooling="partial"), "needs strata"),
+        (lambda: Quadratic(mean=False, random=False), "straight line"),
+        (lambda: Treatment(name="x", hazard="none", hazard_periods=(3.0,)), "ratio"),
+        (lambda: Treatment(name="x", hazard_periods=(3.0, 2.0)), "increasing"),
+        (lambda: Treatment(name="x", score="none", hazard="none", by="sex"), "may differ"),
+        (lambda: Treatment(name="x", washout_months=-1.0), "lengths of time"),
+        (lambda: Tofersen(eligible="fus"), "SOD1"),
+        (lambda: HalfNormal(scale=0.0), "above 0"),
         (lambda: Normal(mean=0, sd=0), "above 0"),
         (lambda: Priors(sd_slope=-1.0), "sd_slope"),
         (lambda: Priors(correlation=0), "LKJ"),
@@ -65,11 +99,16 @@ def test_parts_refuse_impossible_values(make: Any, words: str) -> None:
 def test_a_treatment_effect_on_the_hazard_stands_there_once() -> None:
     # The arm as a covariate of the hazard beside the treatment's own direct effect: two coefficients on one column.
     with pytest.raises(ValueError):
-        JointModel(treatments=(ARM,), hazard=("arm",))
+        JointModel(treatments=(ARM,), survival=Exponential(covariates=("arm",)))
 
 
 def test_selection_carries_the_choices() -> None:
-    spec = JointModel(slope=("arm",), hazard=("arm", "age"), covariates={"age": Covariate(centre=60)}, time_unit="year")
+    spec = JointModel(
+        decline=Linear(covariates=("arm",)),
+        survival=Exponential(covariates=("arm", "age")),
+        covariates={"age": Covariate(centre=60)},
+        time_unit="year",
+    )
     assert set(spec.selection.covariates) == {"arm", "age"}
     assert spec.selection.covariates["age"].centre == 60
     assert spec.selection.time_unit == "year"
@@ -79,7 +118,57 @@ def test_selection_carries_the_choices() -> None:
 
 def test_a_model_survives_the_way_through_settings() -> None:
     spec = JointModel(
-        outcome="serBilir", transform="log", time_unit="year", treatments=(ARM,), baseline_hazard=WeibullHazard(nodes=20),
-        priors=Priors(theta=Normal(mean=-0.1, sd=0.2), sd_slope=2.0), hazard=("age",), covariates={"age": Covariate(missing="indicator")},
+        outcome="serBilir", transform="log", time_unit="year", treatments=(ARM,), survival=Weibull(nodes=20, covariates=("age",)),
+        priors=Priors(theta=Normal(mean=-0.1, sd=0.2), sd_slope=2.0), covariates={"age": Covariate(missing="indicator")},
     )  # fmt: skip
     assert decode(JointModel, encode(spec)) == spec
+
+
+SENTENCE = JointModel(
+    decline=Linear(covariates=["phenotype", "age", "log_nfl"], by="phenotype"),
+    survival=PiecewiseExponential(knots=6, covariates=["phenotype", "age", "delta_frs"]),
+    association=CurrentValue() + Slope(),
+    treatments=[Riluzole(), Edaravone(by="phenotype"), Tofersen(eligible="sod1", onset_delay_months=3)],
+    hierarchy=["cohort", "site"],
+)
+
+
+def test_a_model_reads_and_prints_as_a_sentence() -> None:
+    text = str(SENTENCE)
+    for words in (
+        "its level differs by phenotype and its slope differs by phenotype, age and log nfl",
+        "constant within 7 intervals",
+        "the current value and the current slope",
+        "the effect starts 3 months after exposure",
+        "only carriers of a SOD1 mutation",
+        "Every site within cohort",
+        "m(t) = β0 + x'β + b0 + u_cohort + u_site",
+        "α m(t) + α' dm(t)/dt",
+    ):
+        assert words in text, words
+    assert SENTENCE.intercept == ("phenotype",)
+    assert SENTENCE.slope == ("phenotype", "age", "log_nfl")
+    assert SENTENCE.groups == ("cohort", "site", "phenotype")
+
+
+@pytest.mark.parametrize(
+    "survival",
+    [Exponential(), Weibull(at=6.0, strata="sex", pooling="partial"), MSpline(knots=(3.0, 6.0), upper=18.0), PiecewiseExponential(knots=3)],
+)
+def test_every_part_survives_the_way_through_settings(survival: Any) -> None:
+    spec = replace(SENTENCE, survival=survival, priors=Priors(sd_slope=HalfNormal(scale=0.4, reason="as in a register")))
+    assert decode(JointModel, encode(spec)) == spec
+    assert hash(spec.survival) == hash(decode(JointModel, encode(spec)).survival)
+
+
+def test_a_flat_specification_is_told_where_its_settings_went() -> None:
+    with pytest.raises(TypeError, match=r"slope is now decline = Linear\(covariates"):
+        JointModel(slope=("age",))
+    with pytest.raises(InvalidInput, match=r"It is now survival = PiecewiseExponential"):
+        decode(JointModel, {"baseline_hazard": {"kind": "piecewise"}})
+
+
+def test_tofersen_is_for_carriers_of_a_sod1_mutation_however_it_is_named() -> None:
+    assert Treatment(name="tofersen").gene == "SOD1"
+    assert Tofersen().gene == "SOD1"
+    assert Riluzole().gene is None

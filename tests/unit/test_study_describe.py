@@ -1,5 +1,6 @@
 """What a cohort holds and what the package knows, as tables of counts: against counts made by hand, and without participants."""
 
+import math
 from typing import Any
 
 import polars as pl
@@ -69,6 +70,14 @@ def test_a_prior_of_a_published_effect_comes_with_its_size_its_sources_and_its_w
     assert account.record["sd"] == pytest.approx(se / 0.5**0.5, rel=1e-3)
     assert account.record["effective_sample_size"] == pytest.approx(135 / 2, rel=1e-6)
     assert any("PRO-ACT" in line and "twice" in line for line in account.lines)
+
+
+def test_a_prior_of_a_hazard_ratio_is_worth_events_also_where_no_participants_were_published() -> None:
+    account = prior_account("cochrane-2012-two", "total_log_hazard_ratio", 0.5, "death or tracheostomy")
+    # Schoenfeld: 4 / variance, equal arms; the variance of log 0.8 from its limits 0.64 to 0.99, doubled by the discount.
+    variance = (math.log(0.99 / 0.64) / (2 * 1.959964)) ** 2
+    assert account.record["equivalent_events"] == pytest.approx(0.5 * 4 / variance, rel=1e-4)
+    assert "Effective sample size: 161 events, equal arms" in account.lines
 
 
 @pytest.mark.parametrize(

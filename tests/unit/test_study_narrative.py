@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from alsmodel.models.spec import JointModel, Treatment
+from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Treatment
 from alsmodel.settings import decode, load_toml
 from alsmodel.study import methods, narrative
 from alsmodel.study.spec import ReportPlan, Study
@@ -22,8 +22,8 @@ DEMO = Path(__file__).parents[2] / "studies" / "demo" / "study.toml"
 @pytest.fixture
 def study() -> Study:
     model = JointModel(
-        slope=("phenotype",),
-        hazard=("age", "phenotype"),
+        decline=Linear(covariates=("phenotype",)),
+        survival=PiecewiseExponential(covariates=("age", "phenotype")),
         treatments=(Treatment(name="riluzole", unknown="exclude"),),
     )
     report = ReportPlan(by="phenotype", parameter="slope:phenotype[bulbar]", meaningful=0.2)

@@ -28,8 +28,14 @@ _DEATH_WORDS = (
     r"|(?:time to )?all[- ]cause mortality)$"
 )
 _TRACHEOSTOMY_WORDS = r"^(?:time to )?(?:tracheostomy[- ]free survival|death or tracheostomy|tracheostomy or death)$"
-#: Definitions that are no component of a survival end point and have a kind of their own in the cohort.
-_OWN_KINDS = {"gastrostomy": "gastrostomy"}
+#: First words of the definition of one event, however it was dated, and the event's kind in the cohort; a composite has none.
+_OWN_KINDS = {
+    r"^gastrostomy\b": "gastrostomy",
+    r"^tracheostomy\b": "tracheostomy",
+    r"^(?:niv\b|(?:start of )?non-?invasive ventilation)": "niv",
+    r"^(?:pav\b|permanent (?:assisted )?ventilation)": "pav",
+}
+_COMPOSITE = r"death|survival|\bor\b.*(?:trach|gastro|niv|pav|ventil)"
 #: What may follow the words of an end point: its unit.
 _UNIT = r"\s*\((days?|weeks?|months?|years?)\)\s*$"
 _NFL = r"(?i)neurofilament light|\bnfl\b"
@@ -260,7 +266,14 @@ def _definition(code: str, words: str, mapping: CdiscMapping) -> tuple[str, str]
         tag = DEATH.tag
     if tag == DEATH.tag:
         return "death", tag
-    return (EVENT_COMPONENTS[tag].kind if tag in EVENT_COMPONENTS else _OWN_KINDS.get(tag, code.lower())), tag
+    return (EVENT_COMPONENTS[tag].kind if tag in EVENT_COMPONENTS else _kind(code, tag)), tag
+
+
+def _kind(code: str, tag: str) -> str:
+    """Return the kind of an event that is no component of a known end point: by its words, else its parameter code."""
+    if re.search(_COMPOSITE, tag, re.IGNORECASE):
+        return code.lower()
+    return next((kind for words, kind in _OWN_KINDS.items() if re.search(words, tag, re.IGNORECASE)), code.lower())
 
 
 def _event_form(code: str, kind: str, definition: str) -> FormMap:

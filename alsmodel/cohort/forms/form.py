@@ -7,7 +7,7 @@ from typing import final
 
 import polars as pl
 
-from alsmodel.cohort.cells import DAY_RANGE, as_numbers, known_word, need_day, need_participant, within
+from alsmodel.cohort.cells import DAY_RANGE, as_numbers, flag_copies, known_word, need_day, need_participant, within
 from alsmodel.cohort.files.table import TextTable, open_table
 from alsmodel.cohort.forms.clock import Clock
 from alsmodel.cohort.forms.kinds import KINDS
@@ -57,6 +57,8 @@ class Form:
 
     def with_days(self) -> "Form":
         """Reject rows without a participant or a usable day; `day` becomes days from the time origin."""
+        if isinstance(self.ledger, FormLedger):
+            self.ledger.dated = True
         form = self._done()
         written = self.written["day"]
         if self.clock.is_plain:
@@ -99,8 +101,9 @@ class Form:
         return known_word(frame, column, self.words(words or column), self.ledger, self.written[column])
 
     def open_names(self, prefix: str) -> tuple[str, ...]:
-        """Return the names of the form that begin with `prefix`, such as "value:"."""
-        return tuple(name for name in self.frame.columns if name.startswith(prefix))
+        """Return the names of the form that begin with `prefix`, such as "value:", in the mapping's order, whatever the file's."""
+        mapped = (*self.map.columns.values(), *self.map.variants.values(), *self.frame.columns)
+        return tuple(name for name in dict.fromkeys(mapped) if name.startswith(prefix) and name in self.frame.columns)
 
 
 @final
@@ -136,6 +139,9 @@ class Opened:
             silent = pl.all_horizontal(pl.col(said).is_null()) if said else pl.lit(False)
             ledger.leave(frame.filter(silent))
             frame = ledger.usable(frame)
+            # A row that repeats another is found before its cells are read, so that no form takes it for a row of its own.
+            if flag_copies(frame.filter(pl.col("participant_id").is_not_null()), ledger):
+                frame = ledger.usable(frame)
         spec = KINDS[self.map.kind]
         constant = {target: pl.lit(cell) for target, cell in self.map.constants.items()}
         absent = [name for name in (*spec.needs, *spec.knows) if name not in frame.columns and name not in constant]

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 import polars as pl
 
-from alsmodel.cohort.ledger import FATES, POSITION, Ledger
+from alsmodel.cohort.ledger import FATES, LINE, POSITION, Ledger
 
 _KEPT, _REPAIRED, _SET_ASIDE, _REJECTED = (FATES.index(fate) for fate in ("kept", "repaired", "set aside", "rejected"))
 
@@ -20,6 +20,9 @@ class FormLedger(Ledger):
     def __init__(self, file: str, height: int) -> None:
         super().__init__(file, height)
         self._left = np.zeros(height, dtype=np.bool_)
+        self._copies: list[pl.DataFrame] = []
+        #: Whether a row of the form is of a participant and a day, so that every row should say something of its own.
+        self.dated = False
 
     @classmethod
     def over(cls, ledger: Ledger) -> "FormLedger":
@@ -27,6 +30,8 @@ class FormLedger(Ledger):
         form = cls(ledger.file, ledger.height)
         form.__dict__.update(ledger.__dict__)
         form._left = np.zeros(ledger.height, dtype=np.bool_)
+        form._copies = []
+        form.dated = False
         return form
 
     def leave(self, frame: pl.DataFrame) -> None:
@@ -50,6 +55,8 @@ class FormLedger(Ledger):
         faulty = pl.Series(self._fate[hits[POSITION].to_numpy()] > 0, dtype=pl.Boolean)
         super().flag(rule, hits.filter(faulty), column=column, detail=detail)
         self.leave(hits.filter(~faulty))
+        if rule == "duplicate_row":
+            self._copies.append(hits.select(POSITION, LINE, "participant_id"))
         return hits.height
 
     def usable(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -65,6 +72,12 @@ class FormLedger(Ledger):
     def left(self) -> np.ndarray:
         """Which rows are not this form's."""
         return self._left
+
+    @property
+    def copies(self) -> pl.DataFrame:
+        """The rows that repeat an earlier row of the form: position, line, participant."""
+        schema = {POSITION: pl.UInt32, LINE: pl.Int64, "participant_id": pl.String}
+        return pl.concat([pl.DataFrame(schema=schema), *self._copies], how="vertical_relaxed")
 
     @property
     def fates(self) -> np.ndarray:
@@ -102,6 +115,19 @@ class FileLedger(Ledger):
                     if key not in seen:
                         seen[key] = None
                         self._issues.append(part)
-        nobody = int((~mine).all(axis=0).sum())
-        if nobody:
-            self.note("row_set_aside", detail=f"{nobody} rows: rows that no form of the mapping reads")
+        nobody = (~mine).all(axis=0)
+        copies = _copies(forms)
+        copies = copies.filter(pl.Series(nobody[copies[POSITION].to_numpy()], dtype=pl.Boolean))
+        nobody[copies[POSITION].to_numpy()] = False
+        if nobody.any():
+            self.note("row_set_aside", detail=f"{int(nobody.sum())} rows: rows that no form of the mapping reads")
+        self.flag("duplicate_row", copies)
+
+
+def _copies(forms: Sequence[FormLedger]) -> pl.DataFrame:
+    """Return the rows that repeat an earlier one.
+
+    Facts of a participant may stand in each of their rows, so that only forms of a participant and a day tell, where there are any.
+    """
+    telling = [form for form in forms if form.dated] or forms
+    return pl.concat([form.copies for form in telling]).unique(POSITION, keep="first", maintain_order=True).sort(POSITION)

@@ -22,6 +22,12 @@ for (name in c("scheduled", "actual_days", "edge")) {
     put(name, model, "lmerTest", "p_value", s[term, "Pr(>|t|)"])
     # For one contrast the Kenward-Roger df is Satterthwaite's with expected information.
     put(name, model, "pbkrtest", "df", get_Lb_ddf(fit, as.numeric(names(fixef(fit)) == term)))
+    adjusted <- as.matrix(vcovAdj(fit))
+    k <- which(names(fixef(fit)) == term)
+    put(name, model, "pbkrtest", "standard_error", sqrt(adjusted[k, k]))
+    put(name, model, "pbkrtest", "covariance_11", adjusted[1, 1])
+    put(name, model, "pbkrtest", "covariance_12", adjusted[1, which(names(fixef(fit)) == "month")])
+    print(adjusted)
     put(name, model, "lmerTest", "log_likelihood", as.numeric(logLik(fit)))
     v <- as.data.frame(VarCorr(fit), order = "lower.tri")$vcov
     for (k in 1:4) put(name, model, "lmerTest", c("d00", "d01", "d11", "sigma2")[k], v[k])

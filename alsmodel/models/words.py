@@ -1,0 +1,137 @@
+"""A model in sentences and in formulas."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alsmodel.models.spec import JointModel
+    from alsmodel.models.survival import Survival
+    from alsmodel.models.treatments import Treatment
+
+_OUTCOMES = {"alsfrs_r_total": "The ALSFRS-R total", "alsfrs_total": "The ALSFRS total"}
+
+
+def sentences(spec: "JointModel") -> list[str]:
+    """The model in sentences, one for each part that it has."""
+    out = [_decline(spec), _survival(spec), _association(spec)]
+    out += [_treatment(t, spec.time_unit) for t in spec.treatments]
+    if spec.hierarchy:
+        inside = " within ".join(reversed(spec.hierarchy))
+        out.append(f"Every {inside} has a level and a slope of its own, normal about those of all, with SDs that are estimated.")
+    if spec.population == "incident":
+        out.append("Random effects describe everybody from onset; each likelihood is divided by the chance of having lived to entry.")
+    out.append("Random effects are integrated out of the likelihood.")
+    return out
+
+
+def formulas(spec: "JointModel") -> list[str]:
+    """The model in formulas."""
+    quad = {(True, True): " + (κ + b2) t²", (True, False): " + κ t²", (False, True): " + b2 t²", (False, False): ""}[
+        spec.fixed_quadratic, spec.random_effects == "quadratic"
+    ]
+    groups = "".join(f" + u_{name}" for name in spec.hierarchy)
+    clock = any(t.score == "clock" for t in spec.treatments)
+    added = "".join(f" + a_{t.name} e_{t.name}(t)" for t in spec.treatments if t.score == "additive")
+    tau, own = ("τ(t; θ)", "τ(t; ψ)") if clock else ("t", "t")
+    lines = [
+        f"m(t) = β0 + x'β + b0{groups} + (γ0 + w'γ{groups.replace('u_', 'v_')}) {tau} + b1 {own}{added}{quad}",
+        "y(t) = m(t) + ε,   ε ~ N(0, σ²)",
+        f"(b0, b1{', b2' if spec.random_effects == 'quadratic' else ''}) ~ N(0, D)",
+    ]
+    if clock:
+        lines.append("τ(t; θ) = ∫ exp{Σ θ_d x_d(s)} ds from 0 to t")
+    terms = [{"value": "α m(t)", "slope": "α' dm(t)/dt"}[name] for name in spec.association]
+    terms = [*(["z'δ"] if spec.hazard else []), *(_ratio(t) for t in spec.treatments if t.hazard in ("ratio", "DRR")), *terms]
+    base = "h0_s" if spec.survival.strata else "h0"
+    rate = " dτ/dt" if any(t.hazard == "clock" for t in spec.treatments) else ""
+    lines.append(f"h(t) = {base}({_hazard_time(spec)}){rate}" + (f" exp{{{' + '.join(terms)}}}" if terms else ""))
+    lines.append(_baseline_formula(spec.survival).replace("h0(", f"{base}("))
+    return lines
+
+
+def _list(names: tuple[str, ...]) -> str:
+    plain = [name.replace("_", " ") for name in names]
+    return plain[0] if len(plain) == 1 else f"{', '.join(plain[:-1])} and {plain[-1]}"
+
+
+def _decline(spec: "JointModel") -> str:
+    name = _OUTCOMES.get(spec.outcome, spec.outcome.replace("_", " "))
+    scale = "" if spec.transform == "identity" else f", on the {spec.transform} scale,"
+    shape = "a straight line" if spec.decline.kind == "linear" else "a parabola"
+    own = "random intercept and slope" if spec.random_effects == "linear" else "random intercept, slope and quadratic term"
+    text = f"{name}{scale} follows {shape} in time for every participant ({own}), with independent normal residuals"
+    parts = [f"its {what} differs by {_list(names)}" for what, names in (("level", spec.intercept), ("slope", spec.slope)) if names]
+    return f"{text}; {' and '.join(parts)}." if parts else f"{text}."
+
+
+def _survival(spec: "JointModel") -> str:
+    part = spec.survival
+    text = f"The hazard of {spec.event_words} is {hazard_words(part)}"
+    if part.strata is not None:
+        how = "drawn towards a common one" if part.pooling == "partial" else "each of its own"
+        text += f", with a baseline for every {part.strata.replace('_', ' ')}, {how}"
+    return f"{text}; it is multiplied by effects of {_list(part.covariates)}." if part.covariates else f"{text}."
+
+
+def hazard_words(part: "Survival") -> str:
+    """The baseline's form in words."""
+    if part.kind == "exponential":
+        return "constant over time"
+    if part.kind == "weibull":
+        return "of Weibull form"
+    where = f"at {', '.join(f'{k:g}' for k in part.knots)}" if isinstance(part.knots, tuple) else "at quantiles of the event times"
+    count = len(part.knots) if isinstance(part.knots, tuple) else part.knots
+    if part.kind == "piecewise":
+        return f"constant within {count + 1} intervals, cut {where}"
+    return f"a smooth curve (M-splines of degree {part.degree} with {count} inner knots {where}), drawn towards a constant"
+
+
+def _association(spec: "JointModel") -> str:
+    if not spec.association:
+        return "Score and hazard share covariates and treatments only: the score's path does not enter the hazard."
+    paths = {"value": "current value", "slope": "current slope"}
+    joined = " and the ".join(paths[name] for name in spec.association)
+    return f"The hazard depends on the {joined} of the participant's true path, never on the observed score."
+
+
+def _treatment(t: "Treatment", unit: str) -> str:
+    source = (
+        f"the assigned arm {t.level!r}, whatever was taken"
+        if t.source == "arm"
+        else "the intervals in which it was taken, so that its coefficient is an association"
+    )
+    how = {"clock": "on the clock of decline", "additive": f"by points per {unit}", "none": "not on the score"}[t.score]
+    acts = {"ratio": "a direct hazard ratio", "clock": "the clock of the hazard", "DRR": "the same ratio on the hazard"}
+    hazard = acts.get(t.hazard)
+    text = f"{t.name} acts {how}{f' and by {hazard}' if hazard else ''}; exposure is {source}"
+    if t.hazard_periods:
+        text += f"; the hazard ratio may change at {', '.join(f'{p:g}' for p in t.hazard_periods)} {unit}s"
+    if t.by:
+        text += f"; its effect differs by {t.by.replace('_', ' ')}, with levels drawn towards each other"
+    if t.onset_delay_months:
+        text += f"; the effect starts {t.onset_delay_months:g} months after exposure"
+    if t.washout_months:
+        text += f"; it lasts {t.washout_months:g} months after exposure ends"
+    if t.gene:
+        text += f"; only carriers of a {t.gene} mutation are eligible"
+    return f"{text}."
+
+
+def _ratio(t: "Treatment") -> str:
+    kind = "θ" if t.hazard == "DRR" else "η"
+    return f"{kind}_{t.name}{'(t)' if t.hazard_periods else ''} x_{t.name}(t)"
+
+
+def _hazard_time(spec: "JointModel") -> str:
+    if any(t.hazard == "clock" for t in spec.treatments):
+        return "τ(t; θ)"
+    return "t since onset" if spec.population == "incident" else "t"
+
+
+def _baseline_formula(part: "Survival") -> str:
+    if part.kind == "exponential":
+        return "h0(t) = exp(λ)"
+    if part.kind == "piecewise":
+        return "h0(t) = exp(λ_k) between knots"
+    if part.kind == "weibull":
+        return "h0(t) = exp(λ) (t / t*)^(ρ - 1)"
+    return "h0(t) = exp(λ) (U - L) Σ w_k M_k(t),   log(w_k / w0_k) a random walk"

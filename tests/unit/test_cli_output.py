@@ -1,0 +1,26 @@
+"""Tables on the console: a number is whole or folded away with its row, never cut short."""
+
+import pytest
+
+from alsmodel.cli.output import Output
+
+FILES = ["v_NB_IATI_Permanent_Assisted_Ventilation_of_everybody.csv", "all files"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_counts_stay_whole_beside_long_names_of_files(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = [[FILES[0], 3, 2, 0, 1, 0], [FILES[1], 1_847_123, 1_398_456, 295, 34, 120]]
+    Output().table("Rows", ["file", "read", "kept", "repaired", "rejected", "set aside"], rows)
+    shown = capsys.readouterr().out
+    assert {"1,847,123", "1,398,456", "repaired", "rejected", "295"} <= set(shown.split())
+    folded = "".join(line.split()[0] for line in shown.splitlines() if line.strip() and not line.strip().startswith(("Rows", "file", "─")))
+    assert FILES[0] in folded
+
+
+def test_keys_stay_whole_where_a_long_text_can_fold(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Output().table("Effects", ["key", "effect"], [["lacomblez-100-unadjusted", "riluzole against placebo, all participants " * 3]])
+    assert "lacomblez-100-unadjusted" in capsys.readouterr().out.split()

@@ -1,0 +1,41 @@
+"""`alsmodel size`: numbers, formula and source on screen and as JSON; bad input in words."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from alsmodel.cli.main import app
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, ["size", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "total"),
+    [
+        (("slope", "--difference", "0.25", "--slope-sd", "0.76", "--residual-sd", "1.77"), 298),
+        (("change", "--difference", "0.5", "--sd", "1", "--analysis", "final"), 128),
+        (("events", "--hazard-ratio", "0.7", "--control-median", "24", "--accrual", "18", "--follow-up", "12"), 626),
+    ],
+)
+def test_sizes_are_said_with_formula_and_source(arguments, total):
+    shown = call(*arguments)
+    assert shown.exit_code == 0, shown.output
+    assert f"{total} participants" in shown.output
+    for word in ("formula", "with numbers", "source", "alpha 0.05 two-sided"):
+        assert word in shown.output
+    answer = json.loads(call(*arguments, "--json").stdout)
+    assert answer["total"] == total
+    assert answer["control"] + answer["active"] == total
+
+
+def test_impossible_requests_end_with_exit_code_3_and_a_sentence():
+    refused = call("change", "--difference", "0", "--sd", "-1")
+    assert refused.exit_code == 3
+    assert "sd must be above 0" in refused.output
+    assert "difference of 0" in refused.output
+    visits = call("slope", "--difference", "1", "--slope-sd", "1", "--residual-sd", "1", "--visits", "0;3")
+    assert visits.exit_code == 3
+    assert "separated by commas" in visits.output
