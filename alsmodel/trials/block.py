@@ -15,7 +15,6 @@ from scipy.special import ndtri
 from alsmodel.patients.course import cut
 from alsmodel.patients.streams import stream_key
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData
-from alsmodel.trials.conditions import Categories, Column
 from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import Enrolled, Integers, Keys, Observed, assign, enrol, first, observe
@@ -134,7 +133,7 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     design = scenario.trial.design
     if not design.looks:
         return
-    efficacy, futility = bounds_of(design)
+    efficacy, futility = design.z_bounds
     end = final_month(design, enrolled)
     running = np.ones(end.shape, dtype=np.bool_)
     before = np.full(end.shape, -np.inf)
@@ -149,14 +148,6 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
             wins, fails = open_now & (z >= efficacy[k]), open_now & (z <= futility[k])
         yield Looked(k + 1, open_now, opened, result, z, wins, fails)
         running = running & ~wins & ~fails
-
-
-def bounds_of(design: ParallelDesign) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Efficacy and futility bounds on the z scale, the final analysis last."""
-    if design.boundary is None:
-        return (np.inf,), (-np.inf,)
-    fractions = tuple(look.fraction if look.fraction is not None else np.nan for look in design.looks)
-    return design.boundary.z_bounds((*fractions, 1.0))
 
 
 def z_of(result: Analysed) -> Floats:
@@ -217,11 +208,3 @@ def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDAr
 def one_replicate(scenario: Scenario) -> Scenario:
     """The smallest form of a scenario that runs the same code, for compiling."""
     return replace(scenario, n_per_arm=min(scenario.n_per_arm, 20 * scenario.trial.design.allocation[0]))
-
-
-def head(columns: dict[str, Column], r: int) -> dict[str, Column]:
-    """Columns of one trial, each (1, n)."""
-    return {
-        name: Categories(column.codes[r : r + 1], column.levels) if isinstance(column, Categories) else column[r : r + 1]
-        for name, column in columns.items()
-    }

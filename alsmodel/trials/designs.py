@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.clinical.units import DAYS_PER_MONTH
-from alsmodel.trials.looks import FixedBounds, Look
+from alsmodel.trials.looks import FixedBounds, Look, planned_bounds
 from alsmodel.trials.randomisation import Alternating, Randomisation
 from alsmodel.trials.recruitment import Recruitment
+from alsmodel.trials.sequential import GroupSequential
 
 Side = Literal["two-sided", "one-sided"]
 
@@ -84,7 +85,9 @@ class ParallelDesign:
     looks : tuple of Look
         Interim looks in the order in which they are expected.
     boundary : FixedBounds or None
-        Bounds for the looks and the final analysis; needed with looks.
+        Bounds for the looks and the final analysis as numbers.
+    sequential : GroupSequential or None
+        Bounds by a spending function or a shape, at the planned information fractions; looks need this or `boundary`.
     """
 
     visits: tuple[float, ...] = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0)
@@ -100,6 +103,7 @@ class ParallelDesign:
     vital_status_after_leaving: bool = False
     looks: tuple[Look, ...] = ()
     boundary: FixedBounds | None = None
+    sequential: GroupSequential | None = None
     kind: Literal["parallel"] = "parallel"
 
     def __post_init__(self) -> None:
@@ -141,13 +145,22 @@ class ParallelDesign:
         faults = []
         if self.looks and self.recruitment is None and any(look.when != "events" for look in self.looks):
             faults.append("looks by calendar need recruitment: without it everyone starts at month 0. Add [trial.design.recruitment].")
-        if bool(self.looks) != (self.boundary is not None):
-            faults.append("looks and boundary go together: give both or neither.")
-        if self.boundary is not None and len(self.boundary.efficacy) != len(self.looks) + 1:
-            faults.append(
-                f"boundary.efficacy needs {len(self.looks) + 1} bounds, the last for the final analysis; got {len(self.boundary.efficacy)}."
-            )
+        if self.boundary is not None and self.sequential is not None:
+            faults.append("boundary and sequential both bound the looks; keep one.")
+        if bool(self.looks) != (self.boundary is not None or self.sequential is not None):
+            faults.append("looks and their bounds go together: give looks with boundary or sequential, or neither.")
+        bounds = 0 if self.boundary is None else len(self.boundary.efficacy)
+        bounds += 0 if self.sequential is None else len(self.sequential.fractions)
+        if bounds and bounds != len(self.looks) + 1:
+            faults.append(f"{len(self.looks)} looks need {len(self.looks) + 1} bounds, the last for the final analysis; got {bounds}.")
         return faults
+
+    @property
+    def z_bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Efficacy and futility bounds on the z scale, the final analysis last; infinite without looks."""
+        if self.sequential is not None:
+            return planned_bounds(self.sequential)
+        return ((np.inf,), (-np.inf,)) if self.boundary is None else self.boundary.z_bounds()
 
     @property
     def sites(self) -> tuple[str, ...]:

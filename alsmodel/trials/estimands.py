@@ -26,6 +26,7 @@ import numpy.typing as npt
 from alsmodel.settings import code_digest, digest_of
 from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.block import TWIN_STREAM, trial_keys
+from alsmodel.trials.randomisation import Alternating
 from alsmodel.trials.trial import Scenario
 from alsmodel.trials.truth import PosteriorTruth
 from alsmodel.trials.world import Enrolled, Observed, enrol, observe, paths
@@ -55,7 +56,7 @@ class TrueValues:
         return np.asarray(known[draw] if known.size > 1 else np.full(draw.shape, known[0]))
 
 
-def true_values(scenario: Scenario, folder: Path, twins: int = TWINS) -> TrueValues:
+def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
     """True values of a scenario's estimands, from the folder's cache or from new twins.
 
     Parameters
@@ -87,7 +88,7 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
     identity = scenario.identity()
     for name in ("analyses", "n_per_arm"):
         del identity[name]
-    for name in ("randomisation", "recruitment", "looks", "boundary", "dropout_per_month", "missing_visit_probability"):
+    for name in ("randomisation", "recruitment", "looks", "boundary", "sequential", "dropout_per_month", "missing_visit_probability"):
         del identity["design"][name]
     return identity
 
@@ -119,12 +120,13 @@ def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int
     posterior = isinstance(scenario.trial.truth, PosteriorTruth)
     gathered: dict[str, list[Any]] = {address: [] for address in wanted}
     draws: list[npt.NDArray[np.int64]] = []
-    # Plain visits and an untreated twin: the design's own visits, without window, dropout or missed visits.
-    size = 1 if posterior else AT_ONCE
-    blocks = [(a, min(a + 500, twins)) for a in range(0, twins, 500)] if posterior else [(b, b + 1) for b in range(-(-twins // AT_ONCE))]
+    # By numbers, many twins under one key; from a posterior, some under each of many keys, so that every draw has its share.
+    plain = replace(scenario.trial.design, recruitment=None, looks=(), boundary=None, sequential=None, randomisation=Alternating())
+    trial = replace(scenario.trial, design=plain)
+    keys_at_once, size = (500, AT_ONCE // 500) if posterior else (1, AT_ONCE)
+    blocks = [(b * keys_at_once, (b + 1) * keys_at_once) for b in range(-(-twins // AT_ONCE))]
     for block in blocks:
         keys = trial_keys(scenario.trial, *block, TWIN_STREAM)
-        trial = replace(scenario.trial, design=replace(scenario.trial.design, recruitment=None, looks=(), boundary=None))
         enrolled = enrol(trial, keys, size)
         draws.append(enrolled.draw)
         arms = {0, *(a.arm for a in wanted.values())}
@@ -132,11 +134,14 @@ def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int
         seen = {arm: _followed(scenario, enrolled, keys, arm, measures) for arm in arms}
         for address, analysis in wanted.items():
             gathered[address].append(FUNCTIONALS[analysis.measure].gather(scenario, analysis, seen[0], seen[analysis.arm]))
-    index = np.concatenate(draws)
-    return {
-        address: FUNCTIONALS[analysis.measure].settle(gathered[address], index if posterior else None)
-        for address, analysis in wanted.items()
-    }
+    found = {}
+    for address, analysis in wanted.items():
+        found[address] = FUNCTIONALS[analysis.measure].settle(gathered[address], np.concatenate(draws) if posterior else None)
+    if isinstance(scenario.trial.truth, PosteriorTruth):
+        # A draw that no twin had, which takes few twins and many draws, gets the mean of the others.
+        total = scenario.trial.truth.slope.shape[0]
+        found = {address: values + [float(np.mean(values))] * (total - len(values)) for address, values in found.items()}
+    return found
 
 
 def _followed(scenario: Scenario, enrolled: Enrolled, keys: npt.NDArray[np.uint64], arm: int, measures: set[str]) -> "Twin":
@@ -166,7 +171,7 @@ class Functional:
 
 
 def _mean(parts: list[Floats], draw: npt.NDArray[np.int64] | None) -> list[float]:
-    values = np.concatenate([part.ravel() for part in parts])
+    values = np.concatenate([part.mean(axis=1) for part in parts])
     if draw is None:
         return [float(values.mean())]
     size = int(draw.max()) + 1
@@ -182,7 +187,8 @@ def _gained(control: Twin, active: Twin) -> Floats:
 
 
 def _survival(twin: Twin) -> tuple[Floats, Floats]:
-    assert twin[0] is not None
+    if twin[0] is None:
+        raise ValueError("Twins were not followed for events.")
     return twin[0].event_time.ravel(), twin[0].event.ravel().astype(np.float64)
 
 

@@ -70,7 +70,7 @@ def _dask(tasks: Sequence[Task], scheduler: str | None) -> Iterator[tuple[Task, 
         run = partial(client.submit, run_task, retries=TRIES, pure=False)
         waiting = {run(task, key=f"alsmodel-{os.getpid()}-{id(tasks)}-{k}"): task for k, task in enumerate(tasks)}
         try:
-            for future in as_completed(list(waiting)):
+            for future in as_completed(list(waiting), loop=client.loop):
                 yield waiting.pop(future), future.result()
         finally:
             client.cancel(list(waiting))

@@ -1,10 +1,14 @@
-"""Interim looks: when the data are opened, and the bounds that stop a trial. Boundaries are plugged in as z bounds."""
+"""Interim looks: when the data are opened, and the bounds that stop a trial."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, final, runtime_checkable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from alsmodel.trials.sequential import GroupSequential
 
 Floats = npt.NDArray[np.float64]
 When = Literal["month", "enrolled", "followed", "events"]
@@ -24,14 +28,11 @@ class Look:
         The month, the share (0 to 1) of the planned participants, or the number of events.
     after : float
         Months of follow-up, for "followed".
-    information : float or None
-        Share of the planned information at this look, for boundaries that spend; None takes `at` where that is a share.
     """
 
     when: When
     at: float
     after: float = 0.0
-    information: float | None = None
 
     def __post_init__(self) -> None:
         faults = []
@@ -41,15 +42,8 @@ class Look:
             faults.append(f"a look by {self.when!r} needs at above 0, since nothing is known before; got {self.at}.")
         if self.when == "followed" and not self.after > 0:
             faults.append(f"a look before anyone is followed: after must be above 0 months; got {self.after}.")
-        if self.information is not None and not 0 < self.information < 1:
-            faults.append(f"information is a share of the final information between 0 and 1; got {self.information}.")
         if faults:
             raise ValueError(" ".join(faults))
-
-    @property
-    def fraction(self) -> float | None:
-        """Planned share of information, as far as it is known."""
-        return self.information if self.information is not None else (self.at if self.when in ("enrolled", "followed") else None)
 
     def cutoff(self, enrolled: Floats, event_time: Floats, event: npt.NDArray[np.int64], final_month: Floats) -> Floats:
         """Calendar month of the look in each trial, at latest the final analysis; shape (R,)."""
@@ -62,17 +56,6 @@ class Look:
             return np.asarray(np.minimum(reached, final_month))
         place = max(int(np.ceil(self.at * enrolled.shape[1])), 1) - 1
         return np.asarray(np.minimum(np.sort(enrolled, axis=1)[:, place] + self.after, final_month))
-
-
-@runtime_checkable
-class Boundary(Protocol):
-    """Anything that gives z bounds for looks at given shares of information."""
-
-    def z_bounds(self, fractions: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Efficacy and futility bounds on the z scale, one each per look, the final analysis (share 1) last.
-
-        Positive z favours the active arm. +inf is no efficacy stop, -inf no futility stop.
-        """
 
 
 @final
@@ -100,6 +83,15 @@ class FixedBounds:
         if any(low >= high for low, high in zip(self.futility, self.efficacy, strict=False)):
             raise ValueError(f"futility bounds must lie below the efficacy bounds; got {self.futility} and {self.efficacy}.")
 
-    def z_bounds(self, fractions: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """The bounds as given; see `Boundary`."""
-        return self.efficacy, (self.futility or (-np.inf,) * (len(self.efficacy) - 1)) + (-np.inf,)
+    def z_bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Efficacy and futility bounds, the final analysis last; -inf is no futility stop."""
+        return self.efficacy, (*(self.futility or (-np.inf,) * (len(self.efficacy) - 1)), -np.inf)
+
+
+@lru_cache(maxsize=64)
+def planned_bounds(design: "GroupSequential") -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Bounds of a group-sequential design at its planned information fractions, as `FixedBounds.z_bounds`."""
+    from alsmodel.trials.sequential import boundaries
+
+    found = boundaries(design)
+    return tuple(found.upper.tolist()), (*found.lower[:-1].tolist(), -np.inf)

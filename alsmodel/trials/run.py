@@ -10,8 +10,9 @@ from typing import final
 import numpy as np
 
 from alsmodel.settings import code_digest
+from alsmodel.trials import estimands
 from alsmodel.trials.block import TRIAL_STREAM, Task, one_replicate, run_task, trial_keys
-from alsmodel.trials.estimands import TWINS, TrueValues, true_values
+from alsmodel.trials.estimands import TrueValues, true_values
 from alsmodel.trials.executors import Executor, check_executor, run_all
 from alsmodel.trials.parts import Parts, frame_of, shard_of, total, whole
 from alsmodel.trials.results import CODE, PACKAGES, OperatingCharacteristics, Tally, collect
@@ -104,7 +105,7 @@ def simulate(
     folder: Path | str | None = None,
     executor: Executor = "local",
     scheduler: str | None = None,
-    twins: int = TWINS,
+    twins: int | None = None,
     stream: int = TRIAL_STREAM,
 ) -> OperatingCharacteristics:
     """Simulate every scenario of a trial and summarise its analyses.
@@ -126,8 +127,8 @@ def simulate(
         Processes on this machine, or an existing dask.distributed cluster.
     scheduler : str, optional
         Address of its scheduler.
-    twins : int
-        Counterfactual twins behind every true value.
+    twins : int, optional
+        Counterfactual twins behind every true value: a million; fewer only for tests that say so.
     stream : int
         Random streams to use: those of a simulation, or fresh ones that confirm a search.
 
@@ -142,6 +143,7 @@ def simulate(
     """
     runner = Runner(workers=workers, block=block, executor=executor, scheduler=scheduler, progress=progress, stream=stream)
     check_eligibility(trial)
+    twins = estimands.TWINS if twins is None else twins
     if folder is not None:
         return _simulate(trial, runner, Path(folder), twins)
     with tempfile.TemporaryDirectory() as temporary:

@@ -146,11 +146,9 @@ class Tally:
     def _claims(self, p_value: Floats, benefit: Bools, stop: npt.NDArray[Any], decides: bool) -> Bools:
         """Claims by alpha and side; by the boundary for the analysis that decides at looks."""
         design, decision = self.scenario.trial.design, self.scenario.trial.decision
-        if not (decides and design.boundary is not None):
+        if not (decides and design.looks):
             return decision.rejects(p_value, benefit)
-        from alsmodel.trials.block import bounds_of
-
-        final = bounds_of(design)[0][-1]
+        final = design.z_bounds[0][-1]
         with np.errstate(invalid="ignore", divide="ignore"):
             last = (-ndtri(np.maximum(p_value, 1e-300) / 2) >= final) & benefit
         return np.asarray((stop == "efficacy") | ((stop == "end") & last))

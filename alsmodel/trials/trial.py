@@ -170,7 +170,7 @@ class Trial:
         or analysis, so that scenarios which differ only in those share their participants.
         """
         design = asdict(self.design)
-        for name in ("allocation", "randomisation", "looks", "boundary"):
+        for name in ("allocation", "randomisation", "looks", "boundary", "sequential"):
             del design[name]
         key = {"truth": self.truth.identity(), "population": asdict(self.population), "design": design}
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
