@@ -17,7 +17,17 @@ app = typer.Typer(
 )
 
 for panel, commands in (
-    ("Study", (study_commands.run, study_commands.check, study_commands.fit, study_commands.simulate, study_commands.report)),
+    (
+        "Study",
+        (
+            study_commands.run,
+            study_commands.check,
+            study_commands.fit,
+            study_commands.simulate,
+            study_commands.merge,
+            study_commands.report,
+        ),
+    ),
     ("Data", (map_command.map, data_commands.ingest, validate_command.validate, export_command.export, data_commands.synthesize)),
     ("Words", (vocabulary_commands.describe, vocabulary_commands.vocabulary, vocabulary_commands.prior)),
     ("Installation", (study_commands.warmup,)),

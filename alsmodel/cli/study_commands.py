@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alsmodel.cli.guard import Exit
-from alsmodel.cli.options import Again, Json, Quiet, RunOut, StudyFile, Workers
+from alsmodel.cli.guard import Exit, UsageFault
+from alsmodel.cli.options import Again, Executor, Json, Quiet, Replicates, RunOut, Scheduler, ShardOption, StudyFile, Workers
 from alsmodel.cli.output import Output, plain
 
 if TYPE_CHECKING:
@@ -52,12 +52,65 @@ def simulate(
     study: StudyFile,
     out: RunOut = None,
     workers: Workers = None,
+    replicates: Replicates = None,
+    executor: Executor = "local",
+    scheduler: Scheduler = None,
+    shard: ShardOption = None,
     force: Again = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Exit:
-    """Run a study as far as its trial needs, and print the power."""
-    return _steps("trial", study, out, workers, force, as_json, quiet)
+    """Run a study as far as its trial needs, and print the power. Finished blocks of an interrupted run are kept."""
+    output = Output(as_json=as_json, quiet=quiet)
+    from alsmodel.study import run as run_study
+    from alsmodel.trials.executors import check_executor
+
+    if executor not in ("local", "dask"):
+        raise UsageFault(f"--executor is local or dask; got {executor!r}.")
+    check_executor("dask" if executor == "dask" else "local", scheduler)
+    outcome = run_study(
+        study,
+        out,
+        until="trial",
+        workers=workers or os.cpu_count() or 1,
+        force=force,
+        progress=output,
+        replicates=replicates,
+        executor="dask" if executor == "dask" else "local",
+        scheduler=scheduler,
+        shard=None if shard is None else _shard(shard),
+    )
+    if outcome.shard is None:
+        return _finish(outcome, output)
+    made = outcome.shard
+    output.say(f"Shard {made.number} of {made.of}: {made.done:,} replicates of scenarios are in {made.folder}.")
+    output.say("When every shard is done: alsmodel merge RUN SHARD_RUN ..., then alsmodel simulate with --out RUN.")
+    output.result(folder=str(outcome.folder), shard=made.number, of=made.of, replicates=made.done)
+    return Exit.DONE
+
+
+def merge(
+    target: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that gets everything.", show_default=False)],
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARD_RUN...", help="Run folders of the shards.", show_default=False)],
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Exit:
+    """Gather the replicates of a sharded simulation into one run folder."""
+    output = Output(as_json=as_json, quiet=quiet)
+    from alsmodel.study import merge_shards
+
+    counts = merge_shards(target, shards)
+    output.say(f"{counts['parts']:,} parts copied, {counts['present']:,} there already; {counts['scenarios']:,} scenarios in {target}.")
+    output.say(f"Next: alsmodel simulate STUDY.TOML --out {target}, which computes only what is still missing.")
+    output.result(folder=str(target), **counts)
+    return Exit.DONE
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise UsageFault(f"--shard is number/of, such as 2/5 for the second of five; got {text!r}.")
+    return int(number), int(of)
 
 
 def report(

@@ -1,4 +1,4 @@
-"""The generator of one virtual trial: straight lines, events along them, dropout, visits.
+"""The mathematics of one virtual participant: events along straight lines, skewed slopes.
 
 Score of person i at month t: ``intercept_i + b0_i + (slope_i + b1_i) t + N(0, residual_sd^2)``.
 Hazard per month: ``exp(log_baseline[k(t)] + log_hazard_i + a_v value_i(t) + a_s (slope_i + b1_i))`` where value is
@@ -10,15 +10,6 @@ cumulative hazard is ``h0 expm1(r w) / r``, and its inverse at mass e is ``log1p
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-
-from alsmodel.patients.streams import normal, uniform
-
-PURPOSE_INTERCEPT = 0
-PURPOSE_SLOPE = 1
-PURPOSE_RESIDUAL = 2
-PURPOSE_EVENT = 3
-PURPOSE_DROPOUT = 4
-PURPOSE_MISSING = 5
 
 
 @njit(cache=True, fastmath=False)
@@ -119,97 +110,3 @@ def skewed(z: float, skew: float) -> float:
     if skew == 0.0:
         return z
     return float(-(np.expm1(-skew * z - 0.5 * skew * skew)) / np.sqrt(np.expm1(skew * skew)))
-
-
-@njit(cache=True, fastmath=False)
-def simulate_trial(
-    intercept: NDArray[np.float64],
-    slope: NDArray[np.float64],
-    log_hazard: NDArray[np.float64],
-    random_cholesky: NDArray[np.float64],
-    residual_sd: float,
-    knots: NDArray[np.float64],
-    log_baseline_hazard: NDArray[np.float64],
-    association_value: float,
-    association_slope: float,
-    visit_times: NDArray[np.float64],
-    duration: float,
-    dropout_rate: float,
-    key: np.uint64,
-    skew: float = 0.0,
-    missing_probability: float = 0.0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Simulate the scores and the events of one trial.
-
-    Parameters
-    ----------
-    intercept : array, shape (n,)
-        Mean score at month 0 of each person, points.
-    slope : array, shape (n,)
-        Mean slope of each person, points per month, covariates and arm effect included.
-    log_hazard : array, shape (n,)
-        Log hazard beside the baseline and the associations (covariates and direct arm effect).
-    random_cholesky : array, shape (2, 2)
-        Lower Cholesky factor L of the covariance of (b0, b1); (b0, b1) = L z.
-    residual_sd : float
-        Residual SD of a score, points.
-    knots : array, shape (K + 1,)
-        Months where the baseline hazard changes, from 0; the last may be infinite and the last level holds on.
-    log_baseline_hazard : array, shape (K,)
-        Log hazard per month in each interval.
-    association_value, association_slope : float
-        Log hazard per point of current value, and per point per month of slope.
-    visit_times : array, shape (V,)
-        Months of the visits, from 0.
-    duration : float
-        Months of follow-up (administrative censoring).
-    dropout_rate : float
-        Rate of leaving per month, independent of everything; 0 for none.
-    key : numpy.uint64
-        Stream key from `alsmodel.patients.streams.stream_key`. Arms or scenarios with one key share all draws.
-    skew : float
-        Skewness parameter of the slope deviate (see `skewed`); 0 is normal. The covariance stays L L'.
-    missing_probability : float
-        Chance that a visit after month 0 is missed.
-
-    Returns
-    -------
-    scores : array, shape (n, V)
-        Scores; NaN after event, dropout or `duration` and at missed visits.
-    event_time : array, shape (n,)
-        Month of the event, or of censoring (dropout or `duration`, whichever is first).
-    event : array of int, shape (n,)
-        1 if `event_time` is an event.
-
-    Notes
-    -----
-    Scores are unrounded and unbounded. One stream per person and purpose: adding a visit or a person moves nothing.
-    """
-    n, n_visits = intercept.size, visit_times.size
-    scores = np.full((n, n_visits), np.nan)
-    event_time = np.empty(n)
-    event = np.zeros(n, dtype=np.int64)
-    for i in range(n):
-        z0 = normal(key, i, PURPOSE_INTERCEPT, 0)
-        z1 = skewed(normal(key, i, PURPOSE_SLOPE, 0), skew)
-        level = intercept[i] + random_cholesky[0, 0] * z0
-        rate = slope[i] + random_cholesky[1, 0] * z0 + random_cholesky[1, 1] * z1
-        growth = association_value * rate
-        start = log_hazard[i] + association_value * level + association_slope * rate
-        mass = -np.log(uniform(key, i, PURPOSE_EVENT, 0))
-        end = duration
-        if dropout_rate > 0.0:
-            end = min(end, -np.log(uniform(key, i, PURPOSE_DROPOUT, 0)) / dropout_rate)
-        died = event_month(mass, knots, log_baseline_hazard, start, growth, end)
-        if died <= end:
-            event[i] = 1
-            end = died
-        event_time[i] = end
-        for v in range(n_visits):
-            t = visit_times[v]
-            if t > end:
-                continue
-            if missing_probability > 0.0 and t > 0.0 and uniform(key, i, PURPOSE_MISSING, v) < missing_probability:
-                continue
-            scores[i, v] = level + rate * t + residual_sd * normal(key, i, PURPOSE_RESIDUAL, v)
-    return scores, event_time, event

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alsmodel.study.loading import LoadedStudy, load
     from alsmodel.study.pipeline import Outcome, report_again, run
+    from alsmodel.study.shards import merge_shards
     from alsmodel.study.spec import Estimand, Study
 
-__all__ = ["Estimand", "LoadedStudy", "Outcome", "Study", "load", "report_again", "run"]
+__all__ = ["Estimand", "LoadedStudy", "Outcome", "Study", "load", "merge_shards", "report_again", "run"]
 
 _HOMES = {
     "Estimand": "spec",
     "LoadedStudy": "loading",
     "Study": "spec",
     "load": "loading",
+    "merge_shards": "shards",
     "Outcome": "pipeline",
     "report_again": "pipeline",
     "run": "pipeline",

@@ -55,11 +55,15 @@ def trial_words(study: Study) -> list[str]:
         if plan.truth.kind == "posterior"
         else "Participants decline and die by the numbers named in the study file."
     )
-    active, control = design.allocation[1], design.allocation[0]
+    arms = {2: "Two", 3: "Three", 4: "Four"}.get(len(design.allocation), str(len(design.allocation)))
+    more = [f"Eligible: {' and '.join(plan.population.eligibility)}."] if plan.population.eligibility else []
+    if design.looks:
+        more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.")
     return [
-        f"Two parallel arms, allocated {control}:{active}, {design.duration:g} months of follow-up with visits at months "
-        f"{', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "
+        f"{arms} parallel arms, allocated {':'.join(map(str, design.allocation))}, {design.duration:g} months of follow-up with visits at "
+        f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "
         f"{design.missing_visit_probability:.0%} of visits are missed.",
+        *more,
         truth,
         f"Success: p below {decision.alpha:g}, {decision.side}. {plan.replicates:,} simulated trials per cell; a trial whose "
         "analysis fails counts as no success.",

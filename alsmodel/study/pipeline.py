@@ -2,7 +2,7 @@
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -20,9 +20,31 @@ if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
     from alsmodel.inference import Fit
     from alsmodel.trials import OperatingCharacteristics
+    from alsmodel.trials.executors import Executor
 
 Step = Literal["fit", "trial", "report"]
 _REPORTED = ("alsmodel", "pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "polars", "lifelines")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One task of an array job.
+
+    Attributes
+    ----------
+    number, of : int
+        Which of how many.
+    done : int
+        Replicates of scenarios that are in the run folder now.
+    folder : Path
+        The results folder that `alsmodel merge` takes.
+    """
+
+    number: int
+    of: int
+    done: int
+    folder: Path
 
 
 @final
@@ -44,6 +66,8 @@ class Outcome:
         Steps that were read back.
     failed : tuple of str
         Statistical checks that failed, in words.
+    shard : Shard or None
+        What one task of an array job did instead of a whole simulation.
     """
 
     folder: Path
@@ -55,6 +79,7 @@ class Outcome:
     trial: "OperatingCharacteristics | None" = None
     reused: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    shard: "Shard | None" = None
 
 
 def run(
@@ -65,6 +90,10 @@ def run(
     workers: int = 1,
     force: bool = False,
     progress: Progress | None = None,
+    replicates: int | None = None,
+    executor: "Executor" = "local",
+    scheduler: str | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> Outcome:
     """Run a study, reusing the steps whose settings, data and code are unchanged.
 
@@ -82,6 +111,14 @@ def run(
         Make every step again.
     progress : Progress, optional
         Whom to tell.
+    replicates : int, optional
+        Virtual trials per scenario instead of what the study says.
+    executor : {"local", "dask"}
+        Where the trial runs: processes of this machine, or an existing dask.distributed cluster.
+    scheduler : str, optional
+        Address of its scheduler.
+    shard : (int, int), optional
+        Run only this task of an array job, such as (2, 5), and summarise nothing; with `until` "trial".
 
     Raises
     ------
@@ -91,6 +128,10 @@ def run(
     loaded = load(path)
     if until == "trial" and loaded.study.trial is None:
         raise InvalidInput([Fault(loaded.path.name, "the study has no trial to simulate.", "Add a [trial] section.")])
+    if shard is not None and until != "trial":
+        raise ValueError('a shard runs the trial alone: until must be "trial".')
+    if replicates is not None and loaded.study.trial is not None:
+        loaded = replace(loaded, study=replace(loaded.study, trial=replace(loaded.study.trial, replicates=replicates)))
     folder = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name)
     job = steps.Job(
         study=loaded.study,
@@ -100,11 +141,13 @@ def run(
         workers=workers,
         force=force,
         reused=[],
+        executor=executor,
+        scheduler=scheduler,
     )
     _write_settings(folder, loaded)
     folder.write_json("provenance.json", {"study": loaded.name, "seed": loaded.study.seed, "versions": _versions()})
     try:
-        return _run(job, loaded.name, until)
+        return _run(job, loaded.name, until) if shard is None else _run_shard(job, shard)
     except InvalidInput as error:
         raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
 
@@ -121,6 +164,16 @@ def _run(job: steps.Job, name: str, until: Step) -> Outcome:
         trial = steps.trial(job, fit)
     results = {"cohort": cohort, "fit": fit, "baselines": baselines, "trial": trial}
     return _finish(job.study, name, job.run, job.progress, until, results, tuple(job.reused))
+
+
+def _run_shard(job: steps.Job, shard: tuple[int, int]) -> Outcome:
+    plan = job.study.trial
+    fit = None
+    if plan is not None and plan.truth.kind == "posterior":
+        fit = steps.fit(job, steps.ingest(job))
+    done = steps.trial_shard(job, fit, shard)
+    made = Shard(number=shard[0], of=shard[1], done=done, folder=job.run.path / steps.REPLICATES)
+    return Outcome(folder=job.run.path, last="trial", fit=fit, reused=tuple(job.reused), shard=made)
 
 
 def report_again(folder: Path | str, *, progress: Progress | None = None) -> Outcome:

@@ -1,10 +1,12 @@
 """The steps of a study: what each one depends on, how it is made, and how it is read back."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import code_digest, encode
 from alsmodel.study.data import content_digest, read_source
 from alsmodel.study.progress import Progress
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
     from alsmodel.inference import Fit
-    from alsmodel.trials import OperatingCharacteristics
+    from alsmodel.trials import OperatingCharacteristics, Trial
+    from alsmodel.trials.executors import Executor
 
 #: The code that each step runs, beyond that of the steps before it.
 ROOMS = {
@@ -24,6 +27,8 @@ ROOMS = {
     "baselines": ["alsmodel.baselines"],
     "trial": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
 }
+#: Folder in the run folder that keeps the records of virtual trials, part by part.
+REPLICATES = "replicates"
 #: The libraries whose version may change each step's numbers.
 LIBRARIES = {
     "cohort": ("polars",),
@@ -59,6 +64,10 @@ class Job:
         Make every step again.
     reused : list of str
         Steps that were read back so far.
+    executor : {"local", "dask"}
+        Where the trial runs.
+    scheduler : str or None
+        Address of a dask scheduler.
     """
 
     study: Study
@@ -68,6 +77,8 @@ class Job:
     workers: int
     force: bool
     reused: list[str]
+    executor: "Executor" = "local"
+    scheduler: str | None = None
 
     def step[T](
         self,
@@ -157,19 +168,56 @@ def trial(job: Job, fitted: "Fit | None") -> "OperatingCharacteristics":
     if plan.truth.kind == "posterior":
         inputs["fit"] = job.run.records().get("fit")
 
-    def population() -> "Mapping[str, Any] | None":
-        if plan.truth.kind != "posterior" or fitted is None:
-            return None
-        return fitted.population(plan.truth.draws, job.study.seed)
-
     def make() -> "OperatingCharacteristics":
         with job.progress.stage("Simulating the trial") as advance:
             from alsmodel.trials import simulate
-            from alsmodel.trials.settings import build
 
-            return simulate(build(plan, population(), job.study.seed), workers=job.workers, progress=advance)
+            folder = job.run.path / REPLICATES
+            if job.force:
+                shutil.rmtree(folder, ignore_errors=True)
+            return simulate(
+                built_trial(job, fitted),
+                workers=job.workers,
+                progress=advance,
+                folder=folder,
+                executor=job.executor,
+                scheduler=job.scheduler,
+            )
 
     return job.step("trial", "Trial", inputs, make=make, save=lambda made, to: made.save(to), load=load_trial)
+
+
+def trial_shard(job: Job, fitted: "Fit | None", shard: tuple[int, int]) -> int:
+    """Run one task of an array job; how many replicates of scenarios are in the run folder then."""
+    from alsmodel.trials import simulate_shard
+
+    with job.progress.stage(f"Simulating shard {shard[0]} of {shard[1]}"):
+        return simulate_shard(
+            built_trial(job, fitted), shard, job.run.path / REPLICATES, workers=job.workers, executor=job.executor, scheduler=job.scheduler
+        )
+
+
+def built_trial(job: Job, fitted: "Fit | None") -> "Trial":
+    """The trial that the study describes.
+
+    Raises
+    ------
+    InvalidInput
+        When its parts do not fit together, or nobody is eligible.
+    """
+    from alsmodel.trials.run import check_eligibility
+    from alsmodel.trials.settings import build
+
+    plan = job.study.trial
+    if plan is None:
+        raise ValueError("The study has no trial section.")
+    population = fitted.population(plan.truth.draws, job.study.seed) if plan.truth.kind == "posterior" and fitted is not None else None
+    try:
+        made = build(plan, population, job.study.seed)
+        check_eligibility(made)
+    except ValueError as error:
+        raise InvalidInput([Fault("trial", str(error))]) from None
+    return made
 
 
 def load_trial(folder: Path) -> "OperatingCharacteristics":

@@ -10,32 +10,56 @@ if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
+    from alsmodel.trials.looks import FixedBounds, Look
+    from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
+    from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
+    from alsmodel.trials.recruitment import Recruitment
     from alsmodel.trials.results import OperatingCharacteristics
-    from alsmodel.trials.run import simulate
+    from alsmodel.trials.run import simulate, simulate_shard
     from alsmodel.trials.settings import PosteriorSettings, TrialSettings, build
     from alsmodel.trials.trial import Scenario, Trial
     from alsmodel.trials.truth import NamedTruth, PosteriorTruth
 
 __all__ = [
+    "Alternating",
     "Analysed",
+    "BaselineCovariate",
     "Decision",
     "Effect",
+    "FixedBounds",
     "LogRank",
+    "Look",
+    "Minimisation",
     "NamedTruth",
     "OperatingCharacteristics",
     "ParallelDesign",
+    "PermutedBlocks",
+    "Phenotype",
+    "Population",
     "PosteriorSettings",
     "PosteriorTruth",
     "RandomSlope",
+    "Recruitment",
     "Scenario",
     "Trial",
     "TrialData",
     "TrialSettings",
     "build",
     "simulate",
+    "simulate_shard",
 ]
 
 _HOMES = {
+    "BaselineCovariate": "population",
+    "Phenotype": "population",
+    "Population": "population",
+    "Recruitment": "recruitment",
+    "Alternating": "randomisation",
+    "PermutedBlocks": "randomisation",
+    "Minimisation": "randomisation",
+    "Look": "looks",
+    "FixedBounds": "looks",
+    "simulate_shard": "run",
     "Analysed": "analyses",
     "LogRank": "analyses",
     "RandomSlope": "analyses",

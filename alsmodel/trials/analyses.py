@@ -5,14 +5,30 @@ reading a study file must not wait for numba.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from typing import Any, ClassVar, Literal, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
 
+from alsmodel.trials.conditions import Categories, Column, holds, parse
+
 Floats = npt.NDArray[np.float64]
-Measure = Literal["slope difference", "log hazard ratio"]
+Integers = npt.NDArray[np.int64]
+Measure = Literal[
+    "slope difference",
+    "change difference",
+    "responder difference",
+    "log hazard ratio",
+    "RMST difference",
+    "joint rank difference",
+    "win ratio",
+    "win odds",
+    "net benefit",
+]
+#: Which direction of the statistic favours the active arm.
+FAVOURS: dict[str, int] = {"log hazard ratio": -1}
 
 
 @final
@@ -26,19 +42,51 @@ class TrialData:
         Planned visits, months from randomisation.
     scores : array, shape (R, n, V)
         Points; NaN when not observed.
-    arm : array of int, shape (n,)
-        Assigned arm, 0 control and 1 active; never what was taken.
+    arm : array of int, shape (R, n) or (n,)
+        Assigned arm, 0 control and 1 active, -1 not in this comparison; never what was taken.
     event_time : array, shape (R, n)
         Month of the event or of the end of observation.
     event : array of int, shape (R, n)
         1 if `event_time` is an event.
+    actual : array, shape (R, n, V), optional
+        Months at which the visits were made, where they stray from the plan.
+    columns : mapping
+        Baseline columns, each (R, n).
     """
 
     months: Floats
     scores: Floats
-    arm: npt.NDArray[np.int64]
+    arm: Integers
     event_time: Floats
-    event: npt.NDArray[np.int64]
+    event: Integers
+    actual: Floats | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+
+    def against_control(self, arm: int) -> "TrialData":
+        """The comparison of one active arm with control; everyone else is left out."""
+        if arm == 1 and self.arm.max() <= 1:
+            return self
+        coded = np.where(self.arm == arm, 1, np.where(self.arm == 0, 0, -1)).astype(np.int64)
+        return replace(self, arm=coded)
+
+    def strata(self, names: Sequence[str]) -> Integers | None:
+        """Stratum of each participant, one number per combination of `names`; None without names."""
+        if not names:
+            return None
+        codes = np.zeros(self.event_time.shape, dtype=np.int64)
+        for name in names:
+            column = self.columns.get(name)
+            if isinstance(column, Categories):
+                codes = codes * len(column.levels) + column.codes
+            else:
+                codes = codes * 2 + holds(parse(name), self.columns)
+        return np.ascontiguousarray(codes)
+
+    def covariates(self, names: Sequence[str]) -> Floats | None:
+        """Numeric baseline columns, shape (R, n, c); None without names."""
+        if not names:
+            return None
+        return np.ascontiguousarray(np.stack([np.asarray(self.columns[name], dtype=np.float64) for name in names], axis=2))
 
 
 @final
@@ -58,6 +106,10 @@ class Analysed:
         The estimate favours the active arm.
     failed : array of bool
         No valid result: the trial counts as "no claim" and stays in every denominator.
+    statistic : array, optional
+        Test statistic; estimate over standard error where it is not given.
+    status : array of str, optional
+        How the fit ended, in words.
     """
 
     estimate: Floats
@@ -66,17 +118,80 @@ class Analysed:
     p_value: Floats
     benefit: npt.NDArray[np.bool_]
     failed: npt.NDArray[np.bool_]
+    statistic: Floats | None = None
+    status: npt.NDArray[np.str_] | None = None
+
+
+class Fit(Protocol):
+    """What every estimator returns, as far as a record needs it."""
+
+    @property
+    def estimate(self) -> Floats: ...
+    @property
+    def standard_error(self) -> Floats: ...
+    @property
+    def statistic(self) -> Floats: ...
+    @property
+    def p_value(self) -> Floats: ...
+    @property
+    def status(self) -> Integers: ...
+
+
+def record(
+    fit: Fit, words: Mapping[int, str] | Sequence[str], measure: Measure, failed: npt.NDArray[np.bool_], df: Floats | None
+) -> Analysed:
+    """Make the records of a trial from what an estimator returned.
+
+    Parameters
+    ----------
+    fit : Fit
+        Arrays of shape (R,).
+    words : mapping or sequence
+        What each value of its status means.
+    measure : str
+        Decides which direction is a benefit.
+    failed : array of bool
+        Fits without a valid result.
+    df : array or None
+        Degrees of freedom; None for the normal.
+    """
+    failed = np.asarray(failed | ~np.isfinite(fit.p_value))
+    names = list(words.items()) if isinstance(words, Mapping) else list(enumerate(words))
+    table = np.array([dict(names).get(k, "") for k in range(max(k for k, _ in names) + 1)])
+
+    def kept(values: Any) -> Floats:
+        return np.where(failed, np.nan, np.asarray(values, dtype=np.float64))
+
+    return Analysed(
+        estimate=kept(fit.estimate),
+        standard_error=kept(fit.standard_error),
+        df=np.full(failed.shape, np.inf) if df is None else np.asarray(df, dtype=np.float64),
+        p_value=kept(fit.p_value),
+        benefit=np.asarray(FAVOURS.get(measure, 1) * fit.statistic > 0) & ~failed,
+        failed=failed,
+        statistic=kept(fit.statistic),
+        status=table[np.asarray(fit.status, dtype=np.int64)],
+    )
 
 
 class AbstractAnalysis(ABC):
-    """How the arms are compared at the end."""
+    """How one active arm is compared with control at an analysis."""
 
     measure: ClassVar[Measure]
+    #: The active arm that is compared with control; a field of most analyses.
+    arm = 1
+    #: Baseline columns or conditions by which the analysis is stratified, and numeric columns that it adjusts for.
+    strata: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
 
     @property
     @abstractmethod
     def label(self) -> str:
         """Name in tables."""
+
+    def settings(self) -> dict[str, Any]:
+        """Its options as plain values."""
+        return asdict(self) if is_dataclass(self) else {}
 
     @abstractmethod
     def analyse(self, data: TrialData) -> Analysed:
@@ -97,36 +212,41 @@ class RandomSlope(AbstractAnalysis):
         Let the arms differ at month 0; off is right under randomisation.
     information : "observed" or "expected"
         Information inside the Satterthwaite degrees of freedom.
+    time : "planned" or "actual"
+        Month of a score: as planned, or as the visit was made (slower: participants no longer share their visits).
+    covariates : tuple of str
+        Numeric baseline columns; each enters the level and the slope.
+    arm : int
+        The active arm that is compared with control.
     """
 
     measure: ClassVar[Measure] = "slope difference"
     arm_main_effect: bool = False
     information: Literal["observed", "expected"] = "observed"
+    time: Literal["planned", "actual"] = "planned"
+    covariates: tuple[str, ...] = ()
+    arm: int = 1
     kind: Literal["random_slope"] = "random_slope"
 
     @property
     def label(self) -> str:
-        return "random slope" if not self.arm_main_effect else "random slope, arms differ at baseline"
+        options = ("arms differ at baseline" * self.arm_main_effect, "actual days" * (self.time == "actual"))
+        return named("random slope", self, *options)
 
     def analyse(self, data: TrialData) -> Analysed:
-        from alsmodel.estimators.random_slope import fit_random_slope
+        from alsmodel.estimators.random_slope import STATUS, fit_random_slope
 
+        data = data.against_control(self.arm)
+        out = data.arm < 0
         fit = fit_random_slope(
-            data.scores,
-            data.months,
-            data.arm,
+            np.where(out[..., None], np.nan, data.scores) if out.any() else data.scores,
+            data.months if self.time == "planned" or data.actual is None else data.actual,
+            np.maximum(data.arm, 0),
+            covariates=data.covariates(self.covariates),
             arm_main_effect=self.arm_main_effect,
             information=self.information,
         )
-        failed = ~(fit.converged & np.isfinite(fit.p_value))
-        return Analysed(
-            estimate=np.where(failed, np.nan, fit.estimate),
-            standard_error=np.where(failed, np.nan, fit.standard_error),
-            df=fit.df,
-            p_value=np.where(failed, np.nan, fit.p_value),
-            benefit=np.asarray(fit.estimate > 0) & ~failed,
-            failed=failed,
-        )
+        return record(fit, STATUS, self.measure, ~fit.converged, fit.df)
 
 
 @final
@@ -138,26 +258,44 @@ class LogRank(AbstractAnalysis):
     ----------
     method : "one step" or "cox"
         How the log hazard ratio is estimated; the test does not change.
+    strata : tuple of str
+        Columns of words or conditions.
+    arm : int
+        The active arm that is compared with control.
     """
 
     measure: ClassVar[Measure] = "log hazard ratio"
     method: Literal["one step", "cox"] = "one step"
+    strata: tuple[str, ...] = ()
+    arm: int = 1
     kind: Literal["log_rank"] = "log_rank"
 
     @property
     def label(self) -> str:
-        return "log-rank"
+        return named("log-rank", self)
 
     def analyse(self, data: TrialData) -> Analysed:
-        from alsmodel.estimators.logrank import NOT_ESTIMABLE, fit_log_rank
+        from alsmodel.estimators.logrank import NOT_ESTIMABLE, STATUS, fit_log_rank
 
-        fit = fit_log_rank(data.event_time, data.event, data.arm, method=self.method)
-        failed = fit.status == NOT_ESTIMABLE
-        return Analysed(
-            estimate=fit.estimate,
-            standard_error=fit.standard_error,
-            df=np.full(fit.estimate.shape, np.inf),
-            p_value=fit.p_value,
-            benefit=np.asarray(fit.statistic < 0) & ~failed,
-            failed=failed,
+        data = data.against_control(self.arm)
+        out = data.arm < 0
+        fit = fit_log_rank(
+            np.where(out, 0.0, data.event_time) if out.any() else data.event_time,
+            np.where(out, 0, data.event) if out.any() else data.event,
+            np.maximum(data.arm, 0),
+            strata=data.strata(self.strata),
+            method=self.method,
         )
+        return record(fit, STATUS, self.measure, fit.status == NOT_ESTIMABLE, None)
+
+
+def named(name: str, analysis: AbstractAnalysis, *more: str) -> str:
+    """An analysis' name in tables, with the options that set it apart from its plain form."""
+    parts = [name, *(text for text in more if text)]
+    if analysis.covariates:
+        parts.append(f"adjusted for {' and '.join(analysis.covariates)}")
+    if analysis.strata:
+        parts.append(f"stratified by {' and '.join(analysis.strata)}")
+    if analysis.arm != 1:
+        parts.append(f"arm {analysis.arm}")
+    return ", ".join(parts)

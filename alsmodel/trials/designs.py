@@ -3,11 +3,17 @@
 A design never sees the truth: nothing here knows how participants decline or die.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import numpy as np
 import numpy.typing as npt
+
+from alsmodel.clinical.units import DAYS_PER_MONTH
+from alsmodel.trials.looks import FixedBounds, Look, planned_bounds
+from alsmodel.trials.randomisation import Alternating, Randomisation
+from alsmodel.trials.recruitment import Recruitment
+from alsmodel.trials.sequential import GroupSequential
 
 Side = Literal["two-sided", "one-sided"]
 
@@ -50,7 +56,7 @@ class Decision:
 @final
 @dataclass(frozen=True, kw_only=True)
 class ParallelDesign:
-    """Two arms side by side, everyone followed for the same time.
+    """Arms side by side, everyone followed for the same time.
 
     Attributes
     ----------
@@ -58,23 +64,61 @@ class ParallelDesign:
         Months of the planned visits, from 0.
     duration : float
         Months of follow-up; events after it are not seen.
-    allocation : (int, int)
-        Participants to control and to active in each block, e.g. (1, 2). Arms follow the block's order, so the first
-        participants of a large trial are those of a small one.
+    allocation : tuple of int
+        Participants to control and to each active arm in each block, e.g. (1, 2), or (1, 1, 1) for two active arms.
     dropout_per_month : float
-        Chance of leaving within a month, whatever the disease does (HEALEY's base case: 0.02).
+        Chance of leaving within a month for a participant of average decline (HEALEY's base case: 0.02).
     missing_visit_probability : float
         Chance that a visit after month 0 is missed.
+    randomisation : Alternating, PermutedBlocks or Minimisation
+        How arms are assigned.
+    recruitment : Recruitment or None
+        Calendar of arrivals; None randomises everyone at calendar month 0.
+    visit_window_days : float
+        A visit falls evenly within this many days either side of its plan; month 0 never moves.
+    phone_visits : tuple of float
+        Those of `visits` that are made by phone.
+    phone_sd : float
+        Error SD that a score by phone has beside the residual, points.
+    vital_status_after_leaving : bool
+        Events of those who left are known to the end of their follow-up.
+    looks : tuple of Look
+        Interim looks in the order in which they are expected.
+    boundary : FixedBounds or None
+        Bounds for the looks and the final analysis as numbers.
+    sequential : GroupSequential or None
+        Bounds by a spending function or a shape, at the planned information fractions; looks need this or `boundary`.
     """
 
     visits: tuple[float, ...] = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0)
     duration: float = 12.0
-    allocation: tuple[int, int] = (1, 1)
+    allocation: tuple[int, ...] = (1, 1)
     dropout_per_month: float = 0.02
     missing_visit_probability: float = 0.04
+    randomisation: Randomisation = field(default_factory=Alternating)
+    recruitment: Recruitment | None = None
+    visit_window_days: float = 0.0
+    phone_visits: tuple[float, ...] = ()
+    phone_sd: float = 0.0
+    vital_status_after_leaving: bool = False
+    looks: tuple[Look, ...] = ()
+    boundary: FixedBounds | None = None
+    sequential: GroupSequential | None = None
     kind: Literal["parallel"] = "parallel"
 
     def __post_init__(self) -> None:
+        faults = [*self._visit_faults(), *self._look_faults()]
+        if len(self.allocation) < 2 or min(self.allocation) < 1:
+            faults.append(
+                f"allocation needs at least two arms and at least one participant per arm and block; got {list(self.allocation)}."
+            )
+        for name in ("dropout_per_month", "missing_visit_probability"):
+            if not 0 <= getattr(self, name) < 1:
+                faults.append(f"{name} is a probability in [0, 1); got {getattr(self, name)}. Write 2% as 0.02.")
+        if faults:
+            raise ValueError(" ".join(faults))
+
+    def _visit_faults(self) -> list[str]:
         faults = []
         if len(self.visits) < 2 or any(b <= a for a, b in zip(self.visits, self.visits[1:], strict=False)):
             faults.append(f"visits must be at least two increasing months; got {list(self.visits)}.")
@@ -85,24 +129,57 @@ class ParallelDesign:
             )
         if not np.isfinite(self.duration) or self.duration <= 0:
             faults.append(f"duration is months of follow-up above 0; got {self.duration}.")
-        if min(self.allocation) < 1:
-            faults.append(f"allocation needs at least one participant per arm and block; got {list(self.allocation)}.")
-        for name in ("dropout_per_month", "missing_visit_probability"):
-            if not 0 <= getattr(self, name) < 1:
-                faults.append(f"{name} is a probability in [0, 1); got {getattr(self, name)}. Write 2% as 0.02.")
-        if faults:
-            raise ValueError(" ".join(faults))
+        strange = [month for month in self.phone_visits if month not in self.visits]
+        if strange:
+            faults.append(f"phone_visits are some of visits; {strange} are not among {list(self.visits)}.")
+        if not (np.isfinite(self.phone_sd) and self.phone_sd >= 0):
+            faults.append(f"phone_sd must be points, at least 0; got {self.phone_sd}.")
+        gaps = np.diff(self.visits) if len(self.visits) > 1 else np.array([np.inf])
+        if not 0 <= self.visit_window_days <= gaps.min() / 2 * DAYS_PER_MONTH:
+            faults.append(
+                f"visit_window_days must be at least 0 and below half the shortest gap between visits; got {self.visit_window_days}."
+            )
+        return faults
+
+    def _look_faults(self) -> list[str]:
+        faults = []
+        if self.looks and self.recruitment is None and any(look.when != "events" for look in self.looks):
+            faults.append("looks by calendar need recruitment: without it everyone starts at month 0. Add [trial.design.recruitment].")
+        if self.boundary is not None and self.sequential is not None:
+            faults.append("boundary and sequential both bound the looks; keep one.")
+        if bool(self.looks) != (self.boundary is not None or self.sequential is not None):
+            faults.append("looks and their bounds go together: give looks with boundary or sequential, or neither.")
+        bounds = 0 if self.boundary is None else len(self.boundary.efficacy)
+        bounds += 0 if self.sequential is None else len(self.sequential.fractions)
+        if bounds and bounds != len(self.looks) + 1:
+            faults.append(f"{len(self.looks)} looks need {len(self.looks) + 1} bounds, the last for the final analysis; got {bounds}.")
+        return faults
+
+    @property
+    def z_bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Efficacy and futility bounds on the z scale, the final analysis last; infinite without looks."""
+        if self.sequential is not None:
+            return planned_bounds(self.sequential)
+        return ((np.inf,), (-np.inf,)) if self.boundary is None else self.boundary.z_bounds()
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites; none without recruitment."""
+        return () if self.recruitment is None else tuple(f"site {k + 1}" for k in range(self.recruitment.sites))
 
     @property
     def dropout_rate(self) -> float:
         """Constant rate of leaving per month that gives `dropout_per_month`."""
         return float(-np.log1p(-self.dropout_per_month))
 
+    @property
+    def block(self) -> npt.NDArray[np.int64]:
+        """Arms of one block of the allocation, spread as evenly as their ratio allows."""
+        return _spread(self.allocation)
+
     def arms(self, n: int) -> npt.NDArray[np.int64]:
-        """Arm of each of `n` participants: 0 control, 1 active; participant i's arm does not depend on `n`."""
-        control, active = self.allocation
-        block = _spread(control, active)
-        return np.asarray(block[np.arange(n) % block.size])
+        """Arm of each of `n` participants when arms alternate; participant i's arm does not depend on `n`."""
+        return np.asarray(self.block[np.arange(n) % self.block.size])
 
     def randomised(self, n_per_arm: int) -> int:
         """Total number randomised when the control arm has `n_per_arm`.
@@ -112,17 +189,18 @@ class ParallelDesign:
         ValueError
             When `n_per_arm` does not fill whole blocks.
         """
-        control, active = self.allocation
+        control = self.allocation[0]
         if n_per_arm < 1 or n_per_arm % control:
+            ratio = ":".join(map(str, self.allocation))
             raise ValueError(
                 f"n_per_arm counts the control arm and must be a positive multiple of {control} under allocation "
-                f"{control}:{active}; got {n_per_arm}. Use {max(1, round(n_per_arm / control)) * control}."
+                f"{ratio}; got {n_per_arm}. Use {max(1, round(n_per_arm / control)) * control}."
             )
-        return n_per_arm + n_per_arm // control * active
+        return n_per_arm // control * sum(self.allocation)
 
 
-def _spread(control: int, active: int) -> npt.NDArray[np.int64]:
+def _spread(allocation: tuple[int, ...]) -> npt.NDArray[np.int64]:
     """Order one block so that the arms alternate as evenly as their ratio allows."""
-    position = np.concatenate([(np.arange(control) + 0.5) / control, (np.arange(active) + 0.5) / active])
-    arm = np.repeat([0, 1], [control, active])
+    position = np.concatenate([(np.arange(count) + 0.5) / count for count in allocation])
+    arm = np.repeat(np.arange(len(allocation)), allocation)
     return np.asarray(arm[np.lexsort((arm, position))], dtype=np.int64)

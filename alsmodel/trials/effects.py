@@ -1,16 +1,20 @@
 """What the active arm does to the disease in a virtual trial."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, final
 
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """A named treatment effect, acting from randomisation to the end of follow-up in everyone assigned to it.
+    """A named treatment effect in everyone assigned to it, by default from randomisation to the end of follow-up.
 
     The two parts are separate. `slowing` bends the mean path, and with it the hazard as far as the hazard hangs on
     the trajectory. `hazard_ratio` is the *direct* effect beside that; the total effect on survival is larger
@@ -31,6 +35,17 @@ class Effect:
         (and those who improve are made worse).
     hazard_ratio : float
         Direct multiplier of the hazard at a given trajectory; 1 is none.
+    hazard_ratio_periods : tuple of (float, float)
+        Non-proportional hazards: (first month, hazard ratio) of each period, months increasing; the ratio of the last
+        period holds on. Takes the place of `hazard_ratio`.
+    from_month : float
+        Month after randomisation at which the effect on the slope begins: a delayed onset.
+    to_month : float or None
+        Month at which it has washed out and the untreated slope is back; None is never. What was gained is kept.
+    by_phenotype : mapping of str to float
+        Share of the whole effect (on the log scale for hazards) that a phenotype has: 0 none, 1 all, the default.
+    by_arm : tuple of float
+        Share of the whole effect that each active arm has, as doses do; empty is all of it in every active arm.
     """
 
     name: str
@@ -38,6 +53,11 @@ class Effect:
     points_per_month: float = 0.0
     slope_spread: Literal["kept", "scaled"] = "kept"
     hazard_ratio: float = 1.0
+    hazard_ratio_periods: tuple[tuple[float, float], ...] = ()
+    from_month: float = 0.0
+    to_month: float | None = None
+    by_phenotype: Mapping[str, float] = field(default_factory=dict)
+    by_arm: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -54,16 +74,78 @@ class Effect:
         if not (np.isfinite(self.hazard_ratio) and self.hazard_ratio > 0):
             raise ValueError(f"hazard_ratio must be above 0, with 1 for no effect; got {self.hazard_ratio}.")
 
+        faults = [*self._timing_faults(), *self._share_faults()]
+        if faults:
+            raise ValueError(f"Effect {self.name!r}: " + " ".join(faults))
+
+    def _timing_faults(self) -> list[str]:
+        faults = []
+        starts = [start for start, _ in self.hazard_ratio_periods]
+        if self.hazard_ratio_periods and self.hazard_ratio != 1:
+            faults.append("hazard_ratio and hazard_ratio_periods are both given; keep one.")
+        if starts and (starts[0] < 0 or any(b <= a for a, b in pairwise(starts)) or not np.isfinite(starts).all()):
+            faults.append(f"hazard_ratio_periods start at increasing months from 0; got {starts}.")
+        if any(not (np.isfinite(ratio) and ratio > 0) for _, ratio in self.hazard_ratio_periods):
+            faults.append(f"each hazard ratio must be above 0; got {[ratio for _, ratio in self.hazard_ratio_periods]}.")
+        if not (np.isfinite(self.from_month) and self.from_month >= 0):
+            faults.append(f"from_month is months after randomisation, at least 0; got {self.from_month}.")
+        if self.to_month is not None and not self.to_month > self.from_month:
+            faults.append(f"to_month must lie after from_month ({self.from_month:g}); got {self.to_month}.")
+        return faults
+
+    def _share_faults(self) -> list[str]:
+        wrong = {f"by_phenotype.{name}": share for name, share in self.by_phenotype.items()} | {
+            f"by_arm[{a}]": share for a, share in enumerate(self.by_arm)
+        }
+        return [f"{name} is a share of the effect, 1 for all of it; got {share}." for name, share in wrong.items() if not abs(share) <= 5]
+
     @property
     def is_null(self) -> bool:
         """True when the arms are exchangeable: the sharp null."""
-        return self.slowing == 0 and self.points_per_month == 0 and self.hazard_ratio == 1
-
-    def slope(self, mean_slope: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Mean slopes under treatment, points per month, of those that are `mean_slope` without."""
-        return np.asarray(mean_slope * (1 - self.slowing) + self.points_per_month)
+        return (
+            self.slowing == 0
+            and self.points_per_month == 0
+            and self.hazard_ratio == 1
+            and all(r == 1 for _, r in self.hazard_ratio_periods)
+        )
 
     @property
-    def deviation_factor(self) -> float:
-        """What a participant's deviation from the mean slope is multiplied by."""
-        return 1 - self.slowing if self.slope_spread == "scaled" else 1.0
+    def changes(self) -> tuple[float, ...]:
+        """Months after randomisation at which the effect changes."""
+        ends = () if self.to_month is None else (self.to_month,)
+        return tuple(sorted({self.from_month, *ends, *(start for start, _ in self.hazard_ratio_periods)} - {0.0}))
+
+    def tables(self, edges: Floats, phenotypes: Sequence[str], arms: int) -> tuple[Floats, Floats, Floats, Floats]:
+        """What each arm does to each phenotype in each segment of time.
+
+        Parameters
+        ----------
+        edges : array, shape (S + 1,)
+            Months; all of `changes` up to the last edge are among them.
+        phenotypes : sequence of str
+            The groups, or one without a name.
+        arms : int
+            Control included; control gets no effect.
+
+        Returns
+        -------
+        mean_factor, deviation_factor, points, log_ratio : array, shape (arms, groups, S)
+            What multiplies the mean slope and a participant's deviation from it, points per month added, and the log
+            hazard added.
+        """
+        start = edges[:-1]
+        stop = np.inf if self.to_month is None else self.to_month
+        acts = ((start >= self.from_month) & (start < stop)).astype(np.float64)
+        doses = np.array(self.by_arm if self.by_arm else (1.0,) * (arms - 1), dtype=np.float64)
+        shares = np.array([self.by_phenotype.get(name, 1.0) for name in phenotypes], dtype=np.float64)
+        share = np.concatenate([[0.0], doses])[:, None, None] * shares[None, :, None]
+        mean = 1.0 - share * self.slowing * acts
+        deviation = mean if self.slope_spread == "scaled" else np.ones_like(mean)
+        return mean, deviation, share * self.points_per_month * acts, share * self._log_ratio(start)
+
+    def _log_ratio(self, start: Floats) -> Floats:
+        if not self.hazard_ratio_periods:
+            return np.full(start.size, np.log(self.hazard_ratio))
+        begins = np.array([begin for begin, _ in self.hazard_ratio_periods])
+        ratios = np.log(np.array([1.0, *(ratio for _, ratio in self.hazard_ratio_periods)]))
+        return np.asarray(ratios[np.searchsorted(begins, start, side="right")])

@@ -10,21 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, final
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
-from scipy.special import ndtri, stdtrit
 
-from alsmodel.settings import code_digest
-from alsmodel.trials.trial import Trial
+from alsmodel.trials.tally import Tally, proportion
+from alsmodel.trials.trial import Scenario, Trial
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["CODE", "COLUMNS", "PACKAGES", "PAIRED_COLUMNS", "OperatingCharacteristics", "Tally", "collect", "proportion"]
 
-#: Fields of one record per virtual trial, scenario and analysis.
-FIELDS = ("estimate", "standard_error", "df", "p_value", "benefit", "failed", "events", "true_value")
-
-#: Rooms whose code decides the numbers.
-CODE = ("alsmodel.trials", "alsmodel.estimators", "alsmodel.patients")
+#: Code that decides the records, and libraries beside the compilers.
+CODE = ("alsmodel.trials", "alsmodel.estimators", "alsmodel.patients", "alsmodel.clinical.prognosis", "alsmodel.clinical.units")
+PACKAGES = ("numba", "numpy", "scipy")
 
 #: Columns of `OperatingCharacteristics.table`, with what each means.
 COLUMNS = {
@@ -46,7 +41,28 @@ COLUMNS = {
     "bias_mcse": "its Monte Carlo standard error",
     "coverage": "share of all virtual trials whose confidence interval holds the true value",
     "coverage_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
-    "median_events": "median number of events, both arms",
+    "median_events": "median number of events, all arms",
+    "rmse": "root of the mean squared error against the true value",
+    "rmse_mcse": "its Monte Carlo standard error (delta method)",
+    "mean_participants": "mean number randomised when the trial stopped",
+    "participants_mcse": "its Monte Carlo standard error",
+    "mean_screened": "mean number of candidates screened for them",
+    "mean_duration": "mean calendar months to the data of the last analysis",
+    "duration_mcse": "its Monte Carlo standard error",
+    "stopped_efficacy": "share of all virtual trials stopped early with a claim",
+    "stopped_futility": "share of all virtual trials stopped early without one",
+    "records": "address of the records in the results folder",
+}
+
+#: Columns of `OperatingCharacteristics.paired`.
+PAIRED_COLUMNS = {
+    "scenario": "effect and size",
+    "analysis": "first analysis",
+    "other": "second analysis",
+    "difference": "power of the first minus power of the second, on the same virtual trials",
+    "difference_mcse": "its Monte Carlo standard error, from the trials in which they disagree",
+    "only_first": "share of virtual trials with a claim by the first alone",
+    "only_second": "share of virtual trials with a claim by the second alone",
 }
 
 
@@ -58,7 +74,9 @@ class OperatingCharacteristics:
     Attributes
     ----------
     table : polars.DataFrame
-        One row per scenario and analysis; columns as in `COLUMNS`.
+        One row per scenario and analysis; columns as in `COLUMNS`, and one per axis of the grid.
+    paired : polars.DataFrame
+        One row per scenario and pair of analyses; columns as in `PAIRED_COLUMNS`.
     settings : dict
         Everything that was simulated, as plain values.
     provenance : dict
@@ -66,6 +84,7 @@ class OperatingCharacteristics:
     """
 
     table: pl.DataFrame
+    paired: pl.DataFrame
     settings: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -78,6 +97,7 @@ class OperatingCharacteristics:
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir()
         self.table.write_parquet(fresh / "operating_characteristics.parquet", compression="zstd")
+        self.paired.write_parquet(fresh / "paired.parquet", compression="zstd")
         manifest = {"settings": self.settings, "provenance": self.provenance}
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         (fresh / "operating_characteristics.json").write_text(text, encoding="utf-8")
@@ -98,7 +118,8 @@ class OperatingCharacteristics:
         source = Path(folder)
         manifest = json.loads((source / "operating_characteristics.json").read_text(encoding="utf-8"))
         table = pl.read_parquet(source / "operating_characteristics.parquet")
-        return cls(table=table, settings=manifest["settings"], provenance=manifest["provenance"])
+        paired = pl.read_parquet(source / "paired.parquet")
+        return cls(table=table, paired=paired, settings=manifest["settings"], provenance=manifest["provenance"])
 
     def _shown(self) -> list[tuple[str, ...]]:
         heads = ("effect", "n per arm", "analysis", "power (MCSE)", "bias (MCSE)", "coverage", "failures")
@@ -129,76 +150,37 @@ class OperatingCharacteristics:
         return f"<table><caption>{caption}</caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def proportion(hits: int, of: int) -> tuple[float, float]:
-    """Share and its Monte Carlo standard error, smoothed so that no hit in 1000 does not claim an error of zero.
-
-    .. math:: \\sqrt{\\tilde p (1 - \\tilde p) / R}, \\qquad \\tilde p = (hits + 1/2) / (R + 1)
-    """
-    smooth = (hits + 0.5) / (of + 1)
-    return hits / of, float(np.sqrt(smooth * (1 - smooth) / of))
-
-
-def summarise(trial: Trial, records: Floats) -> OperatingCharacteristics:
-    """Turn records (effects, sizes, analyses, replicates, fields) into operating characteristics."""
-    rows = []
-    for e, effect in enumerate(trial.effects):
-        for s, n in enumerate(trial.n_per_arm):
-            for a, analysis in enumerate(trial.analyses):
-                head = {
-                    "scenario": f"{effect.name}, {n} per arm",
-                    "n_per_arm": n,
-                    "n_total": trial.design.randomised(n),
-                    "effect": effect.name,
-                    "analysis": analysis.label,
-                }
-                rows.append(head | _row(trial, dict(zip(FIELDS, records[e, s, a].T, strict=True))))
+def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str) -> OperatingCharacteristics:
+    """Turn the tallies of all scenarios, with the address of their records, into operating characteristics."""
+    rows, pairs = [], []
+    for scenario, digest, tally in tallies:
+        head = {
+            "scenario": scenario.name,
+            "n_per_arm": scenario.n_per_arm,
+            "n_total": scenario.participants,
+            "effect": scenario.effect.name,
+        }
+        at = {path: value if isinstance(value, bool | int | float | str) else str(value) for path, value in scenario.at}
+        rows += [head | {"analysis": label} | row | {"records": digest} | at for label, row in tally.rows()]
+        pairs += [{"scenario": scenario.name, **pair} for pair in tally.pairs()]
     kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.Float64)
-    kinds |= dict.fromkeys(("scenario", "effect", "analysis"), pl.String)
+    kinds |= dict.fromkeys(("scenario", "effect", "analysis", "records"), pl.String)
     kinds |= dict.fromkeys(("n_per_arm", "n_total", "replicates", "failures"), pl.Int64)
-    return OperatingCharacteristics(table=pl.DataFrame(rows, schema=kinds), settings=trial.plain(), provenance=_provenance(trial))
+    axes = {path: [row[path] for row in rows] for path in trial.axes}
+    table = pl.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], schema=kinds)
+    table = table.with_columns(pl.Series(path, values, strict=False) for path, values in axes.items())
+    paired: dict[str, Any] = dict.fromkeys(PAIRED_COLUMNS, pl.Float64) | dict.fromkeys(("scenario", "analysis", "other"), pl.String)
+    return OperatingCharacteristics(
+        table=table, paired=pl.DataFrame(pairs, schema=paired), settings=trial.plain(), provenance=_provenance(trial, code)
+    )
 
 
-def _row(trial: Trial, record: dict[str, Floats]) -> dict[str, Any]:
-    total = record["estimate"].size
-    benefit = record["benefit"] == 1
-    claims = trial.decision.rejects(record["p_value"], benefit)
-    power, mcse = proportion(int(claims.sum()), total)
-    estimate = record["estimate"][np.isfinite(record["estimate"])]
-    error = (record["estimate"] - record["true_value"])[np.isfinite(record["estimate"])]
-    stated = bool(np.isfinite(record["true_value"]).all())
-    level = 0.5 + 0.5 * trial.decision.interval
-    with np.errstate(invalid="ignore"):
-        reach = np.where(np.isinf(record["df"]), ndtri(level), stdtrit(record["df"], level)) * record["standard_error"]
-        covered = np.abs(record["estimate"] - record["true_value"]) <= reach
-    coverage, coverage_mcse = proportion(int(covered.sum()), total)
-    return {
-        "replicates": total,
-        "failures": int((record["failed"] == 1).sum()),
-        "power": power,
-        "mcse": mcse,
-        "benefit": float((claims & benefit).mean()),
-        "mean_estimate": _mean(estimate),
-        "mean_se": _mean(record["standard_error"][np.isfinite(record["standard_error"])]),
-        "empirical_sd": float(estimate.std(ddof=1)) if estimate.size > 1 else None,
-        "true_value": _mean(record["true_value"]) if stated else None,
-        "bias": _mean(error) if stated else None,
-        "bias_mcse": float(error.std(ddof=1) / np.sqrt(error.size)) if stated and error.size > 1 else None,
-        "coverage": coverage if stated else None,
-        "coverage_mcse": coverage_mcse if stated else None,
-        "median_events": float(np.median(record["events"])),
-    }
-
-
-def _mean(values: Floats) -> float | None:
-    return float(values.mean()) if values.size else None
-
-
-def _provenance(trial: Trial) -> dict[str, Any]:
+def _provenance(trial: Trial, code: str) -> dict[str, Any]:
     return {
         "alsmodel": version("alsmodel"),
         "python": ".".join(map(str, sys.version_info[:3])),
         "packages": {name: version(name) for name in ("numba", "numpy", "polars", "scipy")},
-        "code_digest": code_digest(CODE),
+        "code_digest": code,
         "seed": trial.seed,
         "population_words": list(trial.population_words()),
     }

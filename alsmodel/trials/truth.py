@@ -3,10 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from alsmodel.patients.course import Nature
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,39 +19,24 @@ PURPOSE_ROW = 102
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class Participants:
-    """The untreated participants of one virtual trial, as the generator takes them.
+@dataclass(frozen=True)
+class Untreated:
+    """The untreated candidates of a block of trials, as the generator takes them.
 
     Attributes
     ----------
-    intercept, slope, log_hazard : array, shape (n,)
-        Mean score at month 0 (points), mean slope (points per month) and log hazard beside the baseline.
-    random_cholesky : array, shape (2, 2)
-        Lower Cholesky factor of the covariance of intercept and slope deviations.
-    residual_sd : float
-        Points.
-    knots, log_baseline_hazard : array, shapes (K + 1,) and (K,)
-        Months where the baseline hazard changes, and its log per month in between; the last level holds on.
-    association_value, association_slope : float
-        Log hazard per point of current value, and per point per month of slope.
-    slope_skew : float
-        Skewness parameter of the slope deviation; 0 is normal.
-    population_slope : float
-        Mean slope of the population they come from, points per month.
+    nature : Nature
+        See `alsmodel.patients.course.Nature`.
+    centre_value, centre_slope : array, shape (R,)
+        Mean score at month 0 (points) and mean slope (points per month) of the population they come from.
+    draw : array of int, shape (R,)
+        Which posterior draw each trial has; 0 when the truth is given by numbers.
     """
 
-    intercept: Floats
-    slope: Floats
-    log_hazard: Floats
-    random_cholesky: Floats
-    residual_sd: float
-    knots: Floats
-    log_baseline_hazard: Floats
-    association_value: float
-    association_slope: float
-    slope_skew: float
-    population_slope: float
+    nature: "Nature"
+    centre_value: Floats
+    centre_slope: Floats
+    draw: npt.NDArray[np.int64]
 
 
 @final
@@ -121,23 +109,26 @@ class NamedTruth:
         """Everything that decides who the participants are, as plain values."""
         return asdict(self)
 
-    def draw(self, key: np.uint64, n: int) -> Participants:
-        """Give the first `n` participants of the virtual trial with this stream key."""
+    def block(self, keys: npt.NDArray[np.uint64], n: int) -> Untreated:
+        """Give the candidates of the virtual trials with these stream keys; all `n` of a trial are alike."""
+        from alsmodel.patients.course import Nature
+
+        size = keys.size
         sd0, sd1, r = self.intercept_sd, self.slope_sd, self.correlation
-        level = np.log(self.hazard) - self.association_value * self.intercept_mean
-        return Participants(
-            intercept=np.full(n, float(self.intercept_mean)),
-            slope=np.full(n, float(self.slope_mean)),
-            log_hazard=np.zeros(n),
-            random_cholesky=np.array([[sd0, 0.0], [r * sd1, np.sqrt(1 - r * r) * sd1]]),
-            residual_sd=float(self.residual_sd),
-            knots=np.array([*self.hazard_knots, np.inf]),
-            log_baseline_hazard=level - self.association_slope * self.slope_mean,
-            association_value=float(self.association_value),
-            association_slope=float(self.association_slope),
-            slope_skew=float(self.slope_skew),
-            population_slope=float(self.slope_mean),
+        level = np.log(self.hazard) - self.association_value * self.intercept_mean - self.association_slope * self.slope_mean
+        nature = Nature(
+            intercept=np.full((size, 1), float(self.intercept_mean)),
+            slope=np.full((size, 1), float(self.slope_mean)),
+            log_hazard=np.zeros((size, 1)),
+            cholesky=np.tile(np.array([[sd0, 0.0], [r * sd1, np.sqrt(1 - r * r) * sd1]]), (size, 1, 1)),
+            residual_sd=np.full(size, float(self.residual_sd)),
+            edges=np.array([*self.hazard_knots, np.inf], dtype=np.float64),
+            log_baseline=np.tile(level, (size, 1)),
+            association_value=np.full(size, float(self.association_value)),
+            association_slope=np.full(size, float(self.association_slope)),
+            skew=float(self.slope_skew),
         )
+        return Untreated(nature, nature.intercept[:, 0], nature.slope[:, 0], np.zeros(size, dtype=np.int64))
 
 
 _SHAPES = {
@@ -228,27 +219,26 @@ class PosteriorTruth:
         draws, people = self.slope.shape
         return {"kind": "posterior", "draws": draws, "participants": people, "sha256": digest.hexdigest()}
 
-    def draw(self, key: np.uint64, n: int) -> Participants:
-        """Give the first `n` participants of the virtual trial with this stream key."""
-        from alsmodel.patients.streams import uniforms  # here: reading a study file must not wait for numba
+    def block(self, keys: npt.NDArray[np.uint64], n: int) -> Untreated:
+        """Give the first `n` candidates of the virtual trials with these stream keys."""
+        from alsmodel.patients.course import Nature, draws  # here: reading a study file must not wait for numba
 
-        draws, people = self.slope.shape
-        d = int(uniforms(key, 1, PURPOSE_DRAW, 1)[0, 0] * draws)
-        rows = (uniforms(key, n, PURPOSE_ROW, 1)[:, 0] * people).astype(np.int64)
-        return Participants(
-            # Copies: in a worker the draws may be read-only, which would compile the generator a second time.
-            intercept=np.array(self.intercept[d, rows]),
-            slope=np.array(self.slope[d, rows]),
-            log_hazard=np.array(self.log_hazard[d, rows]),
-            random_cholesky=np.array(self.random_cholesky[d]),
-            residual_sd=float(self.residual_sd[d]),
-            knots=np.array(self.knots),
-            log_baseline_hazard=np.array(self.log_baseline_hazard[d]),
-            association_value=float(self.association_value[d]),
-            association_slope=float(self.association_slope[d]),
-            slope_skew=0.0,
-            population_slope=float(self.slope[d].mean()),
+        total, people = self.slope.shape
+        d = (draws(keys, 0, 1, PURPOSE_DRAW, False)[:, 0] * total).astype(np.int64)
+        rows = (draws(keys, 0, n, PURPOSE_ROW, False) * people).astype(np.int64)
+        nature = Nature(
+            intercept=self.intercept[d[:, None], rows],
+            slope=self.slope[d[:, None], rows],
+            log_hazard=self.log_hazard[d[:, None], rows],
+            cholesky=np.ascontiguousarray(self.random_cholesky[d]),
+            residual_sd=self.residual_sd[d],
+            edges=np.append(np.array(self.knots[:-1]), np.inf),
+            log_baseline=np.ascontiguousarray(self.log_baseline_hazard[d]),
+            association_value=self.association_value[d],
+            association_slope=self.association_slope[d],
+            skew=0.0,
         )
+        return Untreated(nature, self.intercept[d].mean(axis=1), self.slope[d].mean(axis=1), d)
 
 
 type Truth = NamedTruth | PosteriorTruth

@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
+from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, follow
 from alsmodel.patients.streams import stream_key
-from alsmodel.patients.trial import event_month, segment_inverse, segment_mass, simulate_trial, skewed
+from alsmodel.patients.trial import event_month, segment_inverse, segment_mass, skewed
 
 KNOTS = np.array([0.0, 4.0, 9.0, np.inf])
 LEVELS = np.array([-1.2, -0.6, -0.9])
@@ -32,8 +33,25 @@ def run(n: int, key: int = 1, **changes: Any) -> tuple[NDArray[np.float64], NDAr
         "dropout_rate": 0.02,
         "key": stream_key(key),
     } | changes
-    result: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]] = simulate_trial(**settings)
-    return result
+    s = settings
+    people = np.arange(n)[None]
+    rows = {name: np.asarray(s[name], dtype=np.float64)[None] for name in ("intercept", "slope", "log_hazard")}
+    one = {name: np.array([s[name]]) for name in ("residual_sd", "association_value", "association_slope")}
+    nature = Nature(
+        **rows, **one, cholesky=np.array(s["random_cholesky"])[None], edges=s["knots"],
+        log_baseline=np.array(s["log_baseline_hazard"])[None], skew=float(s.get("skew", 0.0)),
+    )  # fmt: skip
+    table = np.ones((1, 1, s["knots"].size - 1))
+    rate = s["dropout_rate"]
+    leaving = Leaving(float(np.log(rate)) if rate > 0 else -np.inf, 0.0, 0.0, np.zeros(1), np.zeros(1))
+    visits = np.asarray(s["visit_times"], dtype=np.float64)
+    schedule = Schedule(visits, 0 * visits, 0 * visits, float(s["duration"]), float(s.get("missing_probability", 0.0)), False)
+    keys = np.array([s["key"]], dtype=np.uint64)
+    nobody = np.zeros((1, n), dtype=np.int64)
+    scores, _, time, event, _ = follow(
+        keys, people, nobody, nobody.copy(), nature, Treatments(table, table.copy(), 0 * table, 0 * table), leaving, schedule
+    )
+    return scores[0], time[0], event[0]
 
 
 @pytest.mark.parametrize("growth", [-0.4, -1e-12, 0.0, 1e-300, 1e-9, 0.3])

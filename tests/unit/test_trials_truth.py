@@ -5,7 +5,7 @@ import pytest
 
 from alsmodel.patients.streams import stream_key
 from alsmodel.trials import Effect, NamedTruth, ParallelDesign, PosteriorTruth, Trial
-from alsmodel.trials.run import observe
+from alsmodel.trials.world import enrol, observe
 
 KEY = stream_key(3, 5)
 NO_DEATHS = {"hazard": (1e-12,), "association_value": 0.0}
@@ -30,7 +30,9 @@ def followed(truth, effect, n=40_000, duration=12.0):
     design = ParallelDesign(visits=(0.0, duration), duration=duration, dropout_per_month=0.0, missing_visit_probability=0.0)
     trial = Trial(truth=truth, design=design)
     arm = design.arms(n)
-    return *observe(trial, truth.draw(KEY, n), effect, arm, KEY), arm
+    keys = np.array([KEY], dtype=np.uint64)
+    seen = observe(design, trial.population, enrol(trial, keys, n), effect, arm[None], keys)
+    return seen.scores[0], seen.event_time[0], seen.event[0], arm
 
 
 def test_named_population_has_the_moments_it_was_given():
@@ -86,15 +88,17 @@ def test_arms_share_their_participants_under_the_null():
 def test_posterior_participants_are_rows_of_one_draw_and_the_first_of_more():
     given = population()
     truth = PosteriorTruth.of(given)
-    few, many = truth.draw(KEY, 10), truth.draw(KEY, 25)
-    np.testing.assert_array_equal(few.slope, many.slope[:10])
-    d = int(np.flatnonzero(np.isclose(given["slope"].mean(axis=1), many.population_slope))[0])
-    rows = [int(np.flatnonzero(given["slope"][d] == s)[0]) for s in many.slope]
-    np.testing.assert_array_equal(many.intercept, given["intercept"][d, rows])
-    np.testing.assert_array_equal(many.log_hazard, given["log_hazard"][d, rows])
+    keys = np.array([KEY], dtype=np.uint64)
+    few, many = truth.block(keys, 10), truth.block(keys, 25)
+    np.testing.assert_array_equal(few.nature.slope, many.nature.slope[:, :10])
+    d = int(np.flatnonzero(np.isclose(given["slope"].mean(axis=1), many.centre_slope[0]))[0])
+    assert many.draw[0] == d
+    rows = [int(np.flatnonzero(given["slope"][d] == s)[0]) for s in many.nature.slope[0]]
+    np.testing.assert_array_equal(many.nature.intercept[0], given["intercept"][d, rows])
+    np.testing.assert_array_equal(many.nature.log_hazard[0], given["log_hazard"][d, rows])
     assert len(set(rows)) > 1
-    means = {truth.draw(stream_key(3, r), 2).population_slope for r in range(40)}
-    assert len(means) == 4  # every draw is used
+    drawn = truth.block(np.array([stream_key(3, r) for r in range(40)], dtype=np.uint64), 2).draw
+    assert len(set(drawn.tolist())) == 4  # every draw is used
 
 
 def test_posterior_draws_that_do_not_fit_are_refused():

@@ -1,0 +1,319 @@
+"""The generator of a block of virtual trials: paths that treatment bends, events, leaving, visits.
+
+Between two edges a participant's true score is a straight line, so that the hazard of the event and that of leaving
+are exponential in time there and both times are found exactly (see `alsmodel.patients.trial`). Edges are the months
+where the baseline hazard or what an arm does to slope or hazard changes.
+
+    value_i(t):  value_i(0) = intercept_i + b0_i,   d value_i / dt = slope_i m[a,g,s] + b1_i d[a,g,s] + p[a,g,s]
+    log hazard:  log_baseline[s] + log_hazard_i + h[a,g,s] + a_v value_i(t) + a_s d value_i / dt
+    log leaving: log_rate + c_v (value_i(t) - centre) + c_s (d value_i / dt - centre slope)
+
+with arm a, group g (phenotype) and segment s. Every random number is addressed by (trial key, participant, purpose,
+visit), so trials with one key share their participants whatever is done to them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from alsmodel.patients.streams import normal, uniform
+from alsmodel.patients.trial import segment_inverse, segment_mass, skewed
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+PURPOSE_INTERCEPT = 0
+PURPOSE_SLOPE = 1
+PURPOSE_RESIDUAL = 2
+PURPOSE_EVENT = 3
+PURPOSE_DROPOUT = 4
+PURPOSE_MISSING = 5
+PURPOSE_WINDOW = 6
+
+
+class Nature(NamedTuple):
+    """How the participants of R trials decline and die when untreated; P is 1 (everyone alike) or n.
+
+    ``intercept``, ``slope``, ``log_hazard`` (R, P): points, points per month, log hazard beside the baseline.
+    ``cholesky`` (R, 2, 2): lower factor of the covariance of (b0, b1). ``residual_sd``, ``association_value``,
+    ``association_slope`` (R,). ``edges`` (S + 1,): months, from 0; the last may be infinite and the last level holds
+    on. ``log_baseline`` (R, S): log hazard per month. ``skew``: see `alsmodel.patients.trial.skewed`.
+    """
+
+    intercept: Floats
+    slope: Floats
+    log_hazard: Floats
+    cholesky: Floats
+    residual_sd: Floats
+    edges: Floats
+    log_baseline: Floats
+    association_value: Floats
+    association_slope: Floats
+    skew: float
+
+
+class Treatments(NamedTuple):
+    """What each arm does, by arm, group and segment: factor of the mean slope, factor of the deviation, points per month, log hazard."""
+
+    mean_factor: Floats
+    deviation_factor: Floats
+    points: Floats
+    log_ratio: Floats
+
+
+class Leaving(NamedTuple):
+    """How participants leave: ``log_rate`` per month (-inf: nobody does), log hazard per point and per point a month, and centres (R,)."""
+
+    log_rate: float
+    per_point: float
+    per_slope: float
+    centre_value: Floats
+    centre_slope: Floats
+
+
+class Schedule(NamedTuple):
+    """When and how participants are seen.
+
+    ``months`` (V,) planned, ``window`` (V,) half-width in months, ``extra_sd`` (V,) points beside the residual,
+    ``duration`` months, ``missing`` chance that a visit after month 0 is missed, ``vital_status`` whether events are
+    known after leaving.
+    """
+
+    months: Floats
+    window: Floats
+    extra_sd: Floats
+    duration: float
+    missing: float
+    vital_status: bool
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def first_month(
+    mass: float, edges: Floats, log_base: Floats, levels: Floats, rates: Floats, shifts: Floats,
+    offset: float, per_point: float, per_slope: float, horizon: float,
+) -> float:  # fmt: skip
+    """Month at which `mass` of cumulative hazard is used up along a bent path, infinite beyond `horizon`.
+
+    Parameters
+    ----------
+    mass : float
+        An exponential draw with mean 1.
+    edges, log_base : array, shapes (S + 1,) and (S,)
+        Months, and log hazard per month in between; the last level holds on.
+    levels, rates, shifts : array, shape (S,)
+        True score where each segment starts, its slope there, and the log hazard added there.
+    offset, per_point, per_slope : float
+        Log hazard beside, per point of score, and per point per month.
+    horizon : float
+        Months after which nothing is looked for.
+    """
+    last = log_base.size - 1
+    for s in range(last + 1):
+        start = edges[s]
+        if start >= horizon:
+            return np.inf
+        stop = horizon if s == last else min(edges[s + 1], horizon)
+        log_rate = log_base[s] + offset + shifts[s] + per_point * levels[s] + per_slope * rates[s]
+        growth = per_point * rates[s]
+        wait = segment_inverse(log_rate, growth, mass)
+        if start + wait <= stop:
+            return float(start + wait)
+        mass -= segment_mass(log_rate, growth, stop - start)
+        if mass <= 0.0:
+            # Only rounding at the segment's end leads here: the time is the boundary itself.
+            return float(stop)
+    return np.inf
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def hidden(key: np.uint64, person: int, cholesky: Floats, skew: float) -> tuple[float, float]:
+    """Deviations (b0, b1) of one participant from the mean intercept (points) and slope (points per month)."""
+    z0 = normal(key, person, PURPOSE_INTERCEPT, 0)
+    z1 = skewed(normal(key, person, PURPOSE_SLOPE, 0), skew)
+    return cholesky[0, 0] * z0, cholesky[1, 0] * z0 + cholesky[1, 1] * z1
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def hidden_block(keys: NDArray[np.uint64], first: int, n: int, cholesky: Floats, skew: float) -> tuple[Floats, Floats]:
+    """Deviations of participants `first` to `first + n` of each trial; two arrays of shape (R, n)."""
+    b0, b1 = np.empty((keys.size, n)), np.empty((keys.size, n))
+    for r in range(keys.size):
+        for i in range(n):
+            b0[r, i], b1[r, i] = hidden(keys[r], first + i, cholesky[r], skew)
+    return b0, b1
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def true_paths(
+    keys: NDArray[np.uint64], person: Integers, arm: Integers, group: Integers, nature: Nature, treatments: Treatments, months: Floats
+) -> Floats:
+    """True scores at `months` (V,), increasing, of the participants of R trials, as if nobody could die; shape (R, n, V)."""
+    trials, n = person.shape
+    segments = nature.edges.size - 1
+    values = np.empty((trials, n, months.size))
+    for r in range(trials):
+        for i in range(n):
+            b0, b1 = hidden(keys[r], person[r, i], nature.cholesky[r], nature.skew)
+            a, g = max(arm[r, i], 0), group[r, i]
+            p = i if nature.slope.shape[1] > 1 else 0
+            level, v = nature.intercept[r, p] + b0, 0
+            for s in range(segments):
+                rate = (
+                    nature.slope[r, p] * treatments.mean_factor[a, g, s]
+                    + b1 * treatments.deviation_factor[a, g, s]
+                    + treatments.points[a, g, s]
+                )
+                while v < months.size and (months[v] <= nature.edges[s + 1] or s + 1 == segments):
+                    values[r, i, v] = level + rate * (months[v] - nature.edges[s])
+                    v += 1
+                if s + 1 < segments:
+                    level += rate * (nature.edges[s + 1] - nature.edges[s])
+    return values
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def follow(
+    keys: NDArray[np.uint64],
+    person: Integers,
+    arm: Integers,
+    group: Integers,
+    nature: Nature,
+    treatments: Treatments,
+    leaving: Leaving,
+    schedule: Schedule,
+) -> tuple[Floats, Floats, Floats, Integers, Floats]:
+    """Simulate the participants of a block of trials from randomisation to the end of their follow-up.
+
+    Parameters
+    ----------
+    keys : array of uint64, shape (R,)
+        Stream key of each trial.
+    person, arm, group : array of int, shape (R, n)
+        Number of the participant in the trial's stream, assigned arm, and group (phenotype); an arm below 0 is followed as arm 0.
+    nature, treatments, leaving, schedule
+        See the classes of these names.
+
+    Returns
+    -------
+    scores, months : array, shape (R, n, V)
+        Scores in points, unrounded and unbounded, NaN where none was taken; and the months at which visits fall.
+    event_time : array, shape (R, n)
+        Month of the event or of the end of observation.
+    event : array of int, shape (R, n)
+        1 if `event_time` is an event.
+    left : array, shape (R, n)
+        Month of leaving, infinite if never.
+    """
+    trials, n = person.shape
+    visits = schedule.months.size
+    segments = nature.edges.size - 1
+    scores = np.full((trials, n, visits), np.nan)
+    months = np.empty((trials, n, visits))
+    event_time = np.empty((trials, n))
+    event = np.zeros((trials, n), dtype=np.int64)
+    left = np.full((trials, n), np.inf)
+    levels, rates, shifts = np.empty(segments), np.empty(segments), np.empty(segments)
+    steady = np.full(segments, leaving.log_rate)
+    nothing = np.zeros(segments)
+    for r in range(trials):
+        key = keys[r]
+        av, as_ = nature.association_value[r], nature.association_slope[r]
+        residual = nature.residual_sd[r]
+        for i in range(n):
+            who = person[r, i]
+            b0, b1 = hidden(key, who, nature.cholesky[r], nature.skew)
+            a, g = max(arm[r, i], 0), group[r, i]
+            p = i if nature.slope.shape[1] > 1 else 0
+            level = nature.intercept[r, p] + b0
+            for s in range(segments):
+                rate = (
+                    nature.slope[r, p] * treatments.mean_factor[a, g, s]
+                    + b1 * treatments.deviation_factor[a, g, s]
+                    + treatments.points[a, g, s]
+                )
+                levels[s], rates[s], shifts[s] = level, rate, treatments.log_ratio[a, g, s]
+                if s + 1 < segments:
+                    level += rate * (nature.edges[s + 1] - nature.edges[s])
+            end = schedule.duration
+            if leaving.log_rate > -np.inf:
+                mass = -np.log(uniform(key, who, PURPOSE_DROPOUT, 0))
+                offset = -leaving.per_point * leaving.centre_value[r] - leaving.per_slope * leaving.centre_slope[r]
+                left[r, i] = first_month(
+                    mass, nature.edges, steady, levels, rates, nothing, offset, leaving.per_point, leaving.per_slope, schedule.duration
+                )
+            watched = end if schedule.vital_status else min(end, left[r, i])
+            mass = -np.log(uniform(key, who, PURPOSE_EVENT, 0))
+            died = first_month(mass, nature.edges, nature.log_baseline[r], levels, rates, shifts, nature.log_hazard[r, p], av, as_, watched)
+            if died <= watched:
+                event[r, i] = 1
+                watched = died
+                if left[r, i] >= died:
+                    left[r, i] = np.inf
+            event_time[r, i] = watched
+            seen = min(watched, left[r, i])
+            s = 0
+            for v in range(visits):
+                t = schedule.months[v]
+                if schedule.window[v] > 0.0 and t > 0.0:
+                    t += schedule.window[v] * (2.0 * uniform(key, who, PURPOSE_WINDOW, v) - 1.0)
+                months[r, i, v] = t
+                if t > seen:
+                    continue
+                if schedule.missing > 0.0 and t > 0.0 and uniform(key, who, PURPOSE_MISSING, v) < schedule.missing:
+                    continue
+                while s + 1 < segments and t > nature.edges[s + 1]:
+                    s += 1
+                noise = residual if schedule.extra_sd[v] == 0.0 else np.sqrt(residual**2 + schedule.extra_sd[v] ** 2)
+                score = levels[s] + rates[s] * (t - nature.edges[s])
+                scores[r, i, v] = score + noise * normal(key, who, PURPOSE_RESIDUAL, v)
+    return scores, months, event_time, event, left
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def cut(
+    scores: Floats, months: Floats, event_time: Floats, event: Integers, arm: Integers, enrolled: Floats, cutoff: Floats
+) -> tuple[Floats, Floats, Integers, Integers]:
+    """What is known of R trials at a calendar month each: later scores and events are taken away.
+
+    Parameters
+    ----------
+    scores, months, event_time, event, arm
+        As from `follow`.
+    enrolled : array, shape (R, n)
+        Calendar month of randomisation.
+    cutoff : array, shape (R,)
+        Calendar month at which the data are closed.
+
+    Returns
+    -------
+    scores, event_time, event, arm
+        As given, up to the cutoff; arm -1 for those not randomised by then.
+    """
+    trials, n, visits = scores.shape
+    out, time = np.full(scores.shape, np.nan), np.empty((trials, n))
+    seen, who = np.zeros((trials, n), dtype=np.int64), np.full((trials, n), -1, dtype=np.int64)
+    for r in range(trials):
+        for i in range(n):
+            known = cutoff[r] - enrolled[r, i]
+            if known < 0.0:
+                time[r, i] = 0.0
+                continue
+            who[r, i] = arm[r, i]
+            for v in range(visits):
+                if months[r, i, v] <= known:
+                    out[r, i, v] = scores[r, i, v]
+            time[r, i] = min(event_time[r, i], known)
+            seen[r, i] = event[r, i] if event_time[r, i] <= known else 0
+    return out, time, seen, who
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def draws(keys: NDArray[np.uint64], first: int, n: int, purpose: int, gaussian: bool) -> Floats:
+    """Uniform or standard normal numbers of participants `first` to `first + n` of each trial; shape (R, n)."""
+    table = np.empty((keys.size, n))
+    for r in range(keys.size):
+        for i in range(n):
+            table[r, i] = normal(keys[r], first + i, purpose, 0) if gaussian else uniform(keys[r], first + i, purpose, 0)
+    return table

@@ -1,0 +1,210 @@
+"""One block of virtual trials: enrol, follow, look, analyse. The unit of work of every executor.
+
+Every number of replicate r comes from the stream key ``SeedSequence(seed, spawn_key=(stream, population words, r))``,
+so a record does not depend on workers, block size, order, or what else is in the block.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from alsmodel.patients.course import cut
+from alsmodel.patients.streams import stream_key
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData
+from alsmodel.trials.designs import ParallelDesign
+from alsmodel.trials.trial import Scenario, Trial
+from alsmodel.trials.world import Enrolled, Integers, Keys, Observed, assign, enrol, first, observe
+
+Floats = npt.NDArray[np.float64]
+
+#: First word of every spawn key of this room; other rooms use other numbers.
+TRIAL_STREAM = 2
+#: Stream of counterfactual twins, and of trials that confirm a searched design.
+TWIN_STREAM, CONFIRM_STREAM = 3, 4
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """Replicates `start` to `stop` of some scenarios that share their population."""
+
+    scenarios: tuple[Scenario, ...]
+    start: int
+    stop: int
+    stream: int = TRIAL_STREAM
+
+
+def trial_keys(trial: Trial, start: int, stop: int, stream: int = TRIAL_STREAM) -> Keys:
+    """Stream keys of replicates `start` to `stop`, shape (stop - start,)."""
+    words = trial.population_words()
+    return np.array([stream_key(trial.seed, stream, *words, r) for r in range(start, stop)], dtype=np.uint64)
+
+
+def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
+    """Simulate and analyse the replicates of a task.
+
+    Returns
+    -------
+    list of dict
+        One per scenario, in order: columns as in `alsmodel.trials.parts.SCHEMA`, without ``scenario``.
+    """
+    trial = task.scenarios[0].trial
+    keys = trial_keys(trial, task.start, task.stop, task.stream)
+    most = max(scenario.participants for scenario in task.scenarios)
+    enrolled = enrol(trial, keys, most)
+    followed: dict[tuple[str, str], tuple[Integers, Observed]] = {}
+    out = []
+    # Scenarios with one effect and one way of assigning share what happened, cut to their size.
+    for scenario in task.scenarios:
+        design = scenario.trial.design
+        address = (repr(scenario.effect), repr((design.allocation, design.randomisation)))
+        if address not in followed:
+            arm = assign(design, enrolled, keys)
+            followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys)
+        arm, seen = followed[address]
+        out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.participants), task.start))
+    return out
+
+
+def _sized(enrolled: Enrolled, arm: Integers, seen: Observed, n: int) -> tuple[Enrolled, Integers, Observed]:
+    if arm.shape[1] == n:
+        return enrolled, arm, seen
+    parts = {name: np.ascontiguousarray(getattr(seen, name)[:, :n]) for name in ("scores", "months", "event_time", "event", "left")}
+    return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """The data of R trials at one analysis, and when that was.
+
+    Attributes
+    ----------
+    data : TrialData
+    month : array, shape (R,)
+        Calendar month.
+    left : array of int, shape (R,)
+        Participants who had left.
+    """
+
+    data: TrialData
+    month: Floats
+    left: Integers
+
+
+def open_data(design: ParallelDesign, enrolled: Enrolled, arm: Integers, seen: Observed, month: Floats | None) -> Opened:
+    """What is known of each trial at a calendar month; None is the end of everyone's follow-up."""
+    end = final_month(design, enrolled)
+    actual = seen.months if design.visit_window_days > 0 else None
+    shared: dict[str, Any] = {"months": np.array(design.visits, dtype=np.float64), "actual": actual, "columns": enrolled.columns}
+    if month is None:
+        data = TrialData(scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, **shared)
+        return Opened(data=data, month=end, left=np.isfinite(seen.left).sum(axis=1))
+    scores, time, event, who = cut(seen.scores, seen.months, seen.event_time, seen.event, arm, enrolled.month, month)
+    data = TrialData(scores=scores, arm=who, event_time=time, event=event, **shared)
+    return Opened(data=data, month=month, left=(enrolled.month + seen.left <= month[:, None]).sum(axis=1))
+
+
+def final_month(design: ParallelDesign, enrolled: Enrolled) -> Floats:
+    """Calendar month at which the last participant has been followed to the end."""
+    return np.asarray(enrolled.month.max(axis=1) + design.duration)
+
+
+@final
+@dataclass(frozen=True)
+class Looked:
+    """One look at R trials: which are still running, what the deciding analysis found, and which stop."""
+
+    number: int
+    running: npt.NDArray[np.bool_]
+    opened: Opened
+    result: Analysed
+    z: Floats
+    efficacy: npt.NDArray[np.bool_]
+    futility: npt.NDArray[np.bool_]
+
+
+def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed) -> Iterator[Looked]:
+    """Open the data look by look, the final analysis left out; a trial whose look falls at its end is not opened for it."""
+    design = scenario.trial.design
+    if not design.looks:
+        return
+    efficacy, futility = design.z_bounds
+    end = final_month(design, enrolled)
+    running = np.ones(end.shape, dtype=np.bool_)
+    before = np.full(end.shape, -np.inf)
+    for k, look in enumerate(design.looks):
+        month = look.cutoff(enrolled.month, seen.event_time, seen.event, end)
+        open_now = running & (month < end) & (month > before)
+        before = np.maximum(before, month)
+        opened = open_data(design, enrolled, arm, seen, month)
+        result = scenario.trial.analyses[0].analyse(opened.data)
+        z = z_of(result)
+        with np.errstate(invalid="ignore"):
+            wins, fails = open_now & (z >= efficacy[k]), open_now & (z <= futility[k])
+        yield Looked(k + 1, open_now, opened, result, z, wins, fails)
+        running = running & ~wins & ~fails
+
+
+def z_of(result: Analysed) -> Floats:
+    """Result on the normal scale, positive in favour of the active arm; NaN where failed."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        size = -ndtri(np.maximum(result.p_value, 1e-300) / 2)
+    return np.asarray(np.where(result.failed, np.nan, np.where(result.benefit, size, -size)))
+
+
+def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, start: int) -> dict[str, npt.NDArray[Any]]:
+    design, analyses = scenario.trial.design, scenario.trial.analyses
+    trials = arm.shape[0]
+    month = np.full(trials, np.inf)
+    look = np.full(trials, len(design.looks) + 1)
+    stop = np.full(trials, "end", dtype="<U8")
+    for seen_at in looks_of(scenario, enrolled, arm, seen):
+        for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility")):
+            month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
+    early = np.isfinite(month).any()
+    opened = open_data(design, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
+    rows = [_columns(analysis, analysis.analyse(opened.data)) for analysis in analyses]
+    data = opened.data
+    inside = np.broadcast_to(data.arm >= 0, data.event.shape)
+    shared = {
+        "replicate": np.arange(start, start + trials),
+        "participants": inside.sum(axis=1),
+        "screened": np.where(inside, enrolled.screened, 0).max(axis=1),
+        "events": data.event.sum(axis=1),
+        "left": opened.left,
+        "look": look,
+        "stop": stop,
+        "duration": opened.month,
+        "draw": enrolled.draw,
+    }
+    # Replicate by replicate, so that a part reads as a list of trials.
+    tall = {name: np.repeat(np.asarray(values), len(analyses)) for name, values in shared.items()}
+    return tall | {name: np.stack([row[name] for row in rows], axis=1).ravel() for name in rows[0]}
+
+
+def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDArray[Any]]:
+    size = result.estimate.shape
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = result.estimate / result.standard_error if result.statistic is None else result.statistic
+    words = np.where(result.failed, "failed", "ok") if result.status is None else result.status
+    return {
+        "analysis": np.full(size, analysis.label, dtype=object),
+        "estimate": result.estimate,
+        "standard_error": result.standard_error,
+        "df": result.df,
+        "statistic": statistic,
+        "p_value": result.p_value,
+        "benefit": result.benefit,
+        "failed": result.failed,
+        "status": words.astype(object),
+    }
+
+
+def one_replicate(scenario: Scenario) -> Scenario:
+    """The smallest form of a scenario that runs the same code, for compiling."""
+    return replace(scenario, n_per_arm=min(scenario.n_per_arm, 20 * scenario.trial.design.allocation[0]))

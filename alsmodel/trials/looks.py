@@ -1,0 +1,97 @@
+"""Interim looks: when the data are opened, and the bounds that stop a trial."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from alsmodel.trials.sequential import GroupSequential
+
+Floats = npt.NDArray[np.float64]
+When = Literal["month", "enrolled", "followed", "events"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One interim look.
+
+    Attributes
+    ----------
+    when : "month", "enrolled", "followed" or "events"
+        What opens the data: a calendar month; a share of the participants being randomised; a share of them being
+        randomised `after` months ago; a number of events.
+    at : float
+        The month, the share (0 to 1) of the planned participants, or the number of events.
+    after : float
+        Months of follow-up, for "followed".
+    """
+
+    when: When
+    at: float
+    after: float = 0.0
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.when in ("enrolled", "followed") and not 0 < self.at <= 1:
+            faults.append(f"a look by {self.when!r} is at a share of the planned participants between 0 and 1; got {self.at}.")
+        if self.when in ("month", "events") and not (np.isfinite(self.at) and self.at > 0):
+            faults.append(f"a look by {self.when!r} needs at above 0, since nothing is known before; got {self.at}.")
+        if self.when == "followed" and not self.after > 0:
+            faults.append(f"a look before anyone is followed: after must be above 0 months; got {self.after}.")
+        if faults:
+            raise ValueError(" ".join(faults))
+
+    def cutoff(self, enrolled: Floats, event_time: Floats, event: npt.NDArray[np.int64], final_month: Floats) -> Floats:
+        """Calendar month of the look in each trial, at latest the final analysis; shape (R,)."""
+        if self.when == "month":
+            return np.asarray(np.minimum(self.at, final_month))
+        if self.when == "events":
+            times = np.sort(np.where(event == 1, enrolled + event_time, np.inf), axis=1)
+            place = int(np.ceil(self.at)) - 1
+            reached = times[:, place] if place < times.shape[1] else np.full(final_month.shape, np.inf)
+            return np.asarray(np.minimum(reached, final_month))
+        place = max(int(np.ceil(self.at * enrolled.shape[1])), 1) - 1
+        return np.asarray(np.minimum(np.sort(enrolled, axis=1)[:, place] + self.after, final_month))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FixedBounds:
+    """Bounds given as numbers on the z scale, positive in favour of the active arm.
+
+    Attributes
+    ----------
+    efficacy : tuple of float
+        One per look and one for the final analysis; a trial stops with a claim at or above it.
+    futility : tuple of float
+        One per look; a trial stops without a claim at or below it. Empty is none.
+    """
+
+    efficacy: tuple[float, ...]
+    futility: tuple[float, ...] = ()
+    kind: Literal["fixed"] = "fixed"
+
+    def __post_init__(self) -> None:
+        if not self.efficacy:
+            raise ValueError("efficacy needs a bound per look and one for the final analysis, such as [2.797, 1.977].")
+        if self.futility and len(self.futility) != len(self.efficacy) - 1:
+            raise ValueError(f"futility needs one bound per look: {len(self.efficacy) - 1}; got {len(self.futility)}.")
+        if any(low >= high for low, high in zip(self.futility, self.efficacy, strict=False)):
+            raise ValueError(f"futility bounds must lie below the efficacy bounds; got {self.futility} and {self.efficacy}.")
+
+    def z_bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Efficacy and futility bounds, the final analysis last; -inf is no futility stop."""
+        return self.efficacy, (*(self.futility or (-np.inf,) * (len(self.efficacy) - 1)), -np.inf)
+
+
+@lru_cache(maxsize=64)
+def planned_bounds(design: "GroupSequential") -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Bounds of a group-sequential design at its planned information fractions, as `FixedBounds.z_bounds`."""
+    from alsmodel.trials.sequential import boundaries
+
+    found = boundaries(design)
+    return tuple(found.upper.tolist()), (*found.lower[:-1].tolist(), -np.inf)

@@ -1,0 +1,52 @@
+"""Changing one setting of a trial by its path, such as ``design.dropout_per_month``: the axes of a grid of scenarios."""
+
+import difflib
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+#: Short names of settings that a study file writes without their section.
+SHORT = {"alpha": "decision.alpha", "side": "decision.side"}
+
+
+def with_setting[T](thing: T, path: str, value: Any) -> T:
+    """Return `thing`, a frozen dataclass, with the setting at `path` replaced.
+
+    Raises
+    ------
+    ValueError
+        When there is no such setting, with the nearest that there is, or `value` has another type than what it replaces.
+    """
+    made: T = _put(thing, SHORT.get(path, path).split("."), value, path)
+    return made
+
+
+def _put(thing: Any, parts: list[str], value: Any, path: str) -> Any:
+    if not is_dataclass(thing) or isinstance(thing, type):
+        raise ValueError(f"axis {path!r}: nothing below {parts[0]!r} can be set. Name one number or word of the trial.")
+    known = [field.name for field in fields(thing) if field.init]
+    name, *rest = parts
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        remedy = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+        raise ValueError(f"axis {path!r}: {name} is not a setting. {remedy}")
+    here = getattr(thing, name)
+    if rest:
+        return replace(thing, **{name: _put(here, rest, value, path)})
+    return replace(thing, **{name: _like(here, value, path)})
+
+
+def _like(here: Any, value: Any, path: str) -> Any:
+    value = _tuples(value)
+    if is_dataclass(here):
+        if type(value) is type(here):
+            return value
+        inner = ", ".join(f"{path}.{field.name}" for field in fields(here))
+        raise ValueError(f"axis {path!r} is a section; name one of {inner}.")
+    kinds: tuple[type, ...] = (int, float) if isinstance(here, int | float) and not isinstance(here, bool) else (type(here),)
+    if here is not None and (not isinstance(value, kinds) or isinstance(value, bool) != isinstance(here, bool)):
+        raise ValueError(f"axis {path!r}: expected a value like {here!r}, got {value!r}.")
+    return float(value) if isinstance(here, float) else value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(entry) for entry in value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,222 @@
+"""Sums over the records of one scenario, taken chunk by chunk, so that memory does not grow with the replicates."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, ClassVar, final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.special import ndtri, stdtrit
+
+from alsmodel.trials.estimands import TrueValues
+from alsmodel.trials.trial import Scenario
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+def proportion(hits: int, of: int) -> tuple[float, float]:
+    """Share and its Monte Carlo standard error, smoothed so that no hit in 1000 does not claim an error of zero.
+
+    .. math:: \\sqrt{\\tilde p (1 - \\tilde p) / R}, \\qquad \\tilde p = (hits + 1/2) / (R + 1)
+    """
+    smooth = (hits + 0.5) / (of + 1)
+    return hits / of, float(np.sqrt(smooth * (1 - smooth) / of))
+
+
+@final
+@dataclass
+class Moments:
+    """Count, mean and sum of squared deviations, merged chunk by chunk.
+
+    Chan, Golub and LeVeque, Am Stat 1983;37:242, doi 10.1080/00031305.1983.10483115.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def add(self, values: Floats) -> None:
+        """Take in the finite ones of `values`."""
+        kept = values[np.isfinite(values)]
+        if not kept.size:
+            return
+        mean = float(kept.mean())
+        squares = float(((kept - mean) ** 2).sum())
+        total, apart = self.count + kept.size, mean - self.mean
+        self.squares += squares + apart**2 * self.count * kept.size / total
+        self.mean += apart * kept.size / total
+        self.count = total
+
+    @property
+    def value(self) -> float | None:
+        """Mean, or None of nothing."""
+        return self.mean if self.count else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation, or None of fewer than two."""
+        return float(np.sqrt(self.squares / (self.count - 1))) if self.count > 1 else None
+
+    @property
+    def mcse(self) -> float | None:
+        """Standard error of the mean."""
+        return None if self.sd is None else self.sd / float(np.sqrt(self.count))
+
+
+@final
+@dataclass
+class _Analysis:
+    """What is added up of one analysis."""
+
+    replicates: int = 0
+    failures: int = 0
+    claims: int = 0
+    benefits: int = 0
+    covered: int = 0
+    stated: bool = True
+    estimate: Moments = field(default_factory=Moments)
+    error: Moments = field(default_factory=Moments)
+    squared: Moments = field(default_factory=Moments)
+    standard_error: Moments = field(default_factory=Moments)
+    true_value: Moments = field(default_factory=Moments)
+    participants: Moments = field(default_factory=Moments)
+    screened: Moments = field(default_factory=Moments)
+    duration: Moments = field(default_factory=Moments)
+    events: Counter[int] = field(default_factory=Counter)
+    stops: Counter[str] = field(default_factory=Counter)
+
+
+@final
+class Tally:
+    """Running sums over the records of one scenario."""
+
+    #: Replicates that are added at once: sums do not depend on how the parts were cut.
+    CHUNK: ClassVar[int] = 1000
+
+    def __init__(self, scenario: Scenario, truth: TrueValues) -> None:
+        self.scenario, self.truth = scenario, truth
+        self.labels = [analysis.label for analysis in scenario.trial.analyses]
+        self.sums = {label: _Analysis() for label in self.labels}
+        self.apart: Counter[tuple[str, str]] = Counter()
+
+    @classmethod
+    def of(cls, scenario: Scenario, truth: TrueValues) -> "Tally":
+        """An empty tally."""
+        return cls(scenario, truth)
+
+    def add(self, chunk: pl.DataFrame) -> None:
+        """Take in the records of some replicates."""
+        claims: dict[str, Bools] = {}
+        for number, label in enumerate(self.labels):
+            rows = chunk.filter(pl.col("analysis") == label).sort("replicate")
+            claims[label] = self._add(self.sums[label], label, rows, number == 0)
+        for a, b in combinations(self.labels, 2):
+            self.apart[a, b] += int((claims[a] & ~claims[b]).sum())
+            self.apart[b, a] += int((claims[b] & ~claims[a]).sum())
+
+    def _add(self, sums: _Analysis, label: str, rows: pl.DataFrame, decides: bool) -> Bools:
+        column = {name: rows[name].to_numpy() for name in rows.columns if rows[name].dtype != pl.String}
+        estimate, error, df = column["estimate"], column["standard_error"], column["df"]
+        claims = self._claims(column["p_value"], column["benefit"], rows["stop"].to_numpy(), decides)
+        true = self.truth.of(label, column["draw"])
+        decision = self.scenario.trial.decision
+        level = 0.5 + 0.5 * decision.interval
+        with np.errstate(invalid="ignore"):
+            reach = np.where(np.isinf(df), ndtri(level), stdtrit(np.where(np.isinf(df), 1.0, df), level)) * error
+            sums.covered += int((np.abs(estimate - true) <= reach).sum())
+        sums.replicates += rows.height
+        sums.failures += int(column["failed"].sum())
+        sums.claims += int(claims.sum())
+        sums.benefits += int((claims & column["benefit"]).sum())
+        sums.stated = sums.stated and bool(np.isfinite(true).all())
+        sums.estimate.add(estimate)
+        sums.error.add(estimate - true)
+        sums.squared.add((estimate - true) ** 2)
+        sums.standard_error.add(error)
+        sums.true_value.add(true)
+        for name in ("participants", "screened", "duration"):
+            getattr(sums, name).add(column[name].astype(np.float64))
+        sums.events.update(column["events"].tolist())
+        sums.stops.update(rows["stop"].to_list())
+        return claims
+
+    def _claims(self, p_value: Floats, benefit: Bools, stop: npt.NDArray[Any], decides: bool) -> Bools:
+        """Claims by alpha and side; by the boundary for the analysis that decides at looks."""
+        design, decision = self.scenario.trial.design, self.scenario.trial.decision
+        if not (decides and design.looks):
+            return decision.rejects(p_value, benefit)
+        final = design.z_bounds[0][-1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            last = (-ndtri(np.maximum(p_value, 1e-300) / 2) >= final) & benefit
+        return np.asarray((stop == "efficacy") | ((stop == "end") & last))
+
+    @property
+    def worst_mcse(self) -> float:
+        """Largest Monte Carlo standard error of a power."""
+        return max(proportion(sums.claims, sums.replicates)[1] for sums in self.sums.values())
+
+    def rows(self) -> list[tuple[str, dict[str, Any]]]:
+        """Operating characteristics of each analysis, by label."""
+        return [(label, _row(sums)) for label, sums in self.sums.items()]
+
+    def pairs(self) -> list[dict[str, Any]]:
+        """Paired comparison of the analyses' powers."""
+        found = []
+        for a, b in combinations(self.labels, 2):
+            total = self.sums[a].replicates
+            first, second = self.apart[a, b] / total, self.apart[b, a] / total
+            spread = (first + second - (first - second) ** 2 + 0.5 / (total + 1)) / total
+            found.append(
+                {
+                    "analysis": a,
+                    "other": b,
+                    "difference": first - second,
+                    "difference_mcse": float(np.sqrt(spread)),
+                    "only_first": first,
+                    "only_second": second,
+                }
+            )
+        return found
+
+
+def _row(sums: _Analysis) -> dict[str, Any]:
+    total = sums.replicates
+    power, mcse = proportion(sums.claims, total)
+    coverage, coverage_mcse = proportion(sums.covered, total)
+    stated = sums.stated and sums.true_value.count > 0
+    rmse = float(np.sqrt(sums.squared.mean)) if stated and sums.squared.count else None
+    return {
+        "replicates": total,
+        "failures": sums.failures,
+        "power": power,
+        "mcse": mcse,
+        "benefit": sums.benefits / total,
+        "mean_estimate": sums.estimate.value,
+        "mean_se": sums.standard_error.value,
+        "empirical_sd": sums.estimate.sd,
+        "true_value": sums.true_value.value if stated else None,
+        "bias": sums.error.value if stated else None,
+        "bias_mcse": sums.error.mcse if stated else None,
+        "coverage": coverage if stated else None,
+        "coverage_mcse": coverage_mcse if stated else None,
+        "median_events": _median(sums.events),
+        "rmse": rmse,
+        "rmse_mcse": sums.squared.mcse / (2 * rmse) if rmse and sums.squared.mcse is not None else None,
+        "mean_participants": sums.participants.value,
+        "participants_mcse": sums.participants.mcse,
+        "mean_screened": sums.screened.value,
+        "mean_duration": sums.duration.value,
+        "duration_mcse": sums.duration.mcse,
+        "stopped_efficacy": sums.stops["efficacy"] / total,
+        "stopped_futility": sums.stops["futility"] / total,
+    }
+
+
+def _median(counts: Counter[int]) -> float:
+    values = np.array(sorted(counts))
+    upto = np.cumsum([counts[value] for value in values.tolist()])
+    low, high = (int(np.searchsorted(upto, place, side="right")) for place in ((upto[-1] - 1) // 2, upto[-1] // 2))
+    return float(values[low] + values[high]) / 2
