@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from alsmodel.cohort.selection import Covariate
+from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.spec import JointModel, Normal, PiecewiseHazard, Priors, Treatment, WeibullHazard
 
 if TYPE_CHECKING:
@@ -11,14 +12,19 @@ if TYPE_CHECKING:
     from alsmodel.models.program import program
 
 __all__ = [
+    "ArmEffect",
     "Covariate",
+    "DomainModel",
+    "DomainPriors",
     "JointModel",
     "Normal",
+    "Outcome",
     "PiecewiseHazard",
     "Priors",
     "Treatment",
     "WeibullHazard",
     "build",
+    "domains",
     "program",
 ]
 
