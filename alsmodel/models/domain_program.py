@@ -19,8 +19,8 @@ from alsmodel.models.parameters import Block
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _KINDS = {"normal": (NORMAL, IDENTITY), "half-normal": (HALF_NORMAL, LOG), "beta": (BETA, LOGODDS)}
-TOLERANCE = 1e-3
-EVENT_NODES = 5
+TOLERANCE = 1e-2
+EVENT_NODES = 3
 
 
 @final
