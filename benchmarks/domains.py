@@ -29,10 +29,10 @@ TUNE = 150
 def spec_of(likelihood: str):
     """Covariate on intercepts, slopes and hazard; hazard constant between three quantiles of the event times."""
     from alsmodel.models.domain import DOMAINS, DomainModel, Outcome
-    from alsmodel.models.spec import PiecewiseHazard
+    from alsmodel.models.spec import PiecewiseExponential
 
     outcomes = tuple(Outcome(name=name, likelihood=likelihood, intercept=("x",), slope=("x",)) for name in DOMAINS)
-    return DomainModel(outcomes=outcomes, hazard=("x",), baseline_hazard=PiecewiseHazard(intervals=4), gaussian_at_bounds=True)
+    return DomainModel(outcomes=outcomes, hazard=("x",), baseline_hazard=PiecewiseExponential(knots=3), gaussian_at_bounds=True)
 
 
 def data_of(participants: int):

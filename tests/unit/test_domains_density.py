@@ -14,13 +14,13 @@ from alsmodel.kernels.correlations import partial_factor, partial_gradient
 from alsmodel.kernels.normal_tail import log_phi, times_phi
 from alsmodel.models.domain import DOMAINS, ArmEffect, DomainModel, Outcome
 from alsmodel.models.domain_program import DomainProgram, domain_program
-from alsmodel.models.spec import PiecewiseHazard
+from alsmodel.models.spec import PiecewiseExponential
 
 HERE = Path(__file__).parent
 literal = SimpleNamespace(**runpy.run_path(str(HERE / "literal_domains.py")))
 arrays = SimpleNamespace(**runpy.run_path(str(HERE / "domain_data.py")))
 
-KNOTS = PiecewiseHazard(knots=(6.0, 12.0))
+KNOTS = PiecewiseExponential(knots=(6.0, 12.0))
 FOUR = DomainModel(outcomes=tuple(Outcome(name=n, intercept=("x",), slope=("x",)) for n in DOMAINS), hazard=("x",), baseline_hazard=KNOTS)
 TOTAL = DomainModel(outcomes=(Outcome(name="alsfrs_r_total", intercept=("x",), slope=("x",)),), hazard=("x",), baseline_hazard=KNOTS)
 STUDENT = replace(TOTAL, outcomes=(replace(TOTAL.outcomes[0], likelihood="student"),))

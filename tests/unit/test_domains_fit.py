@@ -18,13 +18,13 @@ from alsmodel.inference.domain_fit import DomainFit, fit_domain_data
 from alsmodel.inference.mode import find_mode
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.domain_program import domain_program
-from alsmodel.models.spec import Normal, PiecewiseHazard
+from alsmodel.models.spec import Normal, PiecewiseExponential
 from alsmodel.settings import decode, dump_toml, encode
 
 HERE = Path(__file__).parent
 literal = SimpleNamespace(**runpy.run_path(str(HERE / "literal_domains.py")))
 arrays = SimpleNamespace(**runpy.run_path(str(HERE / "domain_data.py")))
-KNOTS = PiecewiseHazard(knots=(6.0, 12.0))
+KNOTS = PiecewiseExponential(knots=(6.0, 12.0))
 TOTAL = DomainModel(outcomes=(Outcome(name="alsfrs_r_total", intercept=("x",), slope=("x",)),), hazard=("x",), baseline_hazard=KNOTS)
 
 
