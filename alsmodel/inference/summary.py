@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.checks import Diagnostics
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
@@ -56,21 +57,25 @@ def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Float
 
 
 def summarise(
-    spec: JointModel, draws: dict[str, Floats], names: list[str], measured: Diagnostics, priors: dict[str, tuple[str, float]]
+    spec: JointModel,
+    draws: dict[str, Floats],
+    names: list[str],
+    measured: Diagnostics,
+    priors: dict[str, tuple[str, float]],
+    weight: Floats | None = None,
 ) -> pl.DataFrame:
-    """One row per parameter and derived value."""
+    """One row per parameter and derived value; `weight` (summing to one) where the draws are weighted."""
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         value = draws[name].ravel()
-        quantiles = np.quantile(value, [0.025, 0.5, 0.975])
+        mean, sd, quantiles = _moments(value, weight)
         text, prior_sd = priors.get(name, ("", float("nan")))
-        sd = float(value.std(ddof=1))
         rows.append(
             {
                 "parameter": name,
                 "label": label_of(name, spec),
                 "unit": unit_of(name, spec),
-                "mean": float(value.mean()),
+                "mean": mean,
                 "sd": sd,
                 "q2_5": float(quantiles[0]),
                 "median": float(quantiles[1]),
@@ -84,6 +89,15 @@ def summarise(
             }
         )
     return pl.DataFrame(rows)
+
+
+def _moments(value: Floats, weight: Floats | None) -> tuple[float, float, Floats]:
+    """Mean, SD, and the 2.5%, 50% and 97.5% quantiles."""
+    at = np.array([0.025, 0.5, 0.975])
+    if weight is None:
+        return float(value.mean()), float(value.std(ddof=1)), np.quantile(value, at)
+    mean = float(weight @ value)
+    return mean, float(np.sqrt(weight @ np.square(value - mean))), weighted_quantile(value, weight, at)
 
 
 def prior_texts(spec: JointModel, made: Program) -> dict[str, tuple[str, float]]:

@@ -30,7 +30,7 @@ class PiecewiseHazard:
     kind: Literal["piecewise"] = "piecewise"
     intervals: int = 7
     knots: tuple[float, ...] | None = None
-    nodes: int = 3
+    nodes: int = 2
 
     def __post_init__(self) -> None:
         if self.intervals < 1:
