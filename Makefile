@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-refit bench-mixed calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-refit bench-mixed bench-survival bench-ranks calibrate-events calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,15 @@ bench-ingest-large: $(READY) ## Ingest and validate 100,000 participants and 1,0
 
 bench-lmm: $(READY) ## Random-slope REML fits with Kenward-Roger per CPU second
 	$(BIN)/python benchmarks/lmm.py
+
+bench-survival: $(READY) ## Cox, log-rank, RMST: fits per CPU second at n = 300
+	$(BIN)/python benchmarks/survival.py
+
+bench-ranks: $(READY) ## Joint rank and win ratio: fits per CPU second at n = 300
+	$(BIN)/python benchmarks/ranks.py
+
+calibrate-events: $(READY) ## Type I error of the survival and rank analyses (minutes)
+	$(BIN)/python -m tests.calibration.type_one_events
 
 calibrate: $(READY) ## Simulation-based calibration (long)
 	$(BIN)/python -m tests.calibration.run
