@@ -5,23 +5,29 @@ Sums that run along a row are added element by element and never reduced to one 
 T x T matrix has the place ``place[i, j]`` in a row of K = T (T + 1) / 2 numbers.
 """
 
+from functools import partial
+
 import numpy as np
 from numba import njit
 
+# Compiled for other compiled code alone: without an entry from Python and without counting references, both of which are
+# most of the time to compile where dozens of arrays travel together. Such a function must not allocate.
+inner = partial(njit, cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)()
 
-@njit(cache=True, nogil=True, error_model="numpy")
+
+@inner
 def factorise(matrix, size, room):  # type: ignore[no-untyped-def]
     """Upper Cholesky factor in place (only the upper triangle is read); log determinant, NaN when not positive.
 
     A pivot below `room` times its diagonal element counts as zero.
     """
     log_det = 0.0
-    smallest = np.empty(size)
-    for k in range(size):
-        smallest[k] = room * matrix[k, k]
+    # The place below the diagonal is free: it keeps the smallest pivot allowed.
+    for k in range(1, size):
+        matrix[k, k - 1] = room * matrix[k, k]
     for k in range(size):
         pivot = matrix[k, k]
-        if not pivot > smallest[k] or not np.isfinite(pivot):
+        if not pivot > (matrix[k, k - 1] if k > 0 else 0.0) or not np.isfinite(pivot):
             return np.nan
         log_det += np.log(pivot)
         scale = 1.0 / np.sqrt(pivot)
@@ -35,7 +41,7 @@ def factorise(matrix, size, room):  # type: ignore[no-untyped-def]
     return log_det
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def invert_factor(upper, size, out):  # type: ignore[no-untyped-def]
     """Inverse of the lower factor L = U', into the lower triangle of `out` (zero above)."""
     for i in range(size):
@@ -52,7 +58,7 @@ def invert_factor(upper, size, out):  # type: ignore[no-untyped-def]
         row[i] = scale
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def gram(lower, size, out):  # type: ignore[no-untyped-def]
     """out = L'L for a lower triangle: the inverse matrix when L is the inverse factor."""
     for i in range(size):
@@ -66,7 +72,7 @@ def gram(lower, size, out):  # type: ignore[no-untyped-def]
                 target[j] += factor * row[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def solve_factor(upper, size, vector):  # type: ignore[no-untyped-def]
     """Solve U'U x = vector in place."""
     for i in range(size):
@@ -82,7 +88,7 @@ def solve_factor(upper, size, vector):  # type: ignore[no-untyped-def]
         vector[i] = total / upper[i, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def product(left, right, rows, inner, columns, out):  # type: ignore[no-untyped-def]
     """out = left right, for the leading rows x inner and inner x columns blocks."""
     for i in range(rows):
@@ -95,7 +101,7 @@ def product(left, right, rows, inner, columns, out):  # type: ignore[no-untyped-
                 target[j] += factor * row[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def cross_sum(left, right, weight, rows, width, columns, symmetric, out):  # type: ignore[no-untyped-def]
     """out (width, columns) = sum over g of weight[g] left[g]' right[g]; only j >= i when `symmetric`.
 
@@ -123,7 +129,25 @@ def cross_sum(left, right, weight, rows, width, columns, symmetric, out):  # typ
         g += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
+def fill(rows, value):  # type: ignore[no-untyped-def]
+    """Set every element of a matrix."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        for j in range(rows.shape[1]):
+            row[j] = value
+
+
+@inner
+def copy(source, target):  # type: ignore[no-untyped-def]
+    """Copy a matrix."""
+    for i in range(source.shape[0]):
+        row, out = source[i], target[i]
+        for j in range(source.shape[1]):
+            out[j] = row[j]
+
+
+@inner
 def pack(matrix, size, out):  # type: ignore[no-untyped-def]
     """Upper triangle by rows."""
     k = 0
@@ -134,7 +158,7 @@ def pack(matrix, size, out):  # type: ignore[no-untyped-def]
             k += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def add_trace(cross, symmetric, place, size, scale, out):  # type: ignore[no-untyped-def]
     """Add scale * sum of tr(E_k P E_l M) to the upper triangle of `out`, for cross = sum of vech(P) vech(M)'
     (of which only the upper triangle is read when it is `symmetric`).

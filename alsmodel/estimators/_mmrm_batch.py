@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from alsmodel.estimators._mmrm_algebra import copy, inner
 from alsmodel.estimators._mmrm_df import Exact, contrast_numbers, exact_information, invert_information
 from alsmodel.estimators._mmrm_likelihood import Fit, Work
 from alsmodel.estimators._mmrm_search import NO_SCORES, NOT_CONVERGED, NOT_ESTIMABLE, OK, TOO_FEW, Search, maximise
@@ -13,7 +14,7 @@ from alsmodel.estimators._mmrm_sums import Integers, Sums, standardise, summaris
 def workspace(people: int, effect: Integers, arms: int, terms: int, structure: int) -> tuple[Sums, Fit, Work, Search, Exact, Integers]:
     """All arrays that a fit needs, allocated once for a batch, and the table of places of packed entries."""
     visits, q = effect.shape
-    packed, pairs, m = visits * (visits + 1) // 2, q * (q + 1) // 2, parameters(structure, visits)
+    packed, pairs, m = visits * (visits + 1) // 2, q * (q + 1) // 2, parameters.py_func(structure, visits)
     slots = 4
     while slots < 2 * people:
         slots *= 2
@@ -21,16 +22,18 @@ def workspace(people: int, effect: Integers, arms: int, terms: int, structure: i
     square = (visits, visits)
     sums = Sums(
         count=z(people), missing=z((people, visits), np.int64), n_missing=z(people, np.int64), cc=z((people, pairs)),
-        cy=z((people, q, visits)), yy=z((people, visits**2)), table=z(slots, np.int64), masks=z(people, np.uint64),
+        cy=z((people, q, visits)), yy=z((people, visits**2)), row=z(visits), table=z(slots, np.int64), masks=z(people, np.uint64),
         design=z((people, q)), centre=z(visits + q), scale=np.ones(q), seen=z(square), arms=z((visits, arms)),
     )  # fmt: skip
+    precision, flat, tilted = z((people, visits**2)), z(visits**2), z((people, q * visits))
     fit = Fit(
-        precision=z((people, visits**2)), packed=z((people, packed)), sweeps=z((people, visits, visits)), whole=z(square),
+        precision=precision, square=precision.reshape(people, *square),
+        packed=z((people, packed)), sweeps=z((people, visits, visits)), whole=z(square),
         factor=z((terms, terms)), root=z((terms, terms)), phi=z((terms, terms)), beta=z(terms), by_visit=z((q, visits)),
         spread=z((pairs, visits**2)), gradient=z(square),
     )  # fmt: skip
     work = Work(
-        a=z(square), b=z(square), c=z(square), d=z(square), e=z(square), f=z(square), flat=z(visits**2),
+        a=z(square), b=z(square), c=z(square), d=z(square), e=z(square), f=z(square), flat=flat, square=flat.reshape(square),
         blocks=z((pairs, visits**2)), rows=z((q, visits)), more=z((q, visits)), vector=z(terms), weight=z(people),
         cross=z((packed, packed)),
     )  # fmt: skip
@@ -39,10 +42,11 @@ def workspace(people: int, effect: Integers, arms: int, terms: int, structure: i
         information=z((packed, packed)), reduced=z((m, m)), jacobian=z((m, packed)),
     )  # fmt: skip
     exact = Exact(
-        other=z((people, packed)), tilted=z((people, q * visits)), by_cc=z((pairs, packed, packed)),
+        other=z((people, packed)), tilted=tilted, tilted_rows=tilted.reshape(people, q, visits), by_cc=z((pairs, packed, packed)),
         halves=z((packed, terms * (terms + 1) // 2)), vectors=z((packed, q * visits)), rooted=z((packed, terms)),
-        square=z((terms, terms)), half=z((terms, terms)), inverse=z((packed, packed)), small=z((m, m)), spare=z((m, packed)),
-        curve=z(square), gradient=z(packed), reduced=z(m), reach=z((q, visits)),
+        square=z((terms, terms)), half=z((terms, terms)), inverse=z((packed, packed)), small=z((m, m)),
+        small_inverse=z((m, m)), spare=z((m, packed)),
+        curve=z(square), gradient=z(packed), reduced=z(m), slope=z(m), toward=z(terms), reach=z((q, visits)),
     )  # fmt: skip
     place = z(square, np.int64)
     place[np.triu_indices(visits)] = np.arange(packed)
@@ -50,7 +54,7 @@ def workspace(people: int, effect: Integers, arms: int, terms: int, structure: i
     return sums, fit, work, search, exact, place
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def screen(structure, used, observations, effect, terms, sums):  # type: ignore[no-untyped-def]
     """Status of a replicate before anything is fitted: what can be seen to be impossible from counts."""
     visits, arms = sums.arms.shape
@@ -93,9 +97,7 @@ def fit_batch(y, arm, extra, effect, place, contrasts, structure, observed, adju
         counts[r, 0] = screen(structure, used, observations, effect, p, sums)
         if counts[r, 0] != OK:
             continue
-        value, evaluations, status = maximise(
-            structure, patterns, used, effect, sums, fit, place, work, search, exact.spare, em_first
-        )
+        value, evaluations, status = maximise(structure, patterns, used, effect, sums, fit, place, work, search, exact.spare, em_first)
         counts[r, 0], counts[r, 1] = status, evaluations
         if status != OK:
             continue
@@ -105,12 +107,14 @@ def fit_batch(y, arm, extra, effect, place, contrasts, structure, observed, adju
             counts[r, 0] = NOT_CONVERGED if observed else NOT_ESTIMABLE
             continue
         for k in range(contrasts.shape[0]):
-            contrast_numbers(
-                structure, patterns, adjust, contrasts[k], effect, place, sums, fit, work, search, exact, numbers[r, k]
-            )
-        beta[r] = fit.beta
-        phi[r] = fit.phi
-        sigma[r] = search.sigma
-        centre[r] = sums.centre
-        scale[r] = sums.scale
+            contrast_numbers(structure, patterns, adjust, contrasts[k], effect, place, sums, fit, work, search, exact, numbers[r, k])
+        # Element by element: assigning whole arrays would compile numba's messages on shapes, a quarter of the total.
+        for a in range(p):
+            beta[r, a] = fit.beta[a]
+        for a in range(sums.centre.shape[0]):
+            centre[r, a] = sums.centre[a]
+        for a in range(sums.scale.shape[0]):
+            scale[r, a] = sums.scale[a]
+        copy(fit.phi, phi[r])
+        copy(search.sigma, sigma[r])
         likelihood[r] = value - 0.5 * (observations - p) * np.log(2.0 * np.pi)

@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from alsmodel.estimators._mmrm_algebra import add_trace, cross_sum, factorise, gram, invert_factor, pack, product, solve_factor
+from alsmodel.estimators._mmrm_algebra import add_trace, cross_sum, factorise, fill, gram, inner, invert_factor, pack, product, solve_factor
 from alsmodel.estimators._mmrm_likelihood import fitted_spread, residual_squares, weighted_rows
 from alsmodel.estimators._mmrm_search import pack_score, reduce_information
-from alsmodel.estimators._mmrm_sums import Floats
 from alsmodel.estimators._mmrm_structure import AR1, UNSTRUCTURED, jacobian, second_derivative
+from alsmodel.estimators._mmrm_sums import Floats
 
 
 class Exact(NamedTuple):
@@ -17,6 +16,7 @@ class Exact(NamedTuple):
 
     other: Floats  # (n, K) packed matrices per pattern
     tilted: Floats  # (n, q * T) P_g sum of r c'
+    tilted_rows: Floats  # (n, q, T) the same memory
     by_cc: Floats  # (q (q + 1) / 2, K, K) sum over patterns of (c c')_uv vech(P) vech(P)'
     halves: Floats  # (K, p (p + 1) / 2) root S_k root', an off-diagonal entry times sqrt 2
     vectors: Floats  # (K, q * T)
@@ -25,28 +25,31 @@ class Exact(NamedTuple):
     half: Floats  # (p, p)
     inverse: Floats  # (K, K) of packed Sigma
     small: Floats  # (m, m)
+    small_inverse: Floats  # (m, m)
     spare: Floats  # (m, K)
     curve: Floats  # (T, T) sum over k, l of W_kl times the second derivative of Sigma
     gradient: Floats  # (K,)
     reduced: Floats  # (m,)
+    slope: Floats  # (m,)
+    toward: Floats  # (p,) phi contrast
     reach: Floats  # (q, T) phi contrast at its places
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def sandwich(precision, visits, inner, first, out):  # type: ignore[no-untyped-def]
     """out = P inner P for one pattern."""
     product(precision, inner, visits, visits, visits, first)
     product(first, precision, visits, visits, visits, out)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def per_pattern(patterns, observed, sums, fit, work, exact):  # type: ignore[no-untyped-def]
     """exact.other: what stands beside P_g in the traces; exact.tilted when `observed`."""
     visits = fit.whole.shape[0]
     q = fit.by_visit.shape[0]
-    flat, here = work.flat, work.flat.reshape((visits, visits))
+    flat, here = work.flat, work.square
     for g in range(patterns):
-        precision = fit.precision[g].reshape((visits, visits))
+        precision = fit.square[g]
         fitted_spread(g, sums, fit, flat)
         sandwich(precision, visits, here, work.a, work.b)
         target = exact.other[g]
@@ -56,7 +59,7 @@ def per_pattern(patterns, observed, sums, fit, work, exact):  # type: ignore[no-
         for k in range(target.shape[0]):
             target[k] = sign * (0.5 * sums.count[g] * fit.packed[g, k] - target[k])
         if observed:
-            flat[:] = 0.0
+            fill(here, 0.0)
             residual_squares(g, sums, fit, work, flat)
             sandwich(precision, visits, here, work.a, work.b)
             k = 0
@@ -65,11 +68,10 @@ def per_pattern(patterns, observed, sums, fit, work, exact):  # type: ignore[no-
                     target[k] += work.b[i, j]
                     k += 1
             weighted_rows(sums.cc[g], fit.by_visit, sums.cy[g], 1.0, work.rows)
-            product(work.rows, precision, q, visits, visits, work.more)
-            exact.tilted[g] = work.more.reshape(q * visits)
+            product(work.rows, precision, q, visits, visits, exact.tilted_rows[g])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def sum_by_covariates(patterns, sums, fit, work, exact):  # type: ignore[no-untyped-def]
     """exact.by_cc, both triangles."""
     blocks, packed = sums.cc.shape[1], fit.packed.shape[1]
@@ -83,7 +85,7 @@ def sum_by_covariates(patterns, sums, fit, work, exact):  # type: ignore[no-unty
                 out[x, y] = out[y, x]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
     """exact.halves: root S_k root' with S_k = X'V^-1 E_k V^-1 X, so that their inner products are tr(phi S_k phi S_l)."""
     visits, q = effect.shape
@@ -134,7 +136,7 @@ def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
             number += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def root_vectors(patterns, tilted, effect, place, sums, fit, work, exact):  # type: ignore[no-untyped-def]
     """exact.rooted[k] = root * sum over g of (P_g E_k U_g) at its coefficients, U_g (T, q) given as `tilted`."""
     visits, q = effect.shape
@@ -146,7 +148,8 @@ def root_vectors(patterns, tilted, effect, place, sums, fit, work, exact):  # ty
     for i in range(visits):
         for j in range(i, visits):
             scale = 0.5 if i == j else 1.0
-            work.vector[:] = 0.0
+            for a in range(p):
+                work.vector[a] = 0.0
             for t in range(visits):
                 first, second = exact.vectors[place[t, i]], exact.vectors[place[t, j]]
                 for u in range(q):
@@ -161,7 +164,7 @@ def root_vectors(patterns, tilted, effect, place, sums, fit, work, exact):  # ty
             number += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def add_inner_products(rows, width, sign, out):  # type: ignore[no-untyped-def]
     """Upper triangle of `out` += sign * rows rows'."""
     size = rows.shape[0]
@@ -191,7 +194,7 @@ def add_inner_products(rows, width, sign, out):  # type: ignore[no-untyped-def]
             j += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def exact_information(patterns, observed, effect, place, sums, fit, work, exact, out):  # type: ignore[no-untyped-def]
     """Observed or expected information on the packed Sigma, upper triangle of `out`."""
     visits = effect.shape[0]
@@ -200,8 +203,7 @@ def exact_information(patterns, observed, effect, place, sums, fit, work, exact,
     for g in range(patterns):
         work.weight[g] = 1.0
     cross_sum(fit.packed, exact.other, work.weight, patterns, packed, packed, False, work.cross)
-    for k in range(packed):
-        out[k] = 0.0
+    fill(out, 0.0)
     add_trace(work.cross, False, place, visits, 1.0, out)
     sum_by_covariates(patterns, sums, fit, work, exact)
     derivative_forms(effect, place, fit, exact)
@@ -211,7 +213,7 @@ def exact_information(patterns, observed, effect, place, sums, fit, work, exact,
         add_inner_products(exact.rooted, p, -1.0, out)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def invert_information(structure, observed, invert, information, fit, search, exact):  # type: ignore[no-untyped-def]
     """Factor of the information on theta in search.reduced; with `invert` also its inverse for packed Sigma.
 
@@ -237,7 +239,7 @@ def invert_information(structure, observed, invert, information, fit, search, ex
     if structure == UNSTRUCTURED:
         gram(exact.small, m, exact.inverse)
         return True
-    inverse = np.empty((m, m))
+    inverse = exact.small_inverse
     gram(exact.small, m, inverse)
     jacobian(structure, search.theta, visits, search.jacobian)
     product(inverse, search.jacobian, m, m, search.score.shape[0], exact.spare)
@@ -247,7 +249,7 @@ def invert_information(structure, observed, invert, information, fit, search, ex
             for a in range(m):
                 total += search.jacobian[a, k] * exact.spare[a, n]
             exact.inverse[k, n] = total
-    exact.curve[:] = 0.0
+    fill(exact.curve, 0.0)
     if structure == AR1:
         for i in range(visits):
             for j in range(visits):
@@ -257,13 +259,15 @@ def invert_information(structure, observed, invert, information, fit, search, ex
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def contrast_numbers(structure, patterns, adjust, contrast, effect, place, sums, fit, work, search, exact, out):  # type: ignore[no-untyped-def]
     """out = (estimate, model-based variance, Kenward-Roger variance, degrees of freedom) of contrast'beta."""
     visits, q = effect.shape
     p, packed, m = fit.beta.shape[0], fit.packed.shape[1], search.theta.shape[0]
     estimate, variance = 0.0, 0.0
-    reach = np.zeros(p)
+    reach = exact.toward
+    for a in range(p):
+        reach[a] = 0.0
     for a in range(p):
         if contrast[a] != 0.0:
             estimate += contrast[a] * fit.beta[a]
@@ -276,16 +280,15 @@ def contrast_numbers(structure, patterns, adjust, contrast, effect, place, sums,
             exact.reach[u, t] = reach[effect[t, u]] if effect[t, u] >= 0 else 0.0
     # Per pattern: U = P sum of (X reach) c', and B = P sum of (X reach)(X reach)' P = U' (reach P).
     total = work.d
-    total[:] = 0.0
-    work.more[:] = 0.0
+    fill(total, 0.0)
+    fill(work.more, 0.0)
     for g in range(patterns):
-        precision = fit.precision[g].reshape((visits, visits))
+        precision = fit.square[g]
         weighted_rows(sums.cc[g], exact.reach, work.more, -1.0, work.rows)
-        tilted = exact.tilted[g].reshape((q, visits))
+        tilted = exact.tilted_rows[g]
         product(work.rows, precision, q, visits, visits, tilted)
         product(exact.reach, precision, q, visits, visits, work.rows)
-        for t in range(visits):
-            work.a[t] = 0.0
+        fill(work.a, 0.0)
         for u in range(q):
             left, right = tilted[u], work.rows[u]
             for t in range(visits):
@@ -305,7 +308,9 @@ def contrast_numbers(structure, patterns, adjust, contrast, effect, place, sums,
             for k in range(packed):
                 exact.reduced[a] += search.jacobian[a, k] * exact.gradient[k]
     # g' I^-1 g, twice the squared variance over it.
-    slope = exact.reduced.copy()
+    slope = exact.slope
+    for a in range(m):
+        slope[a] = exact.reduced[a]
     solve_factor(search.reduced, m, exact.reduced)
     spread = 0.0
     for a in range(m):
@@ -316,7 +321,7 @@ def contrast_numbers(structure, patterns, adjust, contrast, effect, place, sums,
     out[0], out[1], out[2], out[3] = estimate, variance, adjusted, 2.0 * variance * variance / spread
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def kenward_roger_shift(structure, patterns, total, effect, place, sums, fit, work, exact):  # type: ignore[no-untyped-def]
     """Sum over k, l of W_kl l'Phi (Q_kl - S_k Phi S_l - R_kl / 4) Phi l, by the arrays that `contrast_numbers` left."""
     visits = effect.shape[0]
@@ -326,8 +331,7 @@ def kenward_roger_shift(structure, patterns, total, effect, place, sums, fit, wo
         work.weight[g] = 1.0
     cross_sum(fit.packed, exact.other, work.weight, patterns, packed, packed, False, work.cross)
     forms = exact.by_cc[0]
-    for k in range(packed):
-        forms[k] = 0.0
+    fill(forms, 0.0)
     add_trace(work.cross, False, place, visits, 1.0, forms)
     add_inner_products(exact.rooted, p, -1.0, forms)
     shift = 0.0

@@ -8,9 +8,8 @@ inverse of the observed block of Sigma: from Sigma^-1 by sweeping out the missin
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from alsmodel.estimators._mmrm_algebra import add_trace, cross_sum, factorise, gram, invert_factor, pack, product
+from alsmodel.estimators._mmrm_algebra import add_trace, copy, cross_sum, factorise, fill, gram, inner, invert_factor, pack, product
 from alsmodel.estimators._mmrm_sums import Floats
 
 PIVOT = 1e-10  # smallest share of a visit's variance that the others may leave unexplained
@@ -20,6 +19,7 @@ class Fit(NamedTuple):
     """What `evaluate` leaves: precision matrices per pattern, coefficients, and the gradient."""
 
     precision: Floats  # (n, T * T) P_g
+    square: Floats  # (n, T, T) the same memory
     packed: Floats  # (n, K) the same, packed
     sweeps: Floats  # (n, T, T) w_j
     whole: Floats  # (T, T) Sigma^-1
@@ -42,6 +42,7 @@ class Work(NamedTuple):
     e: Floats
     f: Floats
     flat: Floats  # (T * T,)
+    square: Floats  # (T, T) the same memory
     blocks: Floats  # (q (q + 1) / 2, T * T)
     rows: Floats  # (q, T)
     more: Floats  # (q, T)
@@ -50,13 +51,11 @@ class Work(NamedTuple):
     cross: Floats  # (K, K)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def find_precisions(sigma, patterns, sums, fit, work):  # type: ignore[no-untyped-def]
     """Fill `fit.precision`, `packed`, `sweeps`; sum of log|Sigma_g|, NaN when Sigma is not positive definite."""
     visits = sigma.shape[0]
-    for i in range(visits):
-        for j in range(visits):
-            work.a[i, j] = sigma[i, j]
+    copy(sigma, work.a)
     base = factorise(work.a, visits, PIVOT)
     if np.isnan(base):
         return np.nan
@@ -64,9 +63,8 @@ def find_precisions(sigma, patterns, sums, fit, work):  # type: ignore[no-untype
     gram(work.b, visits, fit.whole)
     total = 0.0
     for g in range(patterns):
-        flat = fit.precision[g]
-        here = flat.reshape((visits, visits))
-        here[:] = fit.whole
+        here = fit.square[g]
+        copy(fit.whole, here)
         log_det = base
         for m in range(sums.n_missing[g]):
             out, w = sums.missing[g, m], fit.sweeps[g, m]
@@ -87,7 +85,7 @@ def find_precisions(sigma, patterns, sums, fit, work):  # type: ignore[no-untype
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def find_coefficients(patterns, effect, sums, fit, work):  # type: ignore[no-untyped-def]
     """Generalised least squares into `fit.beta`, `phi`; returns (log|X'V^-1X|, y'V^-1y - beta'X'V^-1y)."""
     visits, q = effect.shape
@@ -97,8 +95,8 @@ def find_coefficients(patterns, effect, sums, fit, work):  # type: ignore[no-unt
     for g in range(patterns):
         ones[g] = 1.0
     cross_sum(sums.cc, fit.precision, ones, patterns, q * (q + 1) // 2, squares, False, work.blocks)
-    work.flat[:] = 0.0
-    work.rows[:] = 0.0
+    fill(work.square, 0.0)
+    fill(work.rows, 0.0)
     for g in range(patterns):
         flat, yy = fit.precision[g], sums.yy[g]
         for j in range(squares):
@@ -135,17 +133,17 @@ def find_coefficients(patterns, effect, sums, fit, work):  # type: ignore[no-unt
         return np.nan, np.nan
     invert_factor(fit.factor, p, fit.root)
     gram(fit.root, p, fit.phi)
-    work.vector[:] = fit.beta
+    for a in range(p):
+        work.vector[a] = fit.beta[a]
     for a in range(p):
         fit.beta[a] = 0.0
         for b in range(p):
             fit.beta[a] += fit.phi[a, b] * work.vector[b]
         quadratic -= fit.beta[a] * work.vector[a]
-    # The last line subtracts beta_a (X'V^-1y)_a for each a.
     return log_det, quadratic
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def place_coefficients(effect, fit):  # type: ignore[no-untyped-def]
     """Put beta and phi where the products with c need them."""
     visits, q = effect.shape
@@ -166,7 +164,7 @@ def place_coefficients(effect, fit):  # type: ignore[no-untyped-def]
             k += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def weighted_rows(cc, values, subtract_from, half, out):  # type: ignore[no-untyped-def]
     """out[u] = subtract_from[u] - half * sum over v of (sum c c')[u, v] values[v]."""
     q, visits = values.shape
@@ -185,7 +183,7 @@ def weighted_rows(cc, values, subtract_from, half, out):  # type: ignore[no-unty
             k += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def residual_squares(g, sums, fit, work, out):  # type: ignore[no-untyped-def]
     """Add the sum of r r' over pattern `g`, r = y - X beta, to `out` (T * T). Right at observed visits only."""
     q, visits = fit.by_visit.shape
@@ -201,7 +199,7 @@ def residual_squares(g, sums, fit, work, out):  # type: ignore[no-untyped-def]
                 out[start + s] -= f * right[s] + h * left[s]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def fitted_spread(g, sums, fit, out):  # type: ignore[no-untyped-def]
     """out (T * T) = sum over pattern `g` of X phi X'."""
     blocks, squares = fit.spread.shape
@@ -213,7 +211,7 @@ def fitted_spread(g, sums, fit, out):  # type: ignore[no-untyped-def]
             out[j] += factor * row[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def find_gradient(patterns, sums, fit, work):  # type: ignore[no-untyped-def]
     """fit.gradient = 1/2 sum over g of P_g (R_g + A_g) P_g - n_g P_g; R: residual squares, A: X phi X'.
 
@@ -221,15 +219,15 @@ def find_gradient(patterns, sums, fit, work):  # type: ignore[no-untyped-def]
     """
     visits = fit.whole.shape[0]
     middle, cross, doubly, counted = work.a, work.b, work.c, work.d
-    middle[:] = 0.0
-    cross[:] = 0.0
-    doubly[:] = 0.0
-    counted[:] = 0.0
-    flat, here, y = work.flat, work.flat.reshape((visits, visits)), work.e
+    fill(middle, 0.0)
+    fill(cross, 0.0)
+    fill(doubly, 0.0)
+    fill(counted, 0.0)
+    flat, here, y = work.flat, work.square, work.e
     for g in range(patterns):
         fitted_spread(g, sums, fit, flat)
         residual_squares(g, sums, fit, work, flat)
-        count, precision = sums.count[g], fit.precision[g].reshape((visits, visits))
+        count, precision = sums.count[g], fit.square[g]
         for t in range(visits):
             for s in range(visits):
                 middle[t, s] += here[t, s]
@@ -272,7 +270,7 @@ def find_gradient(patterns, sums, fit, work):  # type: ignore[no-untyped-def]
             fit.gradient[s, t] = mean
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def evaluate(sigma, patterns, effect, sums, fit, work):  # type: ignore[no-untyped-def]
     """Restricted log likelihood without its 2 pi constant, filling `fit`; NaN when Sigma or X'V^-1X is singular."""
     log_det = find_precisions(sigma, patterns, sums, fit, work)
@@ -286,7 +284,7 @@ def evaluate(sigma, patterns, effect, sums, fit, work):  # type: ignore[no-untyp
     return -0.5 * (log_det + log_det_x + quadratic)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def quick_information(patterns, used, sums, fit, place, work, out):  # type: ignore[no-untyped-def]
     """Expected information as if X phi X' were the same share of Sigma in every pattern: good for steps, not for df."""
     visits = fit.whole.shape[0]
@@ -296,5 +294,6 @@ def quick_information(patterns, used, sums, fit, place, work, out):  # type: ign
         work.weight[g] = share * sums.count[g]
     cross_sum(fit.packed, fit.packed, work.weight, patterns, packed, packed, True, work.cross)
     for k in range(packed):
-        out[k, k:packed] = 0.0
+        for j in range(k, packed):
+            out[k, j] = 0.0
     add_trace(work.cross, True, place, visits, 1.0, out)

@@ -3,12 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from alsmodel.estimators._mmrm_algebra import factorise, product, solve_factor
+from alsmodel.estimators._mmrm_algebra import copy, factorise, fill, inner, product, solve_factor
 from alsmodel.estimators._mmrm_likelihood import evaluate, find_coefficients, place_coefficients, quick_information, residual_squares
-from alsmodel.estimators._mmrm_sums import Floats
 from alsmodel.estimators._mmrm_structure import UNSTRUCTURED, collapse, expand, jacobian, parameters
+from alsmodel.estimators._mmrm_sums import Floats
 
 OK, NOT_CONVERGED, NOT_ESTIMABLE, NO_SCORES, TOO_FEW = 0, 1, 2, 3, 4
 MAX_EVALUATIONS = 200
@@ -32,22 +31,20 @@ class Search(NamedTuple):
     jacobian: Floats  # (m, K)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def positive(sigma, scratch):  # type: ignore[no-untyped-def]
     """Whether Sigma is safely positive definite."""
     visits = sigma.shape[0]
-    for i in range(visits):
-        for j in range(visits):
-            scratch[i, j] = sigma[i, j]
+    copy(sigma, scratch)
     return not np.isnan(factorise(scratch, visits, 1e-8))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def start(structure, patterns, effect, sums, fit, work, search):  # type: ignore[no-untyped-def]
     """Start at the covariances of the least-squares residuals, each from the participants seen at both visits."""
     visits = effect.shape[0]
     for g in range(patterns):
-        fit.precision[g] = 0.0
+        fill(fit.square[g], 0.0)
         absent = 0
         for t in range(visits):
             if absent < sums.n_missing[g] and sums.missing[g, absent] == t:
@@ -58,9 +55,9 @@ def start(structure, patterns, effect, sums, fit, work, search):  # type: ignore
     if np.isnan(log_det):
         return False
     place_coefficients(effect, fit)
-    search.sigma[:] = 0.0
+    fill(search.sigma, 0.0)
     for g in range(patterns):
-        work.flat[:] = 0.0
+        fill(work.square, 0.0)
         residual_squares(g, sums, fit, work, work.flat)
         # Only the observed block is made of residuals.
         for t in range(visits):
@@ -84,7 +81,7 @@ def start(structure, patterns, effect, sums, fit, work, search):  # type: ignore
     return False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def pack_score(gradient, out):  # type: ignore[no-untyped-def]
     """Derivative by the packed entries of Sigma: an entry off the diagonal stands for two."""
     visits = gradient.shape[0]
@@ -95,7 +92,7 @@ def pack_score(gradient, out):  # type: ignore[no-untyped-def]
             k += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def reduce_information(structure, information, theta, visits, spare, jac, out):  # type: ignore[no-untyped-def]
     """out (upper) = J I J' for the parameters of the structure, from the upper triangle of I; `spare` is (m, K)."""
     m, packed = parameters(structure, visits), visits * (visits + 1) // 2
@@ -116,7 +113,7 @@ def reduce_information(structure, information, theta, visits, spare, jac, out): 
                 out[a, b] += spare[a, k] * jac[b, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def scoring_direction(structure, patterns, used, sums, fit, place, work, search, spare):  # type: ignore[no-untyped-def]
     """Solve for the step; returns the decrement, NaN when the information is singular."""
     visits, m = search.sigma.shape[0], search.theta.shape[0]
@@ -129,7 +126,8 @@ def scoring_direction(structure, patterns, used, sums, fit, place, work, search,
             search.slope[a] = 0.0
             for k in range(search.score.shape[0]):
                 search.slope[a] += search.jacobian[a, k] * search.score[k]
-    search.step[:] = search.slope
+    for a in range(m):
+        search.step[a] = search.slope[a]
     if np.isnan(factorise(search.reduced, m, 1e-12)):
         return np.nan
     solve_factor(search.reduced, m, search.step)
@@ -139,7 +137,7 @@ def scoring_direction(structure, patterns, used, sums, fit, place, work, search,
     return decrement
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def em_step(used, work, search):  # type: ignore[no-untyped-def]
     """EM-REML: Sigma + 2/n Sigma gradient Sigma, always positive definite and never downhill; into `search.trial`."""
     visits = search.sigma.shape[0]
@@ -150,7 +148,7 @@ def em_step(used, work, search):  # type: ignore[no-untyped-def]
             search.trial[i, j] = search.sigma[i, j] + (work.b[i, j] + work.b[j, i]) / used
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def try_step(structure, search, size, scratch):  # type: ignore[no-untyped-def]
     """Put theta + size * step into `ahead` and Sigma there into `trial`, halving `size` while not positive definite."""
     while size >= SMALLEST_STEP:
@@ -163,7 +161,7 @@ def try_step(structure, search, size, scratch):  # type: ignore[no-untyped-def]
     return 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def maximise(structure, patterns, used, effect, sums, fit, place, work, search, spare, em_first):  # type: ignore[no-untyped-def]
     """Find the maximum, `fit` evaluated there; returns (log likelihood, evaluations, status).
 
@@ -172,7 +170,8 @@ def maximise(structure, patterns, used, effect, sums, fit, place, work, search, 
     visits = effect.shape[0]
     if not start(structure, patterns, effect, sums, fit, work, search):
         return np.nan, 0, NOT_ESTIMABLE
-    search.ahead[:] = search.theta
+    for a in range(search.theta.shape[0]):
+        search.ahead[a] = search.theta[a]
     value, size, last, em = -np.inf, 1.0, False, False
     for evaluations in range(1, MAX_EVALUATIONS + 1):
         new = evaluate(search.trial, patterns, effect, sums, fit, work)
@@ -180,9 +179,10 @@ def maximise(structure, patterns, used, effect, sums, fit, place, work, search, 
             return np.nan, evaluations, NOT_ESTIMABLE
         if value == -np.inf or new >= value - 1e-9 * (1.0 + abs(value)):
             value = new
-            search.theta[:] = search.ahead
-            search.sigma[:] = search.trial
-            search.gradient[:] = fit.gradient
+            for a in range(search.theta.shape[0]):
+                search.theta[a] = search.ahead[a]
+            copy(search.trial, search.sigma)
+            copy(fit.gradient, search.gradient)
             if last:
                 return value, evaluations, OK
             decrement = scoring_direction(structure, patterns, used, sums, fit, place, work, search, spare)

@@ -8,12 +8,12 @@
 | AR(1) | variance, correlation r | variance r^|i-j| : the only one with second derivatives |
 """
 
-from numba import njit
+from alsmodel.estimators._mmrm_algebra import fill, inner
 
 UNSTRUCTURED, AR1, COMPOUND_SYMMETRY, TOEPLITZ = 0, 1, 2, 3
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def parameters(structure, visits):  # type: ignore[no-untyped-def]
     """Number of parameters."""
     if structure == UNSTRUCTURED:
@@ -23,7 +23,7 @@ def parameters(structure, visits):  # type: ignore[no-untyped-def]
     return 2 if visits > 1 else 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def expand(structure, theta, visits, sigma):  # type: ignore[no-untyped-def]
     """Sigma(theta)."""
     k = 0
@@ -42,11 +42,10 @@ def expand(structure, theta, visits, sigma):  # type: ignore[no-untyped-def]
             k += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def jacobian(structure, theta, visits, out):  # type: ignore[no-untyped-def]
     """out[a, k] = derivative of the k-th packed entry of Sigma by theta_a (not for unstructured: the identity)."""
-    for a in range(parameters(structure, visits)):
-        out[a] = 0.0
+    fill(out, 0.0)
     k = 0
     for i in range(visits):
         for j in range(i, visits):
@@ -63,7 +62,7 @@ def jacobian(structure, theta, visits, out):  # type: ignore[no-untyped-def]
             k += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def second_derivative(theta, a, b, lag):  # type: ignore[no-untyped-def]
     """Second derivative by theta_a and theta_b of the AR(1) covariance at `lag`; the other structures have none."""
     if a + b == 0 or lag == 0:
@@ -73,7 +72,7 @@ def second_derivative(theta, a, b, lag):  # type: ignore[no-untyped-def]
     return theta[0] * lag * (lag - 1) * theta[1] ** (lag - 2) if lag > 1 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def collapse(structure, sigma, visits, theta):  # type: ignore[no-untyped-def]
     """Starting values of theta from an unstructured covariance: means along the diagonals."""
     if structure == UNSTRUCTURED:

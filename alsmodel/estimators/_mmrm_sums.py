@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from alsmodel.estimators._mmrm_algebra import fill, inner
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[Any]
@@ -25,6 +26,7 @@ class Sums(NamedTuple):
     cc: Floats  # (n, q (q + 1) / 2) c c', upper triangle by rows
     cy: Floats  # (n, q, T) c y', zero at missing visits
     yy: Floats  # (n, T * T) y y', zero at missing visits
+    row: Floats  # (T,) centred scores of one participant
     table: Integers  # hash table from mask to pattern
     masks: Integers  # (n,)
     design: Floats  # (n, q) standardised covariates of one replicate
@@ -34,7 +36,7 @@ class Sums(NamedTuple):
     arms: Floats  # (T, arms) scores by visit and arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def standardise(y, arm, extra, arms, sums):  # type: ignore[no-untyped-def]
     """Design of one replicate, its centre and scale; returns (participants, scores). Nobody used has arm -1 there.
 
@@ -91,7 +93,7 @@ def standardise(y, arm, extra, arms, sums):  # type: ignore[no-untyped-def]
     return used, observations
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def summarise(y, sums):  # type: ignore[no-untyped-def]
     """Group the participants of the standardised design by the visits that they miss; returns the number of patterns."""
     people, visits = y.shape
@@ -99,7 +101,7 @@ def summarise(y, sums):  # type: ignore[no-untyped-def]
     slots = sums.table.shape[0]
     for j in range(slots):
         sums.table[j] = -1
-    row = np.empty(visits)
+    row = sums.row
     patterns = 0
     for i in range(people):
         if sums.design[i, 0] < 0.0:
@@ -122,9 +124,11 @@ def summarise(y, sums):  # type: ignore[no-untyped-def]
             sums.masks[g] = mask
             sums.count[g] = 0.0
             sums.n_missing[g] = absent
-            sums.cc[g] = 0.0
-            sums.cy[g] = 0.0
-            sums.yy[g] = 0.0
+            for k in range(sums.cc.shape[1]):
+                sums.cc[g, k] = 0.0
+            for k in range(visits * visits):
+                sums.yy[g, k] = 0.0
+            fill(sums.cy[g], 0.0)
             m = 0
             for t in range(visits):
                 if np.isnan(y[i, t]):
@@ -149,7 +153,7 @@ def summarise(y, sums):  # type: ignore[no-untyped-def]
     return patterns
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def count_pairs(sums, g, visits):  # type: ignore[no-untyped-def]
     """Add pattern `g` to the participants seen at both of two visits."""
     for t in range(visits):

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from alsmodel.estimators import _mmrm_batch as kernel
 from alsmodel.estimators._mmrm_search import NO_SCORES, NOT_CONVERGED, NOT_ESTIMABLE, OK, TOO_FEW
@@ -214,7 +214,7 @@ def fit_mmrm(
     effect, terms = _effects(visits, offset, arms, by, labels)
     weights = _contrasts(effect, visits, offset, arms, len(terms), visit, contrast, by_visit)
     structure, q, p, width = STRUCTURES[covariance], effect.shape[1], len(terms), visits + offset
-    *space, place = kernel.workspace(people, effect, arms, p, structure)
+    *space, place = kernel.workspace(people, effect, arms, p, structure)  # fresh for every call: calls may share a process
     shapes = ((p,), (p, p), (width, width), (len(weights), 4), (width + q,), (q,), ())
     out = (*(np.full((replicates, *shape), np.nan) for shape in shapes), np.zeros((replicates, 4), dtype=np.int64))
     adjust = df_method == "kenward-roger"
@@ -280,9 +280,7 @@ def _beside(first: Floats, extra: Floats | None, people: int) -> Floats:
     return np.concatenate(parts, axis=2)
 
 
-def _effects(
-    visits: int, offset: int, arms: int, by: tuple[bool, ...], labels: tuple[str, ...]
-) -> tuple[Integers, tuple[str, ...]]:
+def _effects(visits: int, offset: int, arms: int, by: tuple[bool, ...], labels: tuple[str, ...]) -> tuple[Integers, tuple[str, ...]]:
     """Number of the coefficient of each visit and covariate, -1 for none, and the names of the coefficients."""
     names = [*(["baseline"] if offset else []), *(f"visit_{t + 1}" for t in range(visits))]
     width = len(names)
@@ -356,8 +354,6 @@ def _restore(
 
 
 def _table(arms: tuple[int, ...], estimate: Floats, error: Floats, df: Floats) -> VisitTable:
-    from scipy.special import stdtrit
-
     with np.errstate(invalid="ignore"):
         reach = stdtrit(df, 0.975) * error
         p_value = 2.0 * stdtr(df, -np.abs(estimate / error))
@@ -391,7 +387,11 @@ def _check(
         faults.append(f"scores has {visits} visits; between 1 and {MOST_VISITS} can be fitted. Choose the visits to compare.")
     if constrained and first is None:
         faults.append("constrained_baseline makes the baseline an outcome, so baseline is needed.")
-    bad = [label for label, a in (("covariates", extra), ("baseline", None if constrained else first)) if a is not None and not np.isfinite(a).all()]
+    bad = [
+        label
+        for label, a in (("covariates", extra), ("baseline", None if constrained else first))
+        if a is not None and not np.isfinite(a).all()
+    ]
     if bad:
         faults.append(f"{' and '.join(bad)} hold missing values. Impute first (pooled mean and an indicator under randomisation).")
     size = 0 if extra is None else extra.shape[-1]
