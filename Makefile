@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-ingest bench-ingest-large calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-ingest bench-ingest-large bench-mmrm bench-mmrm13 calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ bench-ingest: $(READY) ## Wall time and memory of reading a large PRO-ACT folder
 
 bench-ingest-large: $(READY) ## Ingest and validate 100,000 participants and 1,000,000 assessments
 	$(BIN)/python benchmarks/ingest_large.py
+
+bench-mmrm: $(READY) ## MMRM fits per CPU second, 6 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 6
+
+bench-mmrm13: $(READY) ## MMRM fits per CPU second, 13 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 13
 
 calibrate: $(READY) ## Simulation-based calibration (long)
 	$(BIN)/python -m tests.calibration.run
