@@ -307,7 +307,7 @@ def _contrasts(
         at = np.eye(visits)[int(visit)]  # type: ignore[arg-type]
     else:
         at = np.asarray(visit, dtype=np.float64)
-    if np.ndim(contrast) == 0:
+    if contrast is None or np.ndim(contrast) == 0:
         chosen = 1 if contrast is None else int(contrast)  # type: ignore[arg-type]
         if not 1 <= chosen < arms:
             raise ValueError(f"contrast compares arm {chosen} with control; the active arms are 1 to {arms - 1}.")
