@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-refit bench-mixed bench-survival bench-ranks calibrate-events calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,12 @@ bench-ranks: $(READY) ## Joint rank and win ratio: fits per CPU second at n = 30
 
 calibrate-events: $(READY) ## Type I error of the survival and rank analyses (minutes)
 	$(BIN)/python -m tests.calibration.type_one_events
+
+bench-mmrm: $(READY) ## MMRM fits per CPU second, 6 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 6
+
+bench-mmrm13: $(READY) ## MMRM fits per CPU second, 13 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 13
 
 calibrate: $(READY) ## Simulation-based calibration (long)
 	$(BIN)/python -m tests.calibration.run

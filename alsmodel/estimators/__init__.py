@@ -6,6 +6,7 @@ from alsmodel.estimators.joint_rank import JointRankFits, fit_joint_rank, joint_
 from alsmodel.estimators.kaplan_meier import KaplanMeierCurves, kaplan_meier
 from alsmodel.estimators.logrank import LogRankFits, fit_log_rank
 from alsmodel.estimators.max_combo import MaxComboFits, fit_max_combo
+from alsmodel.estimators.mmrm import MmrmFits, fit_mmrm
 from alsmodel.estimators.random_slope import RandomSlopeFits, fit_random_slope
 from alsmodel.estimators.responder import ResponderFits, fit_responder, responders
 from alsmodel.estimators.rmst import RmstFits, fit_rmst
@@ -21,6 +22,7 @@ __all__ = [
     "KaplanMeierCurves",
     "LogRankFits",
     "MaxComboFits",
+    "MmrmFits",
     "RandomSlopeFits",
     "ResponderFits",
     "RmstFits",
@@ -32,6 +34,7 @@ __all__ = [
     "fit_joint_rank",
     "fit_log_rank",
     "fit_max_combo",
+    "fit_mmrm",
     "fit_random_slope",
     "fit_responder",
     "fit_rmst",
