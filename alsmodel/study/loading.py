@@ -112,7 +112,7 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
     """Settings that are each possible and do not fit together."""
     found: list[tuple[SettingPath, str]] = []
     model = study.model
-    texts = {*model.intercept, *model.slope, *model.hazard}
+    texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
     for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
         for name in names:
             if name is not None and name not in {*texts, *_CURVES}:

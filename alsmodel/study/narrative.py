@@ -173,7 +173,7 @@ def reference_level(study: Study, fit: "Fit", covariate: str) -> str | None:
 def group_effects(study: Study, fit: "Fit") -> pl.DataFrame | None:
     """Differences between the levels of the report's grouping covariate, as the report draws them."""
     by = study.report.by
-    if by is None:
+    if by is None or by in study.model.hierarchy:  # groups of a hierarchy differ from the mean of all, not from a reference
         return None
     reference = reference_level(study, fit, by)
     sizes = Counter(level for level in fit.data.groups.get(by, ()) if level is not None)
