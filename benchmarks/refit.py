@@ -73,6 +73,7 @@ def main() -> None:
 
     trials = [trial_of(number) for number in range(chosen.trials + 1)]
     refit(trials[0])  # compiles
+    fit_data(spec_of(), trials[0], Sampling(chains=2, draws=100, tune=50, cores=1), seed=1, method="nuts")  # imports the sampler
     startup = time.process_time() - START
     begun = time.process_time()
     made = [refit(data) for data in trials[1:]]

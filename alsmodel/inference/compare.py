@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import highest_k_hat, normalised, smooth
-from alsmodel.inference.dynamic import fixed_knots
+from alsmodel.inference.dynamic import fixed_knots, placed
 from alsmodel.inference.fit import Fit
-from alsmodel.models.program import program
 
 Floats = NDArray[np.float64]
 
@@ -57,11 +56,12 @@ def split_likelihood(fit: Fit, draws: int = 1000) -> Split:
         fault = 'The likelihood comes apart only for population = "enrolled".'
         raise InvalidInput([Fault("model.population", fault, "Compare the joint likelihood, from Fit.loglik.")])
     data = replace(fit.data, event_time=fit.data.entry_time, event=np.zeros(fit.data.people))
-    alone, made = program(fixed_knots(fit), data), fit.program
+    made = fit.program
+    segments, cuts = placed(fixed_knots(fit), made, data)
+    alone = replace(made, segments=segments, cuts=cuts)
     flat = fit.x.reshape(-1, made.size)
     chosen = flat[np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).astype(np.int64))]
-    order = [made.labels.index(label) for label in alone.labels]
-    scores = np.array([alone.loglik(np.ascontiguousarray(x[order])) for x in chosen])
+    scores = np.array([alone.loglik(x) for x in chosen])
     return Split(scores=scores, events=np.array([made.loglik(x) for x in chosen]) - scores)
 
 

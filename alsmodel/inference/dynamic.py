@@ -102,9 +102,9 @@ def futures(
         raise InvalidInput([Fault("landmark", f"Nobody is in follow-up and free of the event at {landmark:g} {fit.time_unit}s.")])
     spec = fixed_knots(fit)
     made = program(spec, source)
-    before = _placed(spec, made, _known(spec, source, landmark))
+    before = placed(spec, made, _known(spec, source, landmark))
     stretches = [
-        _placed(replace(spec, population="enrolled"), made, _ahead(spec, source, landmark, start, stop, later_exposure), LEAST_NODES)
+        placed(replace(spec, population="enrolled"), made, _ahead(spec, source, landmark, start, stop, later_exposure), LEAST_NODES)
         for start, stop in zip(np.concatenate([[landmark], at[:-1]]), at, strict=True)
     ]
     flat = fit.x.reshape(-1, fit.program.size)
@@ -246,7 +246,8 @@ def _exposed(spec: JointModel, data: JointData, landmark: float, policy: LaterEx
     )
 
 
-def _placed(spec: JointModel, made: Program, data: JointData, least_nodes: int = 1) -> tuple[Segments, Cuts]:
+def placed(spec: JointModel, made: Program, data: JointData, least_nodes: int = 1) -> tuple[Segments, Cuts]:
+    """Segments and nodes of `data` for the parameters of `made`."""
     hazard = replace(spec.baseline_hazard, nodes=max(spec.baseline_hazard.nodes, least_nodes))
     layout = layout_of(replace(spec, baseline_hazard=hazard), data, made.knots)
     inside, before = segment_lengths(layout)

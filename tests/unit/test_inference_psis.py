@@ -1,25 +1,31 @@
 """Weighted draws around the mode: the smoothing, the draws, and the fit that is made of them."""
 
 import runpy
+import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import arviz_stats.base as azb
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
 from alsmodel.cohort.arrays import JointData, joint_data
 from alsmodel.cohort.selection import Covariate
-from alsmodel.estimators.laplace import BLOCK, function_ess, proposal, weighted_draws
+from alsmodel.estimators.laplace import BLOCK, Weighted, function_ess, proposal, weighted_draws
 from alsmodel.estimators.psis import highest_k_hat, kish, normalised, pareto_quantile, resample, smooth, weighted_quantile
 from alsmodel.inference import Fit, Sampling, fit_data
 from alsmodel.inference import fit as fit_function
 from alsmodel.inference.checks import importance_gate
 from alsmodel.inference.importance import weigh
+from alsmodel.inference.mode import Mode
 from alsmodel.inference.predict import survival_curve
 from alsmodel.inference.refine import prepare
 from alsmodel.models import JointModel, Linear, PiecewiseExponential
+from alsmodel.models.program import Program
 
 pytestmark = pytest.mark.xdist_group("nuts")
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
@@ -154,7 +160,7 @@ def test_a_weighted_fit_has_what_others_read(weighted_fit: Fit) -> None:
     assert weighted_fit.weighted is not None
     exact = weighted_fit.program.constrained(weighted_fit.weighted.x)
     place = weighted_fit.program.labels.index("association:value")
-    row = weighted_fit.summary.row(by_predicate=(weighted_fit.summary["parameter"] == "association:value"), named=True)
+    row = weighted_fit.summary.row(by_predicate=pl.col("parameter") == "association:value", named=True)
     assert row["mean"] == pytest.approx(weighted_fit.weighted.weight @ exact[:, place], rel=1e-12)
     # Resampled draws give it with systematic resampling's error, far below that of the draws themselves.
     assert weighted_fit.flat("association:value").mean() == pytest.approx(row["mean"], abs=0.1 * row["sd"])
@@ -182,14 +188,10 @@ def test_auto_weighs_where_that_does_and_falls_back_where_it_does_not(
     assert auto.method == "psis"
     assert np.array_equal(auto.x, weighted_fit.x)
 
-    import alsmodel.inference.fit as module
-    from alsmodel.inference.importance import weigh as weigh_properly
+    def narrow(made: Program, mode: Mode, **settings: Any) -> Weighted:
+        return weigh(made, replace(mode, scale=0.3 * mode.scale), **settings)
 
-    def narrow(made: object, mode: object, **settings: object) -> object:
-        from dataclasses import replace
-
-        return weigh_properly(made, replace(mode, scale=0.3 * mode.scale), **settings)  # type: ignore[arg-type, type-var, attr-defined]
-
+    module = sys.modules["alsmodel.inference.fit"]  # the package has a function of the same name
     monkeypatch.setattr(module, "weigh", narrow)
     fallen = fit_data(SPEC, data, SHORT, seed=5)
     assert fallen.method == "nuts"
