@@ -44,7 +44,7 @@ def data_of(participants: int):
     return arrays["outcome_arrays"](people, spec_of("censored").names)
 
 
-def measure(likelihood: str, draws: int, participants: int) -> dict[str, object]:
+def measure(likelihood: str, draws: int, chains: int, participants: int) -> dict[str, object]:
     """Fit once; CPU seconds, smallest ESS, and seconds to 400."""
     import numpy as np
 
@@ -67,7 +67,7 @@ def measure(likelihood: str, draws: int, participants: int) -> dict[str, object]
     print(
         f"{likelihood}: {1000 * one:.0f} ms an evaluation, mode after {mode.evaluations} in {prepared:.0f} s", file=sys.stderr, flush=True
     )
-    drawn = sample(made.density, mode, Sampling(draws=draws, tune=TUNE, cores=1), 1)
+    drawn = sample(made.density, mode, Sampling(chains=chains, draws=draws, tune=TUNE, cores=1), 1)
     used = time.process_time() - begun
     values = named_domain_draws(spec, made, drawn.x)
     measured = diagnostics(np.stack(list(values.values()), axis=-1))
@@ -95,7 +95,7 @@ def measure(likelihood: str, draws: int, participants: int) -> dict[str, object]
         "leapfrog_steps": round(float(drawn.steps.mean()), 1),
         "ms_per_evaluation": round(1000 * one, 1),
         "checks": {each.name: round(each.value, 4) for each in checks},
-        "settings": f"{made.size} parameters, nodes {spec.nodes}, 4 chains x {draws} draws after {TUNE}, seed 1",
+        "settings": f"{made.size} parameters, nodes {spec.nodes}, {chains} chains x {draws} draws after {TUNE}, seed 1",
         "data_digest": digest,
         "cores": 1,
         "cache": "warm",
@@ -107,10 +107,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--likelihood", nargs="+", default=["gaussian", "censored"], choices=list(TARGET))
     parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--participants", type=int, default=PARTICIPANTS)
     chosen = parser.parse_args()
     for likelihood in chosen.likelihood:
-        print(json.dumps(measure(likelihood, chosen.draws, chosen.participants)), flush=True)
+        print(json.dumps(measure(likelihood, chosen.draws, chosen.chains, chosen.participants)), flush=True)
 
 
 if __name__ == "__main__":
