@@ -1,7 +1,5 @@
 """Commands about data: read a source, look whether it can be read, make a synthetic one."""
 
-import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,7 +54,6 @@ def ingest(
     quiet: Quiet = False,
 ) -> Exit:
     """Read a source into a cohort folder, and account for every row."""
-    keep_freed_memory()
     output = Output(as_json=as_json, quiet=quiet)
     refuse_overwriting(out, force=force)
     cohort = read_source(source, layout_of(layout, mapping), strict, output, mapping)
@@ -86,17 +83,6 @@ def synthesize(
     output.say(f"{participants:,} synthetic participants in {len(files)} files written to {out} (truth in truth.json)")
     output.result(folder=str(out), participants=participants, seed=seed, files=files)
     return Exit.DONE
-
-
-def keep_freed_memory() -> None:
-    """Have polars hand freed memory back after seconds, not at once, and take it in large pages; before polars is loaded.
-
-    Reading makes and drops a column at a time: with the defaults a large source takes five times the page faults. Settings that
-    the environment already has stay as they are.
-    """
-    if "polars" not in sys.modules:
-        os.environ.setdefault("POLARS_THP", "1")
-        os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000")
 
 
 def refuse_overwriting(out: Path, *, force: bool) -> None:

@@ -12,7 +12,6 @@ from alsmodel.cli.data_commands import (
     SourceFormat,
     Strict,
     account_of,
-    keep_freed_memory,
     layout_of,
     read_source,
     refuse_overwriting,
@@ -46,7 +45,6 @@ def validate(
     quiet: Quiet = False,
 ) -> Exit:
     """Read a source and say what would become of its rows; with --out also as a page and tables."""
-    keep_freed_memory()
     output = Output(as_json=as_json, quiet=quiet)
     folder = None if out is None else _target(out, force=force)
     layout = layout_of(layout, mapping)
