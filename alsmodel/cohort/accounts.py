@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from alsmodel.clinical.mimics import MIMICS
-from alsmodel.cohort.tables import SEVERITIES
+from alsmodel.cohort.tables import SEVERITIES, distinct
 
 #: Name of the steps by which the source's own exclusions leave; one row per reason.
 NOT_SET_APART = "not set apart by the source"
@@ -41,9 +41,9 @@ def participants_through(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """
     issues = tables["issues"].select("participant_id", "action").drop_nulls("participant_id")
     people = tables["participants"].select("participant_id", _told(pl.col("exclusion")).alias("exclusion"))
-    repaired = issues.filter(pl.col("action") == "repaired").select("participant_id").unique()
-    observed = pl.concat([tables[name].select("participant_id") for name in ("assessments", "measurements")]).unique()
-    lost = issues.select("participant_id").unique().join(people, on="participant_id", how="anti")
+    repaired = distinct(issues.filter(pl.col("action") == "repaired")["participant_id"]).to_frame()
+    observed = pl.concat([distinct(tables[name]["participant_id"]) for name in ("assessments", "measurements")]).to_frame()
+    lost = distinct(issues["participant_id"]).to_frame().join(people, on="participant_id", how="anti")
     reasons = people.drop_nulls("exclusion").group_by("exclusion").len().sort("len", "exclusion", descending=[True, False])
     left = pl.concat([people.select("participant_id"), lost])
     leaving = [

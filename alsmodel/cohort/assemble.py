@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from alsmodel.cohort.accounts import participants_through
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.files.table import TextTable
 from alsmodel.cohort.ledger import Ledger
-from alsmodel.cohort.tables import conform, empty
+from alsmodel.cohort.tables import conform, distinct, empty
 from alsmodel.errors import Fault, InvalidInput
 
 _SORTED_BY = {
@@ -30,7 +31,7 @@ def ordered(participants: pl.Series) -> pl.Series:
 
 
 def assemble(
-    tables: Mapping[str, pl.DataFrame],
+    tables: dict[str, pl.DataFrame],
     ledgers: Sequence[Ledger],
     files: Sequence[TextTable],
     *,
@@ -41,8 +42,8 @@ def assemble(
 
     Parameters
     ----------
-    tables : mapping
-        Canonical tables by name, `participants` in its final order.
+    tables : dict
+        Canonical tables by name, `participants` in its final order. It is emptied, so that no table is held twice.
     ledgers : sequence of Ledger
         One per file.
     files : sequence of TextTable
@@ -59,11 +60,11 @@ def assemble(
     issues = pl.concat([empty("issues"), *(ledger.issues() for ledger in ledgers)])
     if strict:
         refuse_errors(issues)
-    counted = {name: tables.get(name, empty(name)) for name in ("assessments", "measurements")}
-    flow = participants_through({**counted, "participants": conform("participants", tables["participants"]), "issues": issues})
-    tables = {**tables, "participant_flow": flow}
+    counted = ("participants", "assessments", "measurements")
+    flow = participants_through({**{name: conform(name, tables.get(name, empty(name))) for name in counted}, "issues": issues})
     people = tables["participants"]["participant_id"]
-    done = {name: _in_order(name, conform(name, frame), people) for name, frame in tables.items()}
+    done = {name: _in_order(name, conform(name, tables.pop(name)), people) for name in list(tables)}
+    done["participant_flow"] = conform("participant_flow", flow)
     record = {
         **provenance,
         "files": [{"name": file.name, "sha256": file.sha256} for file in files],
@@ -78,12 +79,31 @@ def _in_order(name: str, frame: pl.DataFrame, people: pl.Series) -> pl.DataFrame
     if name not in _SORTED_BY or frame.height == 0:
         return frame
     # An Enum sorts by its code, which is quicker than by text and keeps participant 9 before 10.
-    person = pl.col("participant_id").cast(pl.Enum(people)).to_physical()
     if name == "measurements":
-        names = frame["name"].unique().sort()
-        coded = frame.select(person=person, name=pl.col("name").cast(pl.Enum(names)).to_physical(), day="day")
-        return frame[_order(coded)]
+        return _measurements_in_order(frame, people)
+    person = pl.col("participant_id").cast(pl.Enum(people)).to_physical()
     return frame.with_columns(_person=person).sort("_person", *_SORTED_BY[name], maintain_order=True).drop("_person")
+
+
+def _measurements_in_order(frame: pl.DataFrame, people: pl.Series) -> pl.DataFrame:
+    """Sort the longest table stably by person, name and day, one column at a time so that few of them are held twice."""
+    schema, names = frame.columns, distinct(frame["name"]).sort()
+    person, name = _codes(frame["participant_id"], people), _codes(frame["name"], names)
+    frame = frame.drop("participant_id", "name")
+    order = _order(pl.DataFrame({"person": person, "name": name, "day": frame["day"]}))
+    # In order the codes are runs, and looking text up by them is quicker than moving it.
+    done = {"participant_id": people.gather(person.gather(order)), "name": names.gather(name.gather(order))}
+    for column in frame.columns:
+        done[column] = frame[column].gather(order)
+        frame = frame.drop(column)
+    return pl.DataFrame([series.alias(column) for column, series in done.items()]).select(schema)
+
+
+def _codes(text: pl.Series, categories: pl.Series) -> pl.Series:
+    """Return the place of each text among `categories`; looked up once for each run of equal text."""
+    runs = text.rle().struct.unnest()
+    codes = runs["value"].cast(pl.Enum(categories)).to_physical().cast(pl.UInt32)
+    return pl.Series(np.repeat(codes.to_numpy(), runs["len"].to_numpy()))
 
 
 def _order(coded: pl.DataFrame) -> pl.Series:

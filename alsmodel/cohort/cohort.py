@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from alsmodel.cohort.keys import KEY_FILE, new_key, read_key, write_key
-from alsmodel.cohort.tables import SCHEMAS, conform, empty
+from alsmodel.cohort.tables import SCHEMAS, conform, distinct, empty
 from alsmodel.errors import Fault, InvalidInput
 
 #: The tables that hold data; the other three say how the data were read.
@@ -79,7 +79,7 @@ class Cohort:
             object.__setattr__(self, name, checked)
             if known is None or name not in DATA_TABLES[1:]:
                 continue
-            unknown = checked.select("participant_id").unique().join(known.to_frame(), on="participant_id", how="anti")
+            unknown = distinct(checked["participant_id"]).to_frame().join(known.to_frame(), on="participant_id", how="anti")
             if unknown.height:
                 raise ValueError(f"Table {name} names {unknown.height} participants who are not in participants.")
 

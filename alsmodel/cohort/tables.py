@@ -258,3 +258,13 @@ def conform(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         (pl.col(column) if column in frame.columns else pl.lit(None)).cast(dtype).alias(column) for column, dtype in schema.items()
     )
+
+
+def distinct(values: pl.Series) -> pl.Series:
+    """Return the distinct values, null among them, in no order.
+
+    Tables list a participant's rows together: comparing neighbours first leaves few values to hash.
+    """
+    if not len(values):
+        return values
+    return values.filter(values.ne_missing(values.shift()).scatter(0, True)).unique()

@@ -15,6 +15,7 @@ from alsmodel.cohort.forms.mapping import FormMap, SourceMap
 from alsmodel.cohort.forms.shared import FormLedger
 from alsmodel.cohort.ledger import Ledger
 from alsmodel.cohort.raw import collapsed
+from alsmodel.cohort.tables import distinct
 from alsmodel.errors import Fault, InvalidInput
 
 
@@ -130,7 +131,7 @@ class Opened:
                 for name in names:
                     ledger.note(rule, column=name)
         written = self.map.spelled | {target: name for name, target in self.targets.items()}
-        named = frame["participant_id"].drop_nulls().unique()
+        named = distinct(frame["participant_id"]).drop_nulls()
         frame = self._belonging(frame, ledger)
         if isinstance(ledger, FormLedger):
             said = [name for name in self.targets.values() if name not in ("participant_id", "day")]

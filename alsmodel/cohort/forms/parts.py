@@ -8,7 +8,7 @@ import polars as pl
 from alsmodel.cohort.files.table import TextTable
 from alsmodel.cohort.forms.form import Form
 from alsmodel.cohort.ledger import Ledger
-from alsmodel.cohort.tables import conform, empty
+from alsmodel.cohort.tables import conform, distinct, empty
 
 
 @final
@@ -50,7 +50,7 @@ class Parts:
     def add(self, name: str, frame: pl.DataFrame) -> None:
         """Add rows of the canonical table `name`."""
         self.tables.setdefault(name, []).append(conform(name, frame))
-        self.seen.append(frame["participant_id"].unique())
+        self.seen.append(distinct(frame["participant_id"]))
 
     def add_facts(self, form: Form, facts: pl.DataFrame) -> None:
         """Add facts of participants."""

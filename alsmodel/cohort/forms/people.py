@@ -206,12 +206,12 @@ def _onset_site(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
     frame = frame.with_columns(pl.col("onset_site").str.replace(r"(?i)^onset:\s*", ""))
     frame = known_word(frame, "onset_site", form.words("onset_site"), ledger, written["onset_site"])
     set_ = [word for word, meaning in form.words("flag").items() if meaning == "set"]
-    flags = [pl.when(pl.col(flag).str.to_lowercase().is_in(set_)).then(pl.lit(site)) for flag, site in _FLAGS.items()]
-    set_flags = pl.concat_list(flags).list.drop_nulls()
-    one = pl.when(set_flags.list.len() == 1).then(set_flags.list.first())
-    pair = (set_flags.list.len() == 2) & set_flags.list.contains("bulbar") & set_flags.list.contains("limb")
+    is_set = frame.select(pl.col(flag).str.to_lowercase().is_in(set_).fill_null(False) for flag in _FLAGS)
+    number = pl.sum_horizontal(pl.col(*_FLAGS).cast(pl.UInt32))
+    pair = (number == 2) & pl.col("onset_bulbar") & pl.col("onset_limb")
+    one = pl.when(number == 1).then(pl.coalesce(pl.when(flag).then(pl.lit(site)) for flag, site in _FLAGS.items()))
     flagged = pl.when(pair).then(pl.lit("limb and bulbar")).otherwise(one)
-    frame = frame.with_columns(flagged.alias("_flagged"), set_flags.list.len().alias("_flags"))
+    frame = frame.with_columns(is_set.select(flagged.alias("_flagged"), number.alias("_flags")))
     torn = pl.col("onset_site").is_not_null() & (pl.col("_flags") > 0) & pl.col("_flagged").ne_missing(pl.col("onset_site"))
     ledger.flag("onset_site_conflict", frame, torn, column=written["onset_site"])
     several = pl.col("onset_site").is_null() & (pl.col("_flags") > 1) & pl.col("_flagged").is_null()

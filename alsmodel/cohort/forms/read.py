@@ -73,6 +73,7 @@ def joined(parts: Parts, source: SourceMap, *, provenance: Mapping[str, Any], st
         parts.add("classifications", computed_statements(parts.of("signs"), participants))
         note_disagreements(parts.of("classifications"), next(iter(parts.ledgers.values())))
     tables = {name: parts.of(name) for name in _FILLED}
+    parts.tables.clear()
     tables["covariates"] = tables["covariates"].unique(["participant_id", "name"], keep="first", maintain_order=True)
     tables["events"] = tables["events"].sort("day", nulls_last=True, maintain_order=True)
     tables["events"] = tables["events"].unique(["participant_id", "kind"], keep="first", maintain_order=True)
