@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-ingest bench-ingest-large bench-lmm calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-joint: $(READY) ## Effective draws per CPU second of the joint model, N = 
 
 bench-joint-large: $(READY) ## Full posterior for 10,000 participants
 	$(BIN)/python benchmarks/joint_large.py
+
+bench-domains: $(READY) ## CPU seconds to 400 effective draws: four censored domain scores, N = 1,000
+	$(BIN)/python benchmarks/domains.py
 
 bench-ingest: $(READY) ## Wall time and memory of reading a large PRO-ACT folder
 	$(BIN)/python benchmarks/ingest.py

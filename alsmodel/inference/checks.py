@@ -6,11 +6,15 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from alsmodel.estimators.laplace import Weighted, function_ess
+from alsmodel.estimators.psis import highest_k_hat
+
 Floats = NDArray[np.float64]
 
 R_HAT = 1.01
-ESS = 400.0
+ESS = 400.0  # bulk and tail of chains; importance ESS of weighted draws
 E_BFMI = 0.3
+k_hat_limit = highest_k_hat  # min(0.7, 1 - 1 / log10 of the number of draws)
 
 
 @final
@@ -87,5 +91,42 @@ def gate(measured: Diagnostics, energy: Floats, diverging: NDArray[np.bool_]) ->
         Check(
             name="E-BFMI, smallest", passed=e_bfmi >= E_BFMI, value=e_bfmi, limit=E_BFMI,
             meaning="below the limit, the sampler explores the tails poorly",
+        ),
+    )  # fmt: skip
+
+
+TAIL_ENDS = (0.05, 0.95)
+
+
+def importance_diagnostics(draws: Floats, weight: Floats) -> Diagnostics:
+    """Importance ESS of each column's mean, and the smaller one of its two tail probabilities; there is no R-hat without chains.
+
+    Parameters
+    ----------
+    draws : array, shape (S, P)
+    weight : array, shape (S,)
+        They sum to one.
+    """
+    bulk, tail = [], []
+    for column in draws.T:
+        bulk.append(function_ess(column, weight))
+        order = np.argsort(column, kind="stable")
+        reached = np.cumsum(weight[order])
+        ends = [column[order[min(int(np.searchsorted(reached, p)), column.size - 1)]] for p in TAIL_ENDS]
+        tail.append(min(function_ess((column <= end).astype(float), weight) for end in ends))
+    return Diagnostics(r_hat=np.full(draws.shape[1], np.nan), ess_bulk=np.array(bulk), ess_tail=np.array(tail))
+
+
+def importance_gate(weighted: Weighted) -> tuple[Check, ...]:
+    """Hold weighted draws to the limits: the shape of the ratios' tail, and Kish's effective sample size."""
+    limit = k_hat_limit(weighted.log_weight.size)
+    return (
+        Check(
+            name="Pareto k-hat", passed=weighted.k_hat <= limit, value=weighted.k_hat, limit=limit,
+            meaning="above the limit, a few draws carry the weight: the posterior is not like the Gaussian at its mode",
+        ),
+        Check(
+            name="importance ESS", passed=weighted.ess >= ESS, value=weighted.ess, limit=ESS,
+            meaning="below the limit, means and the ends of intervals are known too roughly",
         ),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import polars as pl
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import JointData, joint_data
 from alsmodel.errors import FitFailed
-from alsmodel.inference.checks import Check, diagnostics, gate
-from alsmodel.inference.refine import prepare
+from alsmodel.estimators.laplace import Weighted
+from alsmodel.estimators.psis import resample
+from alsmodel.inference.checks import Check, diagnostics, gate, importance_diagnostics, importance_gate
+from alsmodel.inference.importance import weigh
+from alsmodel.inference.refine import Prepared, prepare
 from alsmodel.inference.sampling import Advance, Sampling, sample
 from alsmodel.inference.store import read_data, write_data
 from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise
@@ -25,6 +28,7 @@ from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, encode
 
 Floats = NDArray[np.float64]
+Method = Literal["auto", "nuts", "psis"]
 CAREFUL = 0.97  # acceptance aimed at after divergences
 PACKAGES = ("alsmodel", "numpy", "numba", "nutpie", "arviz-stats", "scipy", "polars")
 
@@ -40,14 +44,18 @@ class Fit:
     data : JointData
         The arrays that were fitted.
     x : array, shape (chains, draws, P)
-        Unconstrained draws.
+        Unconstrained draws, all of equal weight. Importance sampling gives one "chain": its draws resampled by their weights.
     draws : dict of str to array, shape (chains, draws)
         Draws by printed name; correlations and treatment effects are derived.
     summary : polars.DataFrame
-        One row per parameter and derived value: mean, sd, quantiles, R-hat, ESS, prior.
+        One row per parameter and derived value: mean, sd, quantiles, R-hat, ESS, prior. Of a weighted posterior it is computed
+        from the weighted draws themselves; ESS is then importance ESS, and there is no R-hat.
     checks : tuple of Check
     provenance : dict
-        Settings, seed, versions and digests; no time stamps.
+        Settings, seed, versions and digests; no time stamps. ``method`` is the one used, ``fallback`` why it is not the one tried
+        first.
+    weighted : Weighted or None
+        The weighted draws that a posterior by importance sampling was resampled from.
     """
 
     spec: JointModel
@@ -57,6 +65,12 @@ class Fit:
     summary: pl.DataFrame
     checks: tuple[Check, ...]
     provenance: dict[str, Any]
+    weighted: Weighted | None = None
+
+    @property
+    def method(self) -> str:
+        """How the posterior was computed: "nuts" or "psis"."""
+        return "nuts" if self.weighted is None else "psis"
 
     @property
     def passed(self) -> bool:
@@ -108,8 +122,13 @@ class Fit:
         pl.DataFrame(index | columns).write_parquet(part / "unconstrained.parquet")
         pl.DataFrame(index | {name: value.ravel() for name, value in self.draws.items()}).write_parquet(part / "draws.parquet")
         self.summary.write_parquet(part / "summary.parquet")
+        if self.weighted is not None:
+            weighted = {f"x[{k}]": self.weighted.x[:, k] for k in range(self.x.shape[-1])} | {"log_weight": self.weighted.log_weight}
+            pl.DataFrame(weighted).write_parquet(part / "weighted.parquet")
         write_data(self.data, part)
         facts = {"spec": encode(self.spec), "checks": [vars(check) for check in self.checks], "provenance": self.provenance}
+        if self.weighted is not None:
+            facts["weighted"] = {"k_hat": self.weighted.k_hat, "ess": self.weighted.ess}
         (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
@@ -133,12 +152,17 @@ class Fit:
             summary=pl.read_parquet(source / "summary.parquet"),
             checks=tuple(Check(**check) for check in facts["checks"]),
             provenance=facts["provenance"],
+            weighted=_read_weighted(source, facts.get("weighted")),
         )
 
     def __repr__(self) -> str:
         failed = [check.name for check in self.checks if not check.passed]
         state = "all checks pass" if not failed else f"checks failed: {', '.join(failed)}"
         head = f"Fit of {self.spec.outcome}: {self.data.people} participants, {int(self.data.event.sum())} events; {state}"
+        if self.weighted is not None:
+            head += f"; importance sampling, {self.weighted.ess:.0f} effective draws, k-hat {self.weighted.k_hat:.2f}"
+        if reason := self.provenance.get("fallback"):
+            head += f"; NUTS, since importance sampling did not do: {reason}"
         rows = self.summary.select("parameter", "mean", "sd", "q2_5", "q97_5").rows()
         return "\n".join([head, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
 
@@ -152,21 +176,33 @@ class Fit:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def _read_weighted(source: Path, facts: dict[str, float] | None) -> Weighted | None:
+    if facts is None:
+        return None
+    frame = pl.read_parquet(source / "weighted.parquet")
+    x = np.ascontiguousarray(frame.drop("log_weight").to_numpy())
+    return Weighted(x=x, log_weight=np.array(frame["log_weight"].to_numpy()), **facts)
+
+
 def fit(
     spec: JointModel,
     cohort: Cohort,
     sampling: Sampling | None = None,
     *,
+    method: Method = "auto",
     seed: int = 1,
     progress: Advance | None = None,
 ) -> Fit:
-    """Sample the posterior of a joint model and check it.
+    """Compute the posterior of a joint model and check it.
 
     Parameters
     ----------
     spec : JointModel
     cohort : Cohort
     sampling : Sampling, optional
+    method : {"auto", "nuts", "psis"}
+        "psis": draws around the mode, weighted (Laplace with Pareto-smoothed importance sampling). "nuts": the no-U-turn sampler.
+        "auto": the first where its weights pass their checks, otherwise the second; `Fit.provenance` says which and why.
     seed : int
         Same seed, same draws, for any number of cores.
     progress : callable, optional
@@ -185,12 +221,54 @@ def fit(
         When no mode is found or the sampler returns nothing finite.
     """
     data = joint_data(cohort, spec.selection)
-    return fit_data(spec, data, sampling or Sampling(), seed=seed, progress=progress, digest=cohort.digest)
+    return fit_data(spec, data, sampling or Sampling(), method=method, seed=seed, progress=progress, digest=cohort.digest)
 
 
-def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int, progress: Advance | None = None, digest: str = "") -> Fit:
+def fit_data(
+    spec: JointModel,
+    data: JointData,
+    sampling: Sampling,
+    *,
+    seed: int,
+    method: Method = "auto",
+    progress: Advance | None = None,
+    digest: str = "",
+) -> Fit:
     """`fit` on arrays that were made before."""
+    if method not in ("auto", "nuts", "psis"):
+        raise ValueError(f'method must be "auto", "nuts" or "psis"; got {method!r}.')
     prepared = prepare(spec, data)
+    if method == "nuts":
+        return _by_nuts(prepared, data, sampling, seed, progress, digest, None)
+    weighted = weigh(prepared.program, prepared.mode, seed=seed, cores=sampling.cores)
+    failed = [check for check in importance_gate(weighted) if not check.passed]
+    if method == "auto" and failed:
+        reason = ", ".join(f"{check.name} {check.value:.3g} (limit {check.limit:.3g})" for check in failed)
+        return _by_nuts(prepared, data, sampling, seed, progress, digest, reason)
+    return _by_psis(prepared, data, weighted, seed, digest)
+
+
+def _by_psis(prepared: Prepared, data: JointData, weighted: Weighted, seed: int, digest: str) -> Fit:
+    spec, made, weight = prepared.spec, prepared.program, weighted.weight
+    exact = named_draws(spec, data, made, weighted.x)
+    measured = importance_diagnostics(np.stack(list(exact.values()), axis=-1), weight)
+    chosen = resample(weighted.log_weight, weighted.log_weight.size, np.random.default_rng([seed, 4]))
+    x = weighted.x[chosen][None]
+    return Fit(
+        spec=spec,
+        data=data,
+        x=x,
+        draws=named_draws(spec, data, made, x),
+        summary=summarise(spec, exact, list(exact), measured, prior_texts(spec, made), prior_reasons(made), weight),
+        checks=(*importance_gate(weighted), prepared.check),
+        provenance={"method": "psis", "importance_draws": int(weight.size)} | _provenance(prepared, seed, digest),
+        weighted=weighted,
+    )
+
+
+def _by_nuts(
+    prepared: Prepared, data: JointData, sampling: Sampling, seed: int, progress: Advance | None, digest: str, fallback: str | None
+) -> Fit:
     spec, made = prepared.spec, prepared.program
     settings = sampling
     while True:
@@ -204,6 +282,7 @@ def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int
         if settings != sampling or again is None:
             break
         settings = again
+    own: dict[str, Any] = {"method": "nuts", "sampling": encode(settings), "leapfrog_steps": float(drawn.steps.mean())}
     return Fit(
         spec=spec,
         data=data,
@@ -211,17 +290,19 @@ def fit_data(spec: JointModel, data: JointData, sampling: Sampling, *, seed: int
         draws=draws,
         summary=summarise(spec, draws, list(draws), measured, prior_texts(spec, made), prior_reasons(made)),
         checks=checks,
-        provenance={
-            "seed": seed,
-            "sampling": encode(settings),
-            "model": encode(spec),
-            "data": digest,
-            "code": code_digest(["alsmodel.kernels", "alsmodel.models", "alsmodel.inference"]),
-            "versions": {name: version(name) for name in PACKAGES},
-            "knots": made.knots.tolist(),
-            "leapfrog_steps": float(drawn.steps.mean()),
-        },
+        provenance=own | ({"fallback": fallback} if fallback else {}) | _provenance(prepared, seed, digest),
     )
+
+
+def _provenance(prepared: Prepared, seed: int, digest: str) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "model": encode(prepared.spec),
+        "data": digest,
+        "code": code_digest(["alsmodel.kernels", "alsmodel.models", "alsmodel.inference", "alsmodel.estimators"]),
+        "versions": {name: version(name) for name in PACKAGES},
+        "knots": prepared.program.knots.tolist(),
+    }
 
 
 def _second_try(sampling: Sampling, checks: tuple[Check, ...], diverging: bool) -> Sampling | None:

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.checks import Diagnostics
 from alsmodel.models.effects import exposed
 from alsmodel.models.program import Program
@@ -65,20 +66,20 @@ def summarise(
     measured: Diagnostics,
     priors: dict[str, tuple[str, float]],
     reasons: dict[str, str] | None = None,
+    weight: Floats | None = None,
 ) -> pl.DataFrame:
-    """One row per parameter and derived value; `reasons` says why each prior is what it is."""
+    """One row per parameter and derived value; `reasons` says why each prior is what it is, `weight` (summing to one) weights the draws."""
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         value = draws[name].ravel()
-        quantiles = np.quantile(value, [0.025, 0.5, 0.975])
+        mean, sd, quantiles = _moments(value, weight)
         text, prior_sd = priors.get(name, ("", float("nan")))
-        sd = float(value.std(ddof=1))
         rows.append(
             {
                 "parameter": name,
                 "label": label_of(name, spec),
                 "unit": unit_of(name, spec),
-                "mean": float(value.mean()),
+                "mean": mean,
                 "sd": sd,
                 "q2_5": float(quantiles[0]),
                 "median": float(quantiles[1]),
@@ -99,6 +100,15 @@ def prior_reasons(made: Program) -> dict[str, str]:
     """Why each parameter's prior is what it is; that of correlations stands with their partial ones."""
     found = {label: block.reason for block in made.blocks for label in block.labels}
     return found | {label.replace("partial:", "corr:"): reason for label, reason in found.items() if label.startswith("partial:")}
+
+
+def _moments(value: Floats, weight: Floats | None) -> tuple[float, float, Floats]:
+    """Mean, SD, and the 2.5%, 50% and 97.5% quantiles."""
+    at = np.array([0.025, 0.5, 0.975])
+    if weight is None:
+        return float(value.mean()), float(value.std(ddof=1)), np.quantile(value, at)
+    mean = float(weight @ value)
+    return mean, float(np.sqrt(weight @ np.square(value - mean))), weighted_quantile(value, weight, at)
 
 
 def prior_texts(spec: JointModel, made: Program) -> dict[str, tuple[str, float]]:

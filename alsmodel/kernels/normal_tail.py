@@ -69,36 +69,35 @@ def _scaled_tail_into(u, n, out):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _accumulate(u, n, gauss, scaled, exponent, product):
-    for q in range(n):
-        below = min(u[q], 0.0)
-        exponent[q] -= 0.5 * below * below
-        product[q] *= scaled[q] if u[q] < 0.0 else 1.0 - gauss[q] * scaled[q]
-
-
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _accumulate_slope(u, n, gauss, scaled, scale, slope):
-    for q in range(n):
-        top = 1.0 if u[q] < 0.0 else gauss[q]
-        bottom = scaled[q] if u[q] < 0.0 else 1.0 - gauss[q] * scaled[q]
-        slope[q] += scale * u[q] * top / bottom
-
-
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def times_phi(u, n, exponent, product, slope, scale, work, tail, buffer, bits):
-    r"""Multiply ``exp(exponent) * product`` by :math:`\Phi(u)`, and add :math:`s\, u\, \phi(u)/\Phi(u)` to `slope`; n elements each.
+def times_phi(u, n, terms, exponent, product, slope, scale, work, tail, buffer, bits):
+    r"""Multiply ``exp(exponent) * product`` by :math:`\Phi(u)` of every term, and add :math:`s\, u\, \phi(u)/\Phi(u)` to `slope`.
 
     Parameters
     ----------
+    u : array
+        n elements of the first term, then n of the second, and so on.
+    exponent, product, slope : array
+        n elements.
     scale : float
         :math:`s`; with zero the slope is left alone.
-    work, tail, buffer, bits : arrays, at least n
+    work, tail, buffer, bits : arrays, at least n times `terms`
         As in `alsmodel.kernels.vectors.exp_into`.
     """
-    for q in range(n):
+    for q in range(n * terms):
         work[q] = -0.5 * u[q] * u[q]
-    exp_into(work, n, tail, buffer, bits)
-    _scaled_tail_into(u, n, work)
-    _accumulate(u, n, tail, work, exponent, product)
+    exp_into(work, n * terms, tail, buffer, bits)
+    _scaled_tail_into(u, n * terms, work)
+    for term in range(terms):
+        first = term * n
+        for q in range(n):
+            below = min(u[first + q], 0.0)
+            exponent[q] -= 0.5 * below * below
+            product[q] *= work[first + q] if u[first + q] < 0.0 else 1.0 - tail[first + q] * work[first + q]
     if scale != 0.0:
-        _accumulate_slope(u, n, tail, work, scale / ROOT_TWO_PI, slope)
+        share = scale / ROOT_TWO_PI
+        for term in range(terms):
+            first = term * n
+            for q in range(n):
+                top = 1.0 if u[first + q] < 0.0 else tail[first + q]
+                bottom = work[first + q] if u[first + q] < 0.0 else 1.0 - tail[first + q] * work[first + q]
+                slope[q] += share * u[first + q] * top / bottom

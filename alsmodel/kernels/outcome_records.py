@@ -154,8 +154,8 @@ def plane_grid(across: int, along: int, negligible: float = 1e-9) -> Grid:
 
 def room(nodes: int, axis: int, most_times: int, most_rows: int) -> Work:
     """Fresh room for grids of at most `nodes` nodes with `axis` along an axis."""
-    names = ("u", "exponent", "product", "slope", "slope_df", "scratch", "tail", "buffer")
-    plain = {name: np.zeros(nodes + 8) for name in names}
+    plain = {name: np.zeros(nodes + 8) for name in ("exponent", "product", "slope", "slope_df")}
+    plain |= {name: np.zeros(nodes * max(most_rows, 1) + 8) for name in ("u", "scratch", "tail", "buffer")}
     growth = np.zeros(axis * (most_times + 1))
     buffer = np.zeros_like(growth)
     return Work(

@@ -15,7 +15,7 @@ from numba import njit
 from alsmodel.kernels.normal_tail import log_phi, times_phi
 from alsmodel.kernels.vectors import exp_into
 
-ROW_SWEEPS = 4
+ROW_SWEEPS = 3
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -25,16 +25,16 @@ def _rows_onto(i, k, outcomes, rows, sigma, df, c, s, grid, want, work):
     place = i * outcomes + k
     middle, inv = rows.middle[i, k], 1.0 / sigma
     power = 0.5 * (df + 1.0)
+    censored = 0
     for r in range(rows.ptr[place], rows.ptr[place + 1]):
         d, side = rows.time[r] - middle, rows.side[r]
-        if side != 0.0:
+        if side != 0.0:  # collected, so that exponentials run over one long array
             at = side * inv * (c[0] + d * c[1] - rows.value[r])
             by_x, by_y = side * inv * s[0], side * inv * (s[1] + d * s[2])
+            first = censored * n
             for q in range(n):
-                work.u[q] = at + by_x * grid.x[q] + by_y * grid.y[q]
-            times_phi(
-                work.u, n, work.exponent, work.product, work.slope, -inv if want else 0.0, work.scratch, work.tail, work.buffer, work.bits
-            )
+                work.u[first + q] = at + by_x * grid.x[q] + by_y * grid.y[q]
+            censored += 1
             continue
         for q in range(n):
             z = inv * (rows.value[r] - c[0] - d * c[1] - s[0] * grid.x[q] - (s[1] + d * s[2]) * grid.y[q])
@@ -44,6 +44,9 @@ def _rows_onto(i, k, outcomes, rows, sigma, df, c, s, grid, want, work):
                 share = z * z / (df + z * z)
                 work.slope[q] += inv * ((df + 1.0) * share - 1.0)
                 work.slope_df[q] += power * share / df - 0.5 * log_term
+    if censored > 0:
+        scale = -inv if want else 0.0
+        times_phi(work.u, n, censored, work.exponent, work.product, work.slope, scale, work.scratch, work.tail, work.buffer, work.bits)
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")

@@ -26,8 +26,8 @@ from alsmodel.kernels.outcome_records import Slopes
 from alsmodel.kernels.outcome_sites import crude_moments, integrate
 
 MOST_SWEEPS = 30
-CRUDE_SWEEPS = 2
-PLACED = 0.1  # with a single site the nodes have only to lie well: within this of its own moments, in SDs
+CRUDE_SWEEPS = 1
+PLACED = 0.3  # with a single site the nodes have only to lie well: within this of its own moments, in SDs
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -300,9 +300,21 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
         if at_risk and not merged:
             which[used] = outcomes
             used += 1
-        # Sites are exchanged until they agree; the first sweeps are crude ones that only place the nodes.
+        # Sites are exchanged until they agree; the first sweep is a crude one that only places the nodes, the last one changes nothing.
         crude = CRUDE_SWEEPS if scored > 0 else 0
-        for sweep in range(crude + MOST_SWEEPS):
+        sweep, final, total = 0, False, 0.0
+        while True:
+            if final:  # from the precision itself, which sheds the rounding of the updates
+                _add_sites(which, used, projections, sites, precision)
+                if not _factor(precision, n, chol):
+                    return loglik, out
+                total = constant - 0.5 * prior_logdet - 0.5 * _invert(chol, n, root, cover)
+                for r in range(n):
+                    value = 0.0
+                    for q in range(n):
+                        value += cover[r, q] * linear[q]
+                    middle[r] = value
+                    total += 0.5 * value * linear[r]
             moved = 0.0
             for number in range(scored if sweep < crude else used):
                 s = which[number]
@@ -313,7 +325,7 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
                     shift1 += c[k] * pop.mean[i, 2 * k + 1]
                 at = rows.middle[i, s] if s < outcomes else 0.0
                 _marginal(cover, middle, c, half, marginal)
-                if sweep > crude and _apart(marginal, seen[s]) < 0.5 * tolerance:
+                if sweep > crude and not final and _apart(marginal, seen[s]) < 0.5 * tolerance:
                     continue  # nothing has changed for this site since it was last exchanged
                 if not _cavity(marginal, sites[s], shift0, shift1, at, cavity, place):
                     return loglik, out
@@ -323,9 +335,12 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
                     hazard = pop.weights[0] if merged else (1.0 if s == outcomes else 0.0)
                     rule = grid if s < outcomes else event_grid
                     outcome = s if s < outcomes else -1
-                    value = integrate(i, outcome, hazard, at, pop, rows, risk, cavity, place, rule, False, work, out, moments)
+                    value = integrate(i, outcome, hazard, at, pop, rows, risk, cavity, place, rule, final, work, out, moments)
                     if not value > -1e300:
                         return loglik, out
+                    if final:
+                        total += value - _approximate(marginal, sites[s])
+                        continue
                 old[:] = sites[s]
                 if not _new_site(moments, cavity, shift0, shift1, at, sites[s]):
                     sites[s] = old
@@ -335,45 +350,10 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
                 if not _exchange(change, c, marginal, half, cover, middle, linear):
                     return loglik, out
                 _marginal(cover, middle, c, half, seen[s])
-            if sweep >= crude and moved < (PLACED if used == 1 else tolerance):
+            if final:
                 break
-        # Once more from the precision itself, which sheds the rounding of the updates.
-        total = constant - 0.5 * prior_logdet
-        for number in range(used):
-            s = which[number]
-            c = projections[s]
-            for k in range(outcomes):
-                for m in range(outcomes):
-                    w = c[k] * c[m]
-                    precision[2 * k, 2 * m] += w * sites[s, 0]
-                    precision[2 * k, 2 * m + 1] += w * sites[s, 1]
-                    precision[2 * k + 1, 2 * m] += w * sites[s, 1]
-                    precision[2 * k + 1, 2 * m + 1] += w * sites[s, 2]
-        if not _factor(precision, n, chol):
-            return loglik, out
-        total -= 0.5 * _invert(chol, n, root, cover)
-        for r in range(n):
-            value = 0.0
-            for q in range(n):
-                value += cover[r, q] * linear[q]
-            middle[r] = value
-            total += 0.5 * value * linear[r]
-        for number in range(used):
-            s = which[number]
-            c = projections[s]
-            shift0, shift1 = 0.0, 0.0
-            for k in range(outcomes):
-                shift0 += c[k] * pop.mean[i, 2 * k]
-                shift1 += c[k] * pop.mean[i, 2 * k + 1]
-            at = rows.middle[i, s] if s < outcomes else 0.0
-            _marginal(cover, middle, c, half, marginal)
-            if not _cavity(marginal, sites[s], shift0, shift1, at, cavity, place):
-                return loglik, out
-            hazard = pop.weights[0] if merged else (1.0 if s == outcomes else 0.0)
-            rule = grid if s < outcomes else event_grid
-            outcome = s if s < outcomes else -1
-            value = integrate(i, outcome, hazard, at, pop, rows, risk, cavity, place, rule, True, work, out, moments)
-            total += value - _approximate(marginal, sites[s])
+            final = sweep >= crude and (moved < (PLACED if used == 1 else tolerance) or sweep >= MOST_SWEEPS)
+            sweep += 1
         loglik[i] = total
         _collect(i, pop, rows, risk, prior, cover, middle, sum_bb, out)
     for r in range(n):
@@ -384,6 +364,21 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
                     value += prior[r, k] * sum_bb[k, m] * prior[m, q]
             out.covariance[r, q] = 0.5 * value
     return loglik, out
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _add_sites(which, used, projections, sites, precision):
+    """Add the Gaussian factors of all sites to the precision of all lines."""
+    outcomes = projections.shape[1]
+    for number in range(used):
+        s = which[number]
+        for k in range(outcomes):
+            for m in range(outcomes):
+                w = projections[s, k] * projections[s, m]
+                precision[2 * k, 2 * m] += w * sites[s, 0]
+                precision[2 * k, 2 * m + 1] += w * sites[s, 1]
+                precision[2 * k + 1, 2 * m] += w * sites[s, 1]
+                precision[2 * k + 1, 2 * m + 1] += w * sites[s, 2]
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from alsmodel.cohort.selection import Covariate
 from alsmodel.models.association import CurrentValue, NoAssociation, Slope
 from alsmodel.models.decline import Linear, Quadratic
+from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.priors import HalfNormal, Normal, Priors, als_priors
 from alsmodel.models.spec import JointModel
 from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AMX0035",
+    "ArmEffect",
     "Covariate",
     "CurrentValue",
+    "DomainModel",
+    "DomainPriors",
     "Edaravone",
     "Exponential",
     "HalfNormal",
@@ -27,6 +31,7 @@ __all__ = [
     "MSpline",
     "NoAssociation",
     "Normal",
+    "Outcome",
     "PiecewiseExponential",
     "Priors",
     "Quadratic",
@@ -37,6 +42,7 @@ __all__ = [
     "Weibull",
     "als_priors",
     "build",
+    "domains",
     "program",
 ]
 

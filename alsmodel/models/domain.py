@@ -5,7 +5,9 @@ from typing import Literal, final
 
 from alsmodel.cohort.arrays import BOUNDS
 from alsmodel.cohort.selection import Covariate, Exposure, Selection, TimeUnit
-from alsmodel.models.spec import Association, Normal, PiecewiseHazard
+from alsmodel.models.association import Association
+from alsmodel.models.priors import Normal
+from alsmodel.models.survival import PiecewiseExponential
 
 DOMAINS = ("bulbar", "fine_motor", "gross_motor", "respiratory")
 FIRST_NODES = (16, 10)
@@ -179,7 +181,7 @@ class DomainModel:
         Baseline covariates on the log hazard.
     association : tuple of {"value", "slope"}
         Through what the projection, the sum of the latent lines by `Outcome.weight`, reaches the hazard.
-    baseline_hazard : PiecewiseHazard
+    baseline_hazard : PiecewiseExponential
     treatment : ArmEffect or None
     residual_by_arm : bool
         Residual SDs of their own in every arm.
@@ -199,7 +201,7 @@ class DomainModel:
     end_point: str | None = None
     hazard: tuple[str, ...] = ()
     association: tuple[Association, ...] = ("value",)
-    baseline_hazard: PiecewiseHazard = field(default_factory=PiecewiseHazard)
+    baseline_hazard: PiecewiseExponential = field(default_factory=PiecewiseExponential)
     treatment: ArmEffect | None = None
     residual_by_arm: bool = False
     gaussian_at_bounds: bool = False

@@ -19,8 +19,8 @@ from alsmodel.models.parameters import Block
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _KINDS = {"normal": (NORMAL, IDENTITY), "half-normal": (HALF_NORMAL, LOG), "beta": (BETA, LOGODDS)}
-TOLERANCE = 1e-3
-EVENT_NODES = 5
+TOLERANCE = 1e-2
+EVENT_NODES = 3
 
 
 @final
@@ -249,12 +249,13 @@ def domain_program(
 
 
 def _knots(spec: DomainModel, data: OutcomeData) -> Floats:
-    if spec.baseline_hazard.knots is not None:
+    if not isinstance(spec.baseline_hazard.knots, int):
         return np.array(spec.baseline_hazard.knots)
     happened = data.base.event_time[data.base.event > 0]
     if happened.size == 0:
         return np.empty(0)
-    shares = np.arange(1, spec.baseline_hazard.intervals) / spec.baseline_hazard.intervals
+    pieces = spec.baseline_hazard.knots + 1
+    shares = np.arange(1, pieces) / pieces
     return np.unique(np.quantile(happened, shares))
 
 

@@ -56,7 +56,7 @@ class PiecewiseExponential:
     knots: int | tuple[float, ...] = 6
     strata: str | None = None
     pooling: Pooling = "none"
-    nodes: int = 3
+    nodes: int = 2
 
     def __post_init__(self) -> None:
         _check(self, 1, 30)

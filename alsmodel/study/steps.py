@@ -126,7 +126,7 @@ def fit(job: Job, cohort: "Cohort") -> "Fit":
         with job.progress.stage("Fitting the joint model") as advance:
             from alsmodel.inference import fit as fit_model
 
-            return fit_model(study.model, cohort, study.sampling, seed=study.seed, progress=advance)
+            return fit_model(study.model, cohort, study.sampling, method="nuts", seed=study.seed, progress=advance)
 
     return job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
 

@@ -23,7 +23,7 @@ def bonferroni(p_values: npt.ArrayLike) -> Floats:
     [0.02, 0.08]
     """
     p, shape = _checked(p_values)
-    return np.minimum(p.shape[1] * p, 1.0).reshape(shape)
+    return np.asarray(np.minimum(p.shape[1] * p, 1.0)).reshape(shape)
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:

@@ -34,6 +34,14 @@ ROUTE = [
     "alsmodel.inference.refine",
     "alsmodel.inference.sampling",
 ]
+#: The same for the route of weighted draws.
+WEIGHTED_ROUTE = [
+    *(name for name in ROUTE if name != "alsmodel.inference.sampling"),
+    "alsmodel.inference.importance",
+    "alsmodel.estimators.laplace",
+    "alsmodel.estimators.psis",
+]
+METHODS = ("nuts", "psis")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +69,13 @@ class Row:
     @property
     def digests(self) -> dict[str, str]:
         """What the ranks of this row depend on: code (with numba and numpy), specification and settings, generator."""
+        return self.digests_by("nuts")
+
+    def digests_by(self, method: str) -> dict[str, str]:
+        """The same for a method of inference."""
         own = {"model": self.model, "design": self.design, "rule": read_models()["rule"]}
         return {
-            "code": code_digest(ROUTE),
+            "code": code_digest(ROUTE if method == "nuts" else WEIGHTED_ROUTE),
             "spec": digest_of(own),
             "generator": digest_of(Path(literal.__file__).read_text(encoding="utf-8")),
         }

@@ -20,7 +20,7 @@ import numpy as np
 from alsmodel.errors import FitFailed
 from alsmodel.inference.fit import fit_data
 from tests.calibration.controls import CONTROLS, run_control
-from tests.calibration.rows import RANKS, Row, arrays, read_models, read_rows, sampling, simulate, stream
+from tests.calibration.rows import METHODS, RANKS, Row, arrays, read_models, read_rows, sampling, simulate, stream
 from tests.calibration.sbc import Simulation, judge, run_simulation
 
 VERSIONS = ("numpy", "numba", "nutpie", "scipy")
@@ -42,6 +42,11 @@ def processor() -> str:
     return ", ".join(facts[name] for name in ("model name", "cpu family", "model") if name in facts) or platform.processor()
 
 
+def file_name(row: Row, method: str) -> str:
+    """Name of a row's file by a method of inference."""
+    return row.name if method == "nuts" else f"{method}_{row.name}"
+
+
 def empty(row: Row, seed: int, digests: dict[str, str]) -> dict[str, Any]:
     """A rank file before its first simulation."""
     return {
@@ -54,6 +59,8 @@ def add(record: dict[str, Any], result: Simulation) -> None:
     """File one simulation; one without a fit leaves its number only."""
     record["simulations"] += 1
     record["divergences"] += result.divergences
+    if result.untrusted:
+        record.setdefault("untrusted", []).append(record["simulations"] - 1)
     if result.ranks is None:
         record["failed"].append(record["simulations"] - 1)
         return
@@ -78,34 +85,35 @@ def load(row: str) -> dict[str, Any]:
     return record
 
 
-def recover(row: Row, seed: int) -> dict[str, Any]:
+def recover(row: Row, seed: int, method: str = "nuts") -> dict[str, Any]:
     """One fit of many participants: largest distance of a posterior mean from the truth, in posterior SDs."""
     rule = read_models()["rule"]
     data_seed, fit_seed = stream(seed, row.name + " recovery", 0).spawn(2)
     participants = rule["recovery"]["participants"]
     truth, people = simulate(row, data_seed, participants=participants)
-    fit = fit_data(row.spec, arrays(row, people), sampling(), seed=int(fit_seed.generate_state(1)[0]))
+    fit = fit_data(row.spec, arrays(row, people), sampling(), seed=int(fit_seed.generate_state(1)[0]), method=method)
     away = {name: abs(fit.flat(name).mean() - value) / fit.flat(name).std(ddof=1) for name, value in truth.items()}
     worst = max(away, key=lambda name: away[name])
     return {"participants": participants, "largest": round(float(away[worst]), 2), "parameter": worst}
 
 
-def run_row(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool) -> dict[str, Any]:
+def run_row(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool, method: str = "nuts") -> dict[str, Any]:
     """Run or continue one row; `digests` as they were when the code was loaded."""
-    record = empty(row, seed, digests)
-    if resume and path_of(row.name).is_file():
-        before = load(row.name)
+    name = file_name(row, method)
+    record = empty(row, seed, digests) | {"row": name}
+    if resume and path_of(name).is_file():
+        before = load(name)
         if (before["digests"], before["seed"]) == (record["digests"], seed):
             record = before
     start = time.monotonic()
     for number in range(record["simulations"], simulations):
-        add(record, run_simulation(row, number, seed))
+        add(record, run_simulation(row, number, seed, method=method))
         if (number + 1) % EVERY == 0 or number + 1 == simulations:
             save(record)
-            print(f"{row.name}: {number + 1} of {simulations}, {time.monotonic() - start:.0f} s", flush=True)
+            print(f"{name}: {number + 1} of {simulations}, {time.monotonic() - start:.0f} s", flush=True)
     if record["recovery"] is None and record["simulations"] >= simulations:
         try:
-            record["recovery"] = recover(row, seed)
+            record["recovery"] = recover(row, seed, method)
         except FitFailed as failure:
             record["recovery"] = {"failed": str(failure)}
         save(record)
@@ -128,7 +136,9 @@ def describe(record: dict[str, Any]) -> str:
     """Verdict in one line."""
     verdict = judge(record["ranks"], read_models()["rule"])
     outcome = "compatible with uniform" if verdict.passed else "rejected"
-    return f"{record['row']}: {outcome}; p {verdict}; {len(record['failed'])} failures, {record['divergences']} divergences"
+    return f"{record['row']}: {outcome}; p {verdict}; {len(record['failed'])} failures, {record['divergences']} divergences" + (
+        f", {len(record['untrusted'])} with weights that fail their checks" if record.get("untrusted") else ""
+    )
 
 
 def check(row: Row, numbers: list[int]) -> Iterator[str]:
@@ -167,6 +177,7 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=rule["simulations"])
     parser.add_argument("--resume", action="store_true", help="keep simulations on file where nothing has changed")
     parser.add_argument("--check", type=int, nargs="+", metavar="NUMBER", help="repeat these simulations and compare; writes nothing")
+    parser.add_argument("--method", choices=METHODS, default="nuts", help="how posteriors are computed; ranks of each are filed apart")
     arguments = parser.parse_args()
     rows = read_rows()
     chosen = arguments.row or ["controls", *rows]
@@ -177,12 +188,13 @@ def main() -> None:
     if arguments.check:
         differences = [line for name in chosen if name in rows for line in check(rows[name], arguments.check)]
         raise SystemExit("\n".join(differences) if differences else 0)
-    digests = {name: rows[name].digests for name in rows}
+    method = arguments.method
+    digests = {name: rows[name].digests_by(method) for name in rows}
     for name in chosen:
-        if name == "controls":
+        if name == "controls" and method == "nuts":
             run_controls(rows["base"], arguments.simulations, rule["seed"], digests["base"], resume=arguments.resume)
-        else:
-            record = run_row(rows[name], arguments.simulations, rule["seed"], digests[name], resume=arguments.resume)
+        elif name != "controls":
+            record = run_row(rows[name], arguments.simulations, rule["seed"], digests[name], resume=arguments.resume, method=method)
             print(describe(record), flush=True)
 
 

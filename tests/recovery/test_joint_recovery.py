@@ -81,7 +81,7 @@ def model(score: str, **choices: Any) -> JointModel:
 
 
 def fit_of(spec: JointModel, cohort: Cohort, sampling: Sampling = SAMPLING) -> Fit:
-    return fit_data(spec, joint_data(cohort, spec.selection), sampling, seed=1)
+    return fit_data(spec, joint_data(cohort, spec.selection), sampling, seed=1, method="nuts")
 
 
 def z_scores(fit: Fit, truth: dict[str, float]) -> dict[str, float]:

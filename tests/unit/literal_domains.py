@@ -48,20 +48,19 @@ def log_baseline(truth: Truth, t: float) -> float:
     return float(truth["log_hazard"][np.searchsorted(truth["knots"], t, side="left")])
 
 
-def cumulative(truth: Truth, x: float, line: tuple[Floats, Floats], end: float) -> Floats:
-    """Cumulative hazard to `end` for projections with this intercept and slope (arrays): each piece has a closed form."""
+def cumulative(truth: Truth, x: float, line: tuple[Floats, Floats], end: Floats) -> Floats:
+    """Cumulative hazard to `end` for projections with this intercept and slope (all arrays): each piece has a closed form."""
     a1, a2 = truth["alpha"]
     s0, s1 = line
     rate = a1 * s1
     safe = np.where(np.abs(rate) < 1e-10, 1.0, rate)
-    total = np.zeros(np.shape(s0))
+    total = np.zeros(np.broadcast_shapes(np.shape(s0), np.shape(end)))
     edges = [0.0, *truth["knots"], np.inf]
     for piece in range(len(edges) - 1):
-        left, right = edges[piece], min(edges[piece + 1], end)
-        if right > left:
-            level = np.exp(truth["log_hazard"][piece] + truth["hazard_x"] * x + a1 * s0 + a2 * s1)
-            exact = (np.exp(safe * right) - np.exp(safe * left)) / safe
-            total = total + level * np.where(np.abs(rate) < 1e-10, right - left, exact)
+        left, right = edges[piece], np.clip(end, edges[piece], edges[piece + 1])
+        level = np.exp(truth["log_hazard"][piece] + truth["hazard_x"] * x + a1 * s0 + a2 * s1)
+        exact = (np.exp(safe * right) - np.exp(safe * left)) / safe
+        total = total + level * np.where(np.abs(rate) < 1e-10, right - left, exact)
     return total
 
 
@@ -80,8 +79,8 @@ def draw_people(truth: Truth, n: int, rng: np.random.Generator, visits: Floats |
         s0, s1 = truth["weights"] @ lines[::2], truth["weights"] @ lines[1::2]
         grid = np.linspace(0.0, 21.0, 2101)
         target, censoring = rng.exponential(), rng.uniform(9.0, 21.0)
-        total = np.array([float(cumulative(truth, x, (np.array(s0), np.array(s1)), t)) for t in grid[1:]])
-        died = np.interp(target, np.concatenate([[0.0], total]), grid) if target < total[-1] else np.inf
+        total = cumulative(truth, x, (np.array(s0), np.array(s1)), grid)
+        died = np.interp(target, total, grid) if target < total[-1] else np.inf
         end = min(died, censoring)
         rows = []
         for o in range(k):
@@ -107,7 +106,7 @@ def log_terms(truth: Truth, person: dict[str, Any], lines: Floats, *, censored: 
         else:
             total += stats.norm.logpdf(y, m, sigma)
     line = (lines[:, ::2] @ truth["weights"], lines[:, 1::2] @ truth["weights"])
-    total -= cumulative(truth, person["x"], line, person["end"])
+    total -= cumulative(truth, person["x"], line, np.array(person["end"]))
     if person["event"]:
         a1, a2 = truth["alpha"]
         total += log_baseline(truth, person["end"]) + truth["hazard_x"] * person["x"]

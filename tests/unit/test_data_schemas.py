@@ -16,9 +16,10 @@ ASK = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import alsmodel
-from alsmodel.cohort.schema_files import load_mapping, schema_folder, source_names
+from alsmodel.cohort.schema_files import load_mapping, load_vocabulary, schema_folder, source_names
 assert alsmodel.__file__.startswith(sys.argv[1]), alsmodel.__file__
 assert len(load_mapping("proact")["tables"]) == 17
+assert all(load_mapping(source) for source in source_names()) and load_vocabulary()["words"]
 print(",".join(source_names()), len(list((schema_folder() / "canonical").iterdir())))
 """
 

@@ -35,7 +35,7 @@ def data() -> JointData:
 
 @pytest.fixture(scope="module")
 def fitted(data: JointData) -> Fit:
-    return fit_data(SPEC, data, SAMPLING, seed=5)
+    return fit_data(SPEC, data, SAMPLING, seed=5, method="nuts")
 
 
 # The gate.
@@ -160,9 +160,9 @@ def test_draws_are_those_of_the_unconstrained_vector(fitted: Fit) -> None:
 
 def test_same_seed_same_draws_for_any_number_of_cores(data: JointData, fitted: Fit) -> None:
     short = Sampling(chains=2, draws=100, tune=50)
-    one = fit_data(SPEC, data, replace(short, cores=1), seed=11)
-    two = fit_data(SPEC, data, replace(short, cores=2), seed=11)
-    other = fit_data(SPEC, data, replace(short, cores=2), seed=12)
+    one = fit_data(SPEC, data, replace(short, cores=1), seed=11, method="nuts")
+    two = fit_data(SPEC, data, replace(short, cores=2), seed=11, method="nuts")
+    other = fit_data(SPEC, data, replace(short, cores=2), seed=12, method="nuts")
     assert np.array_equal(one.x, two.x)
     assert not np.array_equal(one.x, other.x)
 

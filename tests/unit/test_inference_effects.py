@@ -1,0 +1,110 @@
+"""Random effects drawn after the parameters have the moments that brute force gives."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alsmodel.cohort.arrays import joint_data
+from alsmodel.inference.effects import participant_effects, path_at
+from alsmodel.kernels.effects import draw_effects
+from alsmodel.models.program import program
+
+literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
+DRAWS = 4000
+#: Every way in which treatment, hazard and path reach the random effects.
+NAMES = (
+    "piecewise, value and slope", "weibull, value and slope", "random and fixed quadratic, weibull", "clock, own clock free", "additive",
+    "hazard on the clock", "arm on the clock", "incident", "covariates everywhere, imputed",
+)  # fmt: skip
+
+
+def literals(spec: Any) -> list[Any]:
+    """The six participants by brute force."""
+    missing = [p.name for p in literal.PEOPLE if p.age is None]
+    out = []
+    for p in literal.PEOPLE:
+        age = (
+            literal.VALUES[f"imputed:age[{missing.index(p.name) + 1}]"]
+            if p.age is None
+            else (p.age - literal.AGE.centre) / literal.AGE.scale
+        )
+        out.append(literal.Literal(spec=spec, person=p, v=literal.VALUES, age=age))
+    return out
+
+
+def moments(one: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of b given one participant's data, on a dense grid around the mode."""
+    from scipy.optimize import minimize
+
+    size = one.size
+    sd = np.sqrt(np.diag(one.covariance()))
+    best = minimize(lambda z: -float(one.log_integrand((z * sd)[None])[0]), np.zeros(size), method="Nelder-Mead", options={"xatol": 1e-3})
+    side = np.linspace(-4.5, 4.5, 31 if size == 2 else 19)
+    # Two passes: the second in the coordinates of the first one's covariance, so that a strong correlation is no matter.
+    centre, root = best.x * sd, np.diag(sd * 0.5)
+    for _ in range(3):
+        z = np.stack([g.ravel() for g in np.meshgrid(*([side] * size), indexing="ij")], axis=1)
+        b = centre + z @ root.T
+        log_weight = one.log_integrand(b)
+        weight = np.exp(log_weight - log_weight.max())
+        weight /= weight.sum()
+        centre = weight @ b
+        covariance = (b - centre).T @ ((b - centre) * weight[:, None])
+        root = np.linalg.cholesky(covariance)
+    return centre, covariance
+
+
+def drawn(name: str, draws: int = DRAWS, **changes: float) -> np.ndarray:
+    """Draws of the effects of the six at the literal values, shape (draws, 6, q)."""
+    spec = literal.SPECS[name]
+    made = program(spec, joint_data(literal.cohort(), spec.selection))
+    value = made.constrained(literal.unconstrained(made, literal.VALUES | changes))
+    path, shared = path_at(made, value, made.segments, made.cuts)
+    rng = np.random.default_rng(7)
+    out = np.empty((draws, 6, made.wiring.sds.size))
+    tries = sum(draw_effects(path, shared, made.cuts, made.weibull, rng, row) for row in out)
+    assert tries < 3 * 6 * draws  # few proposals are lost
+    return out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_moments_of_drawn_effects_are_those_of_brute_force(name: str) -> None:
+    found = drawn(name)
+    for person, one in enumerate(literals(literal.SPECS[name])):
+        mean, covariance = moments(one)
+        sd = np.sqrt(np.diag(covariance))
+        away = (found[:, person].mean(axis=0) - mean) / sd
+        # Five standard errors of 4,000 independent draws, for means, SDs and correlations alike; some 150 numbers in all.
+        np.testing.assert_allclose(away, 0, atol=5 / DRAWS**0.5, err_msg=f"mean, {person}")
+        np.testing.assert_allclose(found[:, person].std(axis=0) / sd, 1, atol=5 / (2 * DRAWS) ** 0.5, err_msg=f"sd, {person}")
+        correlation = np.corrcoef(found[:, person].T) - covariance / np.outer(sd, sd)
+        np.testing.assert_allclose(correlation, 0, atol=5 / DRAWS**0.5, err_msg=f"correlation, {person}")
+
+
+def test_without_the_event_the_moments_are_others() -> None:
+    # Negative control: an association of zero, where the truth is not, is seen at these tolerances.
+    name = "piecewise, value and slope"
+    found = drawn(name, **{"association:value": 0.0, "association:slope": 0.0})
+    worst = 0.0
+    for person, one in enumerate(literals(literal.SPECS[name])):
+        mean, covariance = moments(one)
+        worst = max(worst, float(np.abs((found[:, person].mean(axis=0) - mean) / np.sqrt(np.diag(covariance))).max()))
+    assert worst > 10 / DRAWS**0.5
+
+
+def test_effects_do_not_depend_on_cores_and_follow_the_seed() -> None:
+    spec = literal.SPECS["piecewise, value and slope"]
+    made = program(spec, joint_data(literal.cohort(), spec.selection))
+    x = literal.unconstrained(made) + np.random.default_rng(1).normal(0, 0.01, (1, 40, made.size))
+    fit: Any = SimpleNamespace(program=made, x=x)
+    places, one = participant_effects(fit, 20, seed=3, cores=1)
+    again, two = participant_effects(fit, 20, seed=3, cores=2)
+    assert one.shape == (20, 6, 2)
+    assert np.array_equal(places, again)
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, participant_effects(fit, 20, seed=4)[1])
+    assert participant_effects(fit, 1000, seed=3)[1].shape == (40, 6, 2)
