@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
+    from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.looks import FixedBounds, Look
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
     from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
     from alsmodel.trials.truth import NamedTruth, PosteriorTruth
 
 __all__ = [
+    "ANCOVA",
+    "MMRM",
+    "RMST",
     "Alternating",
     "Analysed",
     "BaselineCovariate",
+    "Cox",
     "Decision",
     "Effect",
     "FixedBounds",
+    "JointRank",
     "LogRank",
     "Look",
     "Minimisation",
@@ -40,16 +46,25 @@ __all__ = [
     "PosteriorTruth",
     "RandomSlope",
     "Recruitment",
+    "Responder",
     "Scenario",
     "Trial",
     "TrialData",
     "TrialSettings",
+    "Win",
     "build",
     "simulate",
     "simulate_shard",
 ]
 
 _HOMES = {
+    "ANCOVA": "endpoints",
+    "MMRM": "endpoints",
+    "RMST": "endpoints",
+    "Cox": "endpoints",
+    "JointRank": "endpoints",
+    "Responder": "endpoints",
+    "Win": "endpoints",
     "BaselineCovariate": "population",
     "Phenotype": "population",
     "Population": "population",
