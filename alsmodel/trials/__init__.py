@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from alsmodel.trials.recruitment import Recruitment
     from alsmodel.trials.results import OperatingCharacteristics
     from alsmodel.trials.run import simulate, simulate_shard
+    from alsmodel.trials.searching import Found, search
     from alsmodel.trials.settings import PosteriorSettings, TrialSettings, build
+    from alsmodel.trials.telling import Told, example
     from alsmodel.trials.trial import Scenario, Trial
     from alsmodel.trials.truth import NamedTruth, PosteriorTruth
 
@@ -32,6 +34,7 @@ __all__ = [
     "Decision",
     "Effect",
     "FixedBounds",
+    "Found",
     "JointRank",
     "LogRank",
     "Look",
@@ -48,16 +51,23 @@ __all__ = [
     "Recruitment",
     "Responder",
     "Scenario",
+    "Told",
     "Trial",
     "TrialData",
     "TrialSettings",
     "Win",
     "build",
+    "example",
+    "search",
     "simulate",
     "simulate_shard",
 ]
 
 _HOMES = {
+    "search": "searching",
+    "Found": "searching",
+    "example": "telling",
+    "Told": "telling",
     "ANCOVA": "endpoints",
     "MMRM": "endpoints",
     "RMST": "endpoints",
