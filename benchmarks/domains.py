@@ -23,7 +23,7 @@ START = time.process_time()
 TESTS = Path(__file__).parent.parent / "tests" / "unit"
 TARGET = {"censored": 300.0, "gaussian": 60.0}
 PARTICIPANTS = 1000
-TUNE = 150
+TUNE = 100
 
 
 def spec_of(likelihood: str):

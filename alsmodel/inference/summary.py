@@ -139,7 +139,10 @@ def label_of(name: str, spec: JointModel) -> str:
     drugs = {drug.name: drug for drug in spec.treatments}
     if name in ("intercept", "slope", "quadratic"):
         return {"intercept": "Mean at time zero", "slope": "Mean slope", "quadratic": "Mean quadratic coefficient"}[name]
-    if part in _PARTS and rest in drugs:
+    base, _, of = rest.partition("[")
+    if part == "hazard" and base in drugs and drugs[base].hazard_periods:
+        return f"{base}: direct log hazard ratio, period {of.rstrip(']')}"
+    if part in _PARTS and base in drugs and (rest in drugs or drugs[base].by is not None):
         return f"{rest}: direct log hazard ratio" if part == "hazard" else f"{rest}: added to the slope"
     if part in _PARTS:
         attenuated = " (attenuated: made of the baseline score)" if rest == "delta_frs" and spec.delta_frs == "attenuated" else ""
@@ -186,6 +189,8 @@ def unit_of(name: str, spec: JointModel) -> str:
     ]
     if name == "quadratic" or name == "sd:quadratic":
         return f"{y}/{t}²"
+    if part == "group_sd":
+        return unit_of(rest, spec) if rest.startswith(("intercept", "slope", "theta", "hazard")) else "log ratio"
     if part in ("slope", "slope difference") or name == "sd:slope":
         return f"{y}/{t}"
     if part == "intercept" or name in ("sd:intercept", "sd:residual"):

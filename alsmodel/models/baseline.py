@@ -90,9 +90,10 @@ def _labels(spec: JointModel, knots: Floats, suffix: str) -> list[str]:
 def basis(spec: JointModel, knots: Floats, time: Floats) -> Floats:
     """Basis at the times `time` (on the hazard's clock): log(time / at), or the M-splines scaled to one for a constant hazard."""
     if spec.survival.kind == "weibull":
-        return np.log(np.maximum(time, SMALLEST) / knots[0])[:, None]
+        return np.asarray(np.log(np.maximum(time, SMALLEST) / knots[0])[:, None])
     if spec.survival.kind == "m-spline":
-        return m_splines(time, knots, spec.survival.degree) * constant_weights(knots, spec.survival.degree) * (knots[-1] - knots[0])
+        degree = spec.survival.degree
+        return np.asarray(m_splines(time, knots, degree) * constant_weights(knots, degree) * (knots[-1] - knots[0]))
     return np.zeros((time.size, 0))
 
 
@@ -112,7 +113,7 @@ def constant_weights(knots: Floats, degree: int) -> Floats:
     t = _extended(knots, degree)
     size = knots.size + degree - 1
     width: Floats = t[degree + 1 : degree + 1 + size] - t[:size]
-    return width / ((degree + 1) * (knots[-1] - knots[0]))
+    return np.asarray(width / ((degree + 1) * (knots[-1] - knots[0])))
 
 
 def m_splines(time: Floats, knots: Floats, degree: int) -> Floats:

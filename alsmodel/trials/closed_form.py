@@ -27,6 +27,7 @@ class Plan:
         Significance level, of the side or sides named.
     side : "two-sided" or "one-sided"
     power : float
+        At least 0.5.
     ratio : float
         Active participants per control participant.
     margin : float
@@ -46,8 +47,8 @@ class Plan:
             faults.append(f"alpha must lie between 0 and 0.5; got {self.alpha}.")
         if self.side not in ("two-sided", "one-sided"):
             faults.append(f"side must be two-sided or one-sided; got {self.side!r}.")
-        if not self.alpha < self.power < 1.0:
-            faults.append(f"power must lie between alpha and 1; got {self.power}.")
+        if not 0.5 <= self.power < 1.0:
+            faults.append(f"power must be at least 0.5 and below 1; got {self.power}.")
         if not 0.0 < self.ratio < np.inf:
             faults.append(f"ratio is active per control and must be above 0; got {self.ratio}.")
         if not 0.0 <= self.margin < np.inf:
@@ -310,7 +311,11 @@ def size_change(
     extra = 1 if analysis == "ancova" else 0
     start = (plan.z_alpha + plan.z_beta) ** 2 * (1.0 + 1.0 / plan.ratio) / effect**2
     least = (2.0 + extra + 1e-3) / (1.0 + plan.ratio)
-    raw = float(brentq(lambda n: t_power(n, plan.ratio, effect, plan, extra) - plan.power, least, 2.0 * start + 100.0, xtol=1e-9))
+
+    def lack(n: float) -> float:
+        return t_power(n, plan.ratio, effect, plan, extra) - plan.power
+
+    raw = least if lack(least) >= 0.0 else float(brentq(lack, least, 2.0 * start + 100.0, xtol=1e-9))
     seen, seen_active = _whole(raw, plan.ratio)
     control, active = _raised(seen, dropout), _raised(seen_active, dropout)
     shares = {"ancova": "1 - rho²", "change": "2 (1 - rho)", "final": "1"}

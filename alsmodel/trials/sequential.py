@@ -186,7 +186,7 @@ def boundaries(
             "Use beta spending, or add -inf for a look without futility."
         )
     drift = planned_drift(design) if isinstance(design.futility, BetaSpending) else None
-    ended = (last or bool(fractions[-1] >= 1.0)) and not (as_planned and fractions.size < planned.size)
+    ended = last or bool(fractions[-1] >= 1.0)
     walk = _walk(design, fractions, ended, drift, _rule(design, drift))
     lower = walk.lower.copy()
     if ended and design.futility is not None:

@@ -6,7 +6,7 @@ every kink, and the integral over random effects by a dense Gauss-Hermite produc
 
 import itertools
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -260,12 +260,7 @@ class Literal:
         for k in range(2, size + 1):
             a.append(a[-1] + v["group_sd:spline"] * v[f"z:spline[{k}]{name}"])
         a = np.array([a[0], *(a[k - 1] + shape(k) for k in range(2, size + 1))])
-        return (
-            v[f"log_level{name}"]
-            + level
-            + np.log(part.upper * (spline_weights(part) * np.exp(a)) @ m_splines(part, u))
-            - np.log((spline_weights(part) * np.exp(a)).sum())
-        )
+        return v[f"log_level{name}"] + level + log_spline(part, a, u)
 
     def integral(self, rate: Any, start: float, stop: float) -> float:
         """Signed integral of a function that is constant between kinks."""
@@ -390,24 +385,19 @@ class Literal:
         return total - integrate(self.log_survivor, self.covariance(), nodes) if self.spec.population == "incident" else total
 
 
-def _knots_of(part: MSpline) -> np.ndarray:
-    return np.array([*[0.0] * (part.degree + 1), *part.knots, *[part.upper] * (part.degree + 1)])
+@cache
+def splines_of(part: MSpline) -> tuple[BSpline, np.ndarray]:
+    """B-splines of scipy on [0, upper], all at once, and their integrals."""
+    t = np.array([*[0.0] * (part.degree + 1), *part.knots, *[part.upper] * (part.degree + 1)])
+    basis = BSpline(t, np.eye(len(t) - part.degree - 1), part.degree)
+    return basis, basis.integrate(0.0, part.upper)
 
 
-def spline_weights(part: MSpline) -> np.ndarray:
-    """Integrals of the B-splines over the range, as shares: the weights of a constant hazard."""
-    t = _knots_of(part)
-    size = len(t) - part.degree - 1
-    areas = np.array([float(BSpline(t, np.eye(size)[k], part.degree).integrate(0.0, part.upper)) for k in range(size)])
-    return areas / areas.sum()
-
-
-def m_splines(part: MSpline, u: float) -> np.ndarray:
-    """B-splines of scipy, each divided by its integral."""
-    t = _knots_of(part)
-    size = len(t) - part.degree - 1
-    values = np.array([BSpline(t, np.eye(size)[k], part.degree)(min(u, part.upper)) for k in range(size)])
-    return values * (part.degree + 1) / (t[part.degree + 1 :] - t[:size])
+def log_spline(part: MSpline, a: np.ndarray, u: float) -> float:
+    """Log hazard, its mean over the range being one: shares of the whole area, spread over each spline's own."""
+    basis, areas = splines_of(part)
+    share = areas * np.exp(a) / (areas * np.exp(a)).sum()
+    return float(np.log(part.upper * (share @ (basis(min(u, part.upper)) / areas))))
 
 
 def _log_normal(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def test_check_accepts_a_good_study_and_prints_merged_settings(study: Path) -> N
 
 
 def test_check_names_every_fault_with_its_line(study: Path) -> None:
-    wrong = STUDY.replace("slope =", "slop =").replace('folder = "data"', 'folder = "dta"').replace("title", "titel")
+    wrong = STUDY.replace("covariates =", "covariate =").replace('folder = "data"', 'folder = "dta"').replace("title", "titel")
     study.write_text(wrong)
     told = call("check", study)
     assert told.exit_code == 3
@@ -84,7 +84,7 @@ def test_check_names_every_fault_with_its_line(study: Path) -> None:
         "study.toml: error: title is needed and absent. Add title = ...",
         "study.toml:1: error: titel is not a known setting. Did you mean title?",
         "study.toml:6: error: data.folder: there is no folder dta. Paths are relative to the study file.",
-        "study.toml:15: error: model.slop is not a known setting. Did you mean slope?",
+        "study.toml:15: error: model.decline.covariate is not a known setting. Did you mean covariates?",
     ]
 
 

@@ -49,7 +49,7 @@ EDGES = [[0.0, 3.0, 6.0, 9.0, 12.0], 48.0], [[0.0, 3.0, 6.0], 0.0]
 SINGLE = [
     person(at(0, *EDGES[0])),
     person(at(0, *EDGES[1]), 8.0),
-    person([*at(0, [0.0, 2.0], 48.0), (0, 5.0, 40.0), *at(0, [9.0, 12.0], 0.0)]),
+    person([*at(0, [0.0, 2.0], 48.0), (0, 5.0, 40.0), *at(0, [17.0, 18.0], 0.0)], 19.0),
     person([(0, 0.0, 31.0)], 10.0, event=False, x=1.0),
     person([], 4.0),
 ]
@@ -65,14 +65,15 @@ def test_normal_distribution_function_is_that_of_scipy_in_both_tails() -> None:
     np.testing.assert_allclose(room["exponent"] + np.log(product), special.log_ndtr(u), rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose([log_phi(v)[0] for v in u], special.log_ndtr(u), rtol=1e-12, atol=1e-13)
     ratio = np.exp(stats.norm.logpdf(u) - special.log_ndtr(u))
-    np.testing.assert_allclose(room["slope"], u * ratio, rtol=1e-10, atol=1e-290)
+    near = u > -50  # further out the reference is a difference of two large numbers
+    np.testing.assert_allclose(room["slope"][near], (u * ratio)[near], rtol=1e-10, atol=1e-290)
 
 
 def test_one_censored_outcome_is_integrated_as_by_brute_force() -> None:
     truth = literal.total_truth()
     people = [*SINGLE, *literal.draw_people(truth, 3, np.random.default_rng(1))]
     exact = np.array([literal.loglik_plane(truth, each) for each in people])
-    # One outcome is one plane, so that only the grid's error is left: 40 x 30 nodes against 801 x 801 points.
+    # One outcome is one plane, so that only the grid's error is left: 40 x 30 nodes against 401 x 401 points.
     np.testing.assert_allclose(logliks(replace(TOTAL, nodes=(40, 30)), truth, people, **FINE), exact, atol=2e-3)
     working = logliks(TOTAL, truth, people)
     np.testing.assert_allclose(working, exact, atol=0.03)  # all scores at a bound: the hardest edge for 16 x 10 nodes
@@ -91,7 +92,14 @@ def test_student_noise_is_integrated_as_by_brute_force() -> None:
 def domain_people(truth: dict[str, Any]) -> list[dict[str, Any]]:
     months = [0.0, 3.0, 6.0, 9.0, 12.0]
     every = [row for o in range(4) for row in at(o, months, 12.0)]
-    mixed = [*at(0, months, 12.0), *((1, t, 9.0 - 0.4 * t) for t in months), *at(2, months, 0.0), *at(3, months, 12.0)]
+    mixed = [
+        *at(0, months, 12.0),
+        *((1, t, 9.0 - 0.4 * t) for t in months),
+        (2, 0.0, 3.0),
+        (2, 3.0, 1.5),
+        *at(2, [6.0, 9.0, 12.0], 0.0),
+        *at(3, months, 12.0),
+    ]
     one = [(0, 0.0, 12.0), (1, 0.0, 8.0), (2, 0.0, 12.0), (3, 0.0, 12.0)]
     return [person(every), person(mixed), person(one, 5.0), person([], 4.0), *literal.draw_people(truth, 3, np.random.default_rng(3))]
 
@@ -129,10 +137,9 @@ def laplace(truth: dict[str, Any], each: dict[str, Any]) -> float:
 
 def test_a_laplace_step_fails_where_a_region_stays_at_its_ceiling() -> None:
     truth = literal.domain_truth()
-    people = domain_people(truth)[:2]
-    fine = logliks(FOUR, truth, people)
-    away = np.array([laplace(truth, each) for each in people]) - fine
-    assert (away < -0.5).all()  # the same comparison holds the density above to 0.005
+    everything = domain_people(truth)[:1]
+    away = laplace(truth, everything[0]) - logliks(FOUR, truth, everything)[0]
+    assert away < -0.3  # the density itself is held to 0.005 above
 
 
 def test_gaussian_outcomes_without_association_are_a_closed_form() -> None:

@@ -100,8 +100,7 @@ def test_robust_errors_hold_their_level_when_variances_differ_and_classical_ones
     room = 3 * np.sqrt(0.05 * 0.95 / 4000)
     robust = fit_ancova(scores, arm, robust="HC3").p_value < 0.05
     classical = fit_ancova(scores, arm).p_value < 0.05
-    # With 20 in the wide arm the t reference with n - p is a little liberal for HC3: 0.065 allows for it.
-    assert robust.mean() < 0.065 + room
+    assert abs(robust.mean() - 0.05) < room
     assert classical.mean() > 0.15
 
 
@@ -200,10 +199,8 @@ def test_score_intervals_cover_and_wald_at_the_edge_does_not():
     rng = np.random.default_rng(6)
     arm = np.repeat([0, 1], 20)
     outcome = (rng.random((4000, 40)) < 0.03).astype(float)
-    covers = {
-        m: np.nan_to_num((f := fit_responder(outcome, arm, method=m)).low <= 0) * (f.high >= 0) for m in ("miettinen-nurminen", "newcombe")
-    }
-    for share in covers.values():
+    fits = [fit_responder(outcome, arm, method=method) for method in ("miettinen-nurminen", "newcombe")]
+    for share in [(fit.low <= 0) & (fit.high >= 0) for fit in fits]:
         assert share.mean() > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 4000)
     wald = fit_responder(outcome, arm, method="wald")
     assert wald.failed.mean() > 0.2  # no events in both arms: no interval at all

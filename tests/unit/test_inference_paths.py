@@ -11,6 +11,7 @@ import pytest
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.inference.paths import Draw, draw_paths, grid_of
 from alsmodel.inference.shrinkage import effects_by_group
+from alsmodel.inference.summary import label_of, unit_of
 from alsmodel.models.baseline import hazard_knots
 from alsmodel.models.parameters import derived, parameters
 from alsmodel.models.priors import data_scales
@@ -70,3 +71,16 @@ def test_without_groups_there_is_nothing_to_pool() -> None:
     fit = known(np.zeros((2, 10)))
     fit.spec = replace(fit.spec, treatments=(Treatment(name="x"),))
     assert effects_by_group(fit).height == 0
+
+
+def test_parameters_of_groups_and_periods_have_names_and_units_of_their_own() -> None:
+    drugs = (Treatment(name="x", by="arm"), Treatment(name="y", hazard_periods=(6.0,)), Treatment(name="w", score="none", by="arm"))
+    spec = JointModel(treatments=drugs, hierarchy=("site",))
+    assert label_of("theta:x[active]", spec) == "x[active]: log ratio of slopes"
+    assert label_of("hazard:y[2]", spec) == "y: direct log hazard ratio, period 2"
+    assert label_of("hazard:w[active]", spec) == "w[active]: direct log hazard ratio"
+    assert label_of("log_hazard[3]|A", spec) == "Log baseline hazard, piece 3, A"
+    assert label_of("log_level|A", spec) == "Log baseline hazard, level, A"
+    assert unit_of("group_sd:slope:site", spec) == "points/month"
+    assert unit_of("group_sd:theta:x", spec) == "log ratio"
+    assert unit_of("group_sd:baseline_shape", spec) == "log ratio"

@@ -19,13 +19,13 @@ from alsmodel.inference.checks import importance_gate
 from alsmodel.inference.importance import weigh
 from alsmodel.inference.predict import survival_curve
 from alsmodel.inference.refine import prepare
-from alsmodel.models.spec import JointModel, PiecewiseHazard
+from alsmodel.models import JointModel, Linear, PiecewiseExponential
 
 pytestmark = pytest.mark.xdist_group("nuts")
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 SPEC = JointModel(
-    outcome="score", slope=("arm",), hazard=("arm",), covariates={"arm": Covariate(reference="placebo")},
-    baseline_hazard=PiecewiseHazard(intervals=3),
+    outcome="score", decline=Linear(covariates=("arm",)), survival=PiecewiseExponential(knots=2, covariates=("arm",)),
+    covariates={"arm": Covariate(reference="placebo")},
 )  # fmt: skip
 SHORT = Sampling(chains=2, draws=100, tune=50, cores=1)
 

@@ -19,9 +19,11 @@ from alsmodel.models.structure import hazard_knots
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 SPECS: dict[str, JointModel] = literal.SPECS
+#: Declaring a model in PyMC takes seconds, so parts that share all their code with another are left out.
+DECLARED = [name for name in SPECS if name not in ("exponential", "m-spline of degree 2, incident", "piecewise, strata", "DRR by group")]
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", DECLARED)
 def test_sampled_density_is_the_one_that_pymc_declares(name: str) -> None:
     spec = replace(SPECS[name], hermite=3)
     data = joint_data(literal.cohort(), spec.selection)

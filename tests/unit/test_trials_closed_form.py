@@ -143,6 +143,16 @@ def test_simulated_ancova_of_that_size_has_that_power():
     assert abs(rejected.mean() - size.power) < 3 * np.sqrt(0.09 / trials)
 
 
+@pytest.mark.parametrize("difference", [1e-3, 3.0, 1000.0])
+@pytest.mark.parametrize("ratio", [0.2, 1.0, 5.0])
+def test_the_size_is_the_smallest_with_the_power(difference, ratio):
+    plan = Plan(power=0.8, ratio=ratio)
+    size = size_change(plan, difference=difference, sd=1.0)
+    assert size.power >= 0.8 - 1e-9
+    fewer = size.control - 1
+    assert t_power(fewer, ratio, difference, plan, 1) < 0.8 or difference > 100
+
+
 def test_dropout_raises_the_randomised_and_not_the_power():
     whole, left = (size_change(Plan(), difference=2.0, sd=6.0, dropout=d) for d in (0.0, 0.2))
     assert left.control == int(np.ceil(whole.control / 0.8))
@@ -150,8 +160,8 @@ def test_dropout_raises_the_randomised_and_not_the_power():
 
 
 def test_what_cannot_be_shown_is_refused_with_everything_named():
-    with pytest.raises(ValueError, match=r"alpha must lie.*power must lie.*ratio is active"):
-        Plan(alpha=0.6, power=0.5, ratio=0.0)
+    with pytest.raises(ValueError, match=r"alpha must lie.*power must be.*ratio is active"):
+        Plan(alpha=0.6, power=0.3, ratio=0.0)
     with pytest.raises(ValueError, match="one-sided"):
         Plan(margin=1.0)
     with pytest.raises(ValueError, match="difference of 0"):

@@ -134,6 +134,14 @@ def test_unplanned_looks_and_overrun_keep_alpha():
     np.testing.assert_allclose(in_units.upper, interim.upper, rtol=1e-10)
 
 
+def test_a_trial_that_ends_at_its_first_planned_look_spends_everything_there():
+    design = GroupSequential(fractions=(0.5, 1.0), futility=FixedFutility(z=(0.2,)))
+    ended, going = boundaries(design, [0.5]), boundaries(design, [0.5], last=False)
+    assert ended.upper[0] == ended.lower[0] == pytest.approx(norm.isf(0.025), abs=1e-9)
+    assert going.upper[0] == pytest.approx(boundaries(design).upper[0], abs=1e-10)
+    assert going.lower[0] == 0.2
+
+
 def test_using_planned_boundaries_at_other_looks_would_not_keep_alpha():
     # The negative control of the test above: boundaries for looks at 0.9 and 1 used when the first came at 0.3.
     planned = boundaries(GroupSequential(fractions=(0.9, 1.0)))

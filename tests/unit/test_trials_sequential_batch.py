@@ -25,7 +25,7 @@ def test_every_row_is_the_trial_alone(design):
     assert both.valid.all()
     for r in range(6):
         row = information[r][np.isfinite(information[r])]
-        alone = boundaries(design, row + 1e-9, maximum=80.0)
+        alone = boundaries(design, row, maximum=80.0)
         # A coarser grid: 1e-6 in z or better.
         np.testing.assert_allclose(both.upper[r][: row.size], alone.upper, rtol=0, atol=1e-5)
         np.testing.assert_allclose(both.lower[r][: row.size], alone.lower, rtol=0, atol=1e-5)
