@@ -42,7 +42,7 @@ summary = "log hazard ratio"
 intercurrent_events = [{ event = "death", strategy = "part of the variable" }]
 [trial]
 n_per_arm = [12]
-replicates = 30
+replicates = 300
 analyses = [{ kind = "log_rank" }]
 effects = [{ name = "half", hazard_ratio = 0.5 }]
 [trial.truth]
@@ -88,12 +88,12 @@ def test_shards_merged_give_what_one_run_gives(study: Path, tmp_path: Path) -> N
         shown = json.loads(call("simulate", study, "--out", tmp_path / f"s{k}", "--workers", 1, "--shard", f"{k}/2", "--json"))
         assert (shown["shard"], shown["of"]) == (k, 2)
     merged = json.loads(call("merge", tmp_path / "all", tmp_path / "s1", tmp_path / "s2", "--json"))
-    assert merged["parts"] == 2
+    assert merged["parts"] == 4
     call("simulate", study, "--out", tmp_path / "all", "--workers", 1)
     assert table_of(tmp_path / "all").equals(table_of(tmp_path / "whole"))
     assert table_of(tmp_path / "all")["design.dropout_per_month"].to_list() == [0.0, 0.05]
-    more = json.loads(call("simulate", study, "--out", tmp_path / "all", "--workers", 1, "--replicates", 40, "--json"))
-    assert [row["replicates"] for row in more["power"]] == [40, 40]
+    more = json.loads(call("simulate", study, "--out", tmp_path / "all", "--workers", 1, "--replicates", 310, "--json"))
+    assert [row["replicates"] for row in more["power"]] == [310, 310]
 
 
 def test_one_trial_is_told_look_by_look(study: Path) -> None:
