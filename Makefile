@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ bench-joint-large: $(READY) ## Full posterior for 10,000 participants
 bench-domains: $(READY) ## CPU seconds to 400 effective draws: four censored domain scores, N = 1,000
 	$(BIN)/python benchmarks/domains.py
 
+bench-refit: $(READY) ## Refits of a simulated trial per CPU second, N = 300
+	$(BIN)/python benchmarks/refit.py
+
+bench-mixed: $(READY) ## Effective draws per CPU second of the mixed model alone, N = 10,000
+	$(BIN)/python benchmarks/mixed.py
+
 bench-ingest: $(READY) ## Wall time and memory of reading a large PRO-ACT folder
 	$(BIN)/python benchmarks/ingest.py
 
@@ -64,6 +70,21 @@ bench-patients: $(READY) ## Virtual participants per CPU second
 
 bench-power-curve: $(READY) ## Wall seconds of 20 design points x 10,000 replicates x all analyses on 2 cores
 	$(BIN)/python benchmarks/power_curve.py
+
+bench-survival: $(READY) ## Cox, log-rank, RMST: fits per CPU second at n = 300
+	$(BIN)/python benchmarks/survival.py
+
+bench-ranks: $(READY) ## Joint rank and win ratio: fits per CPU second at n = 300
+	$(BIN)/python benchmarks/ranks.py
+
+calibrate-events: $(READY) ## Type I error of the survival and rank analyses (minutes)
+	$(BIN)/python -m tests.calibration.type_one_events
+
+bench-mmrm: $(READY) ## MMRM fits per CPU second, 6 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 6
+
+bench-mmrm13: $(READY) ## MMRM fits per CPU second, 13 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 13
 
 calibrate: $(READY) ## Simulation-based calibration (long)
 	$(BIN)/python -m tests.calibration.run
