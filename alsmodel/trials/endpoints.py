@@ -12,7 +12,7 @@ import numpy as np
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named, record
 
 
-def run_estimator(module: str, function: str, measure: Measure, *arrays: Any, **options: Any) -> Analysed:
+def run_estimator(module: str, function: str, measure: Measure, /, *arrays: Any, **options: Any) -> Analysed:
     """Call ``alsmodel.estimators.<module>.<function>``, loaded now and not when a study file is read, and make its records."""
     home = import_module(f"alsmodel.estimators.{module}")
     fit = getattr(home, function)(*arrays, **options)
