@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from alsmodel.trials import (
     Win,
 )
 from alsmodel.trials.block import Task, run_task
+from alsmodel.trials.estimands import true_values
 
 HOMES = {"mmrm": MMRM(), "ancova": ANCOVA(), "responder": Responder(threshold=5.0), "cox": Cox(), "rmst": RMST(horizon=9.0)}
 HOMES |= {"joint_rank": JointRank(), "win": Win(), "random_slope": RandomSlope(df_method="kenward-roger"), "logrank": LogRank()}
@@ -55,3 +57,15 @@ def test_every_analysis_has_its_words_in_a_study_file() -> None:
     assert settings.analyses == tuple(HOMES.values())
     with pytest.raises(ValueError, match="horizon lies beyond"):
         TrialSettings(analyses=(RMST(horizon=20.0),))
+
+
+def test_true_values_of_survival_are_closed_forms_when_nothing_is_mediated(tmp_path: Path) -> None:
+    truth = NamedTruth(hazard=(0.05,), association_value=0.0)
+    effect = Effect(name="half", hazard_ratio=0.5)
+    trial = Trial(truth=truth, analyses=(LogRank(), RMST(horizon=9.0)), effects=(effect,), n_per_arm=(10,))
+    values = true_values(trial.scenarios[0], tmp_path, 100_000).values
+    # 100,000 twins of each arm with 69,000 events in all: standard error of the log hazard ratio 0.008.
+    assert values["log-rank"][0] == pytest.approx(np.log(0.5), abs=0.025)
+    wanted = (1 - np.exp(-0.025 * 9)) / 0.025 - (1 - np.exp(-0.05 * 9)) / 0.05
+    assert values["RMST to month 9"][0] == pytest.approx(wanted, abs=0.03)
+    assert true_values(trial.scenarios[0], tmp_path, 100_000).values == values  # from the cache
