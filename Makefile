@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ bench-ingest-large: $(READY) ## Ingest and validate 100,000 participants and 1,0
 
 bench-lmm: $(READY) ## Random-slope REML fits with Kenward-Roger per CPU second
 	$(BIN)/python benchmarks/lmm.py
+
+bench-patients: $(READY) ## Virtual participants per CPU second
+	$(BIN)/python benchmarks/patients.py
+
+bench-power-curve: $(READY) ## Wall seconds of 20 design points x 10,000 replicates x all analyses on 2 cores
+	$(BIN)/python benchmarks/power_curve.py
 
 bench-survival: $(READY) ## Cox, log-rank, RMST: fits per CPU second at n = 300
 	$(BIN)/python benchmarks/survival.py

@@ -25,6 +25,7 @@ for panel, commands in (
             study_commands.fit,
             study_commands.simulate,
             study_commands.merge,
+            study_commands.example,
             study_commands.report,
         ),
     ),

@@ -89,6 +89,25 @@ def simulate(
     return Exit.DONE
 
 
+def example(
+    study: StudyFile,
+    replicate: Annotated[int, typer.Option("--replicate", min=0, help="Which virtual trial, as a simulation counts them.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="In place of the study's seed.", show_default=False)] = None,
+    out: RunOut = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Exit:
+    """Tell one virtual trial of the study's first scenario, look by look."""
+    output = Output(as_json=as_json, quiet=quiet)
+    from alsmodel.study import tell
+
+    told = tell(study, out, replicate=replicate, seed=seed, progress=output)
+    for at in told:
+        output.say(str(at))
+    output.result(replicate=replicate, looks=[plain(vars(at)) for at in told])
+    return Exit.DONE
+
+
 def merge(
     target: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that gets everything.", show_default=False)],
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD_RUN...", help="Run folders of the shards.", show_default=False)],

@@ -302,10 +302,13 @@ def cut(
                 continue
             who[r, i] = arm[r, i]
             for v in range(visits):
-                if months[r, i, v] <= known:
+                if enrolled[r, i] + months[r, i, v] <= cutoff[r]:
                     out[r, i, v] = scores[r, i, v]
-            time[r, i] = min(event_time[r, i], known)
-            seen[r, i] = event[r, i] if event_time[r, i] <= known else 0
+            # Compared on the calendar, not as months followed: the event that opens a look is known at it, to the bit.
+            if enrolled[r, i] + event_time[r, i] <= cutoff[r]:
+                time[r, i], seen[r, i] = event_time[r, i], event[r, i]
+            else:
+                time[r, i] = known
     return out, time, seen, who
 
 

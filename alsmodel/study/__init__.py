@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alsmodel.study.loading import LoadedStudy, load
-    from alsmodel.study.pipeline import Outcome, report_again, run
+    from alsmodel.study.pipeline import Outcome, report_again, run, tell
     from alsmodel.study.shards import merge_shards
     from alsmodel.study.spec import Estimand, Study
 
-__all__ = ["Estimand", "LoadedStudy", "Outcome", "Study", "load", "merge_shards", "report_again", "run"]
+__all__ = ["Estimand", "LoadedStudy", "Outcome", "Study", "load", "merge_shards", "report_again", "run", "tell"]
 
 _HOMES = {
     "Estimand": "spec",
@@ -20,6 +20,7 @@ _HOMES = {
     "Outcome": "pipeline",
     "report_again": "pipeline",
     "run": "pipeline",
+    "tell": "pipeline",
 }
 
 

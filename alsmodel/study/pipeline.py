@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
     from alsmodel.inference import Fit
-    from alsmodel.trials import OperatingCharacteristics
+    from alsmodel.trials import OperatingCharacteristics, Told
     from alsmodel.trials.executors import Executor
 
 Step = Literal["fit", "trial", "report"]
@@ -174,6 +174,29 @@ def _run_shard(job: steps.Job, shard: tuple[int, int]) -> Outcome:
     done = steps.trial_shard(job, fit, shard)
     made = Shard(number=shard[0], of=shard[1], done=done, folder=job.run.path / steps.REPLICATES)
     return Outcome(folder=job.run.path, last="trial", fit=fit, reused=tuple(job.reused), shard=made)
+
+
+def tell(
+    path: Path | str, out: Path | str | None = None, *, replicate: int = 0, seed: int | None = None, progress: Progress | None = None
+) -> "list[Told]":
+    """Tell one virtual trial of a study's first scenario, look by look; fits first when the truth is the posterior.
+
+    Raises
+    ------
+    InvalidInput
+        When the study file or its data cannot be used, or it has no trial.
+    """
+    from alsmodel.trials import example
+
+    loaded = load(path, need_data=False)
+    plan = loaded.study.trial
+    if plan is None:
+        raise InvalidInput([Fault(loaded.path.name, "the study has no trial to tell.", "Add a [trial] section.")])
+    fitted = run(path, out, until="fit", progress=progress).fit if plan.truth.kind == "posterior" else None
+    try:
+        return example(steps.built_trial(loaded.study, fitted), replicate=replicate, seed=seed)
+    except InvalidInput as error:
+        raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
 
 
 def report_again(folder: Path | str, *, progress: Progress | None = None) -> Outcome:

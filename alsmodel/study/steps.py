@@ -176,7 +176,7 @@ def trial(job: Job, fitted: "Fit | None") -> "OperatingCharacteristics":
             if job.force:
                 shutil.rmtree(folder, ignore_errors=True)
             return simulate(
-                built_trial(job, fitted),
+                built_trial(job.study, fitted),
                 workers=job.workers,
                 progress=advance,
                 folder=folder,
@@ -192,12 +192,11 @@ def trial_shard(job: Job, fitted: "Fit | None", shard: tuple[int, int]) -> int:
     from alsmodel.trials import simulate_shard
 
     with job.progress.stage(f"Simulating shard {shard[0]} of {shard[1]}"):
-        return simulate_shard(
-            built_trial(job, fitted), shard, job.run.path / REPLICATES, workers=job.workers, executor=job.executor, scheduler=job.scheduler
-        )
+        made, folder = built_trial(job.study, fitted), job.run.path / REPLICATES
+        return simulate_shard(made, shard, folder, workers=job.workers, executor=job.executor, scheduler=job.scheduler)
 
 
-def built_trial(job: Job, fitted: "Fit | None") -> "Trial":
+def built_trial(study: Study, fitted: "Fit | None") -> "Trial":
     """The trial that the study describes.
 
     Raises
@@ -208,12 +207,12 @@ def built_trial(job: Job, fitted: "Fit | None") -> "Trial":
     from alsmodel.trials.run import check_eligibility
     from alsmodel.trials.settings import build
 
-    plan = job.study.trial
+    plan = study.trial
     if plan is None:
         raise ValueError("The study has no trial section.")
-    population = fitted.population(plan.truth.draws, job.study.seed) if plan.truth.kind == "posterior" and fitted is not None else None
+    population = fitted.population(plan.truth.draws, study.seed) if plan.truth.kind == "posterior" and fitted is not None else None
     try:
-        made = build(plan, population, job.study.seed)
+        made = build(plan, population, study.seed)
         check_eligibility(made)
     except ValueError as error:
         raise InvalidInput([Fault("trial", str(error))]) from None

@@ -29,7 +29,15 @@ TINY: dict[str, Any] = {
         "covariates": {"onset_site": {"missing": "own level"}, "age": {"centre": 60, "scale": 10}},
     },
     "sampling": {"chains": 2, "tune": 100, "draws": 100},
-    "trial": {"n_per_arm": [20], "replicates": 4},
+    "trial": {
+        "n_per_arm": [20],
+        "replicates": 4,
+        "analyses": [
+            {"kind": "random_slope"},
+            {"kind": "random_slope", "df_method": "kenward-roger"},
+            *({"kind": kind} for kind in ("mmrm", "ancova", "responder", "log_rank", "cox", "rmst", "joint_rank", "win")),
+        ],
+    },
     "report": {"by": "onset_site", "synthetic": True},
 }
 

@@ -10,23 +10,32 @@ if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
+    from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.looks import FixedBounds, Look
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
     from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
     from alsmodel.trials.recruitment import Recruitment
     from alsmodel.trials.results import OperatingCharacteristics
     from alsmodel.trials.run import simulate, simulate_shard
+    from alsmodel.trials.searching import Found, search
     from alsmodel.trials.settings import PosteriorSettings, TrialSettings, build
+    from alsmodel.trials.telling import Told, example
     from alsmodel.trials.trial import Scenario, Trial
     from alsmodel.trials.truth import NamedTruth, PosteriorTruth
 
 __all__ = [
+    "ANCOVA",
+    "MMRM",
+    "RMST",
     "Alternating",
     "Analysed",
     "BaselineCovariate",
+    "Cox",
     "Decision",
     "Effect",
     "FixedBounds",
+    "Found",
+    "JointRank",
     "LogRank",
     "Look",
     "Minimisation",
@@ -40,16 +49,32 @@ __all__ = [
     "PosteriorTruth",
     "RandomSlope",
     "Recruitment",
+    "Responder",
     "Scenario",
+    "Told",
     "Trial",
     "TrialData",
     "TrialSettings",
+    "Win",
     "build",
+    "example",
+    "search",
     "simulate",
     "simulate_shard",
 ]
 
 _HOMES = {
+    "search": "searching",
+    "Found": "searching",
+    "example": "telling",
+    "Told": "telling",
+    "ANCOVA": "endpoints",
+    "MMRM": "endpoints",
+    "RMST": "endpoints",
+    "Cox": "endpoints",
+    "JointRank": "endpoints",
+    "Responder": "endpoints",
+    "Win": "endpoints",
     "BaselineCovariate": "population",
     "Phenotype": "population",
     "Population": "population",

@@ -210,8 +210,11 @@ class RandomSlope(AbstractAnalysis):
     ----------
     arm_main_effect : bool
         Let the arms differ at month 0; off is right under randomisation.
-    information : "observed" or "expected"
-        Information inside the Satterthwaite degrees of freedom.
+    df_method : "satterthwaite" or "kenward-roger"
+        Degrees of freedom; Kenward-Roger also adjusts the standard error.
+    information : "observed", "expected" or None
+        Information inside them: observed as SAS and lmerTest, expected as pbkrtest; None is observed for Satterthwaite and
+        expected for Kenward-Roger.
     time : "planned" or "actual"
         Month of a score: as planned, or as the visit was made (slower: participants no longer share their visits).
     covariates : tuple of str
@@ -222,7 +225,8 @@ class RandomSlope(AbstractAnalysis):
 
     measure: ClassVar[Measure] = "slope difference"
     arm_main_effect: bool = False
-    information: Literal["observed", "expected"] = "observed"
+    df_method: Literal["satterthwaite", "kenward-roger"] = "satterthwaite"
+    information: Literal["observed", "expected"] | None = None
     time: Literal["planned", "actual"] = "planned"
     covariates: tuple[str, ...] = ()
     arm: int = 1
@@ -230,23 +234,27 @@ class RandomSlope(AbstractAnalysis):
 
     @property
     def label(self) -> str:
-        options = ("arms differ at baseline" * self.arm_main_effect, "actual days" * (self.time == "actual"))
+        options = (
+            "Kenward-Roger" * (self.df_method == "kenward-roger"),
+            "arms differ at baseline" * self.arm_main_effect,
+            "actual days" * (self.time == "actual"),
+        )
         return named("random slope", self, *options)
 
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.random_slope import STATUS, fit_random_slope
 
         data = data.against_control(self.arm)
-        out = data.arm < 0
         fit = fit_random_slope(
-            np.where(out[..., None], np.nan, data.scores) if out.any() else data.scores,
+            data.scores,
             data.months if self.time == "planned" or data.actual is None else data.actual,
-            np.maximum(data.arm, 0),
+            data.arm,
             covariates=data.covariates(self.covariates),
             arm_main_effect=self.arm_main_effect,
+            df_method=self.df_method,
             information=self.information,
         )
-        return record(fit, STATUS, self.measure, ~fit.converged, fit.df)
+        return record(fit, STATUS, self.measure, fit.failed, fit.df)
 
 
 @final

@@ -204,7 +204,9 @@ def _change(_: Scenario, __: AbstractAnalysis, control: Twin, active: Twin) -> F
 
 def _months_alive(scenario: Scenario, analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
     horizon = float(getattr(analysis, "horizon", None) or scenario.trial.design.duration)
-    return np.asarray(np.minimum(_survival(active)[0], horizon) - np.minimum(_survival(control)[0], horizon))
+    # One row: under a posterior this value is not stated, so twins have one key at a time.
+    alive = [np.minimum(_survival(twin)[0], horizon)[None] for twin in (control, active)]
+    return np.asarray(alive[1] - alive[0])
 
 
 def _times(_: Scenario, __: AbstractAnalysis, control: Twin, active: Twin) -> tuple[Floats, Floats, Floats]:

@@ -176,6 +176,7 @@ def simulate_shard(
         raise ValueError("a sharded simulation has a fixed number of replicates: leave target_mcse out.")
     check_eligibility(trial)
     runner, parts = Runner(workers=workers, block=block, executor=executor, scheduler=scheduler), Parts(Path(folder))
+    parts.folder.mkdir(parents=True, exist_ok=True)
     wanted = {digest: (scenario, trial.replicates) for digest, scenario in _addressed(trial.scenarios, runner.stream).items()}
     runner.fill(parts, wanted, shard)
     return sum(total(parts.spans(digest), trial.replicates) for digest in wanted)

@@ -11,10 +11,12 @@ from pydantic import Field
 from alsmodel.trials.analyses import LogRank, RandomSlope
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
+from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
 from alsmodel.trials.population import Population
 from alsmodel.trials.trial import Trial, fit_faults, grid_faults
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth
 
+type AnyAnalysis = Annotated[RandomSlope | LogRank | MMRM | ANCOVA | Responder | Cox | RMST | JointRank | Win, Field(discriminator="kind")]
 type Value = bool | int | float | str | tuple[float, ...]
 
 
@@ -51,7 +53,7 @@ class TrialSettings:
     design : ParallelDesign
         Arms, assignment, recruitment, visits, follow-up, dropout, looks.
     analyses : tuple
-        ``kind = "random_slope"`` or ``"log_rank"``.
+        ``kind`` is one of random_slope, mmrm, ancova, responder, log_rank, cox, rmst, joint_rank, win.
     n_per_arm : tuple of int
         Sizes of the control arm.
     effects : tuple of Effect
@@ -74,7 +76,7 @@ class TrialSettings:
     truth: Annotated[NamedTruth | PosteriorSettings, Field(discriminator="kind")] = field(default_factory=PosteriorSettings)
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
-    analyses: tuple[Annotated[RandomSlope | LogRank, Field(discriminator="kind")], ...] = (RandomSlope(), LogRank())
+    analyses: tuple[AnyAnalysis, ...] = (RandomSlope(), LogRank())
     n_per_arm: tuple[int, ...] = (50, 100, 150, 200)
     effects: tuple[Effect, ...] = (
         Effect(name="null"),

@@ -252,6 +252,8 @@ def fit_faults(
             faults.append(f"covariate {name!r} is not known at baseline. Known: {', '.join(known)}.")
         elif known[name] is not None:
             faults.append(f"covariate {name!r} holds words; use a condition in strata instead.")
+    late = [a for a in analyses if (getattr(a, "horizon", None) or 0.0) > design.duration]
+    faults += [f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months." for a in late]
     active = len(design.allocation) - 1
     faults += [f"{a.label} compares arm {a.arm}; the design has active arms 1 to {active}." for a in analyses if not 1 <= a.arm <= active]
     for effect in effects:

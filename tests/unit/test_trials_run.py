@@ -169,4 +169,4 @@ def test_random_slope_keeps_its_own_name_per_option():
     both = replace(TRIAL, analyses=(RandomSlope(), RandomSlope(arm_main_effect=True)))
     assert simulate(replace(both, replicates=2)).table["analysis"].n_unique() == 2
     with pytest.raises(ValueError, match="share a name"):
-        replace(TRIAL, analyses=(RandomSlope(), RandomSlope(information="expected")))
+        replace(TRIAL, analyses=(RandomSlope(), RandomSlope(information="observed")))

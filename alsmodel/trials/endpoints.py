@@ -1,0 +1,269 @@
+"""Further analyses that a protocol may name: change at a visit, survival, and ranks that join function and survival.
+
+Each hands what was observed to one estimator and takes back one record per virtual trial; formulas and sources stand there.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar, Literal, final
+
+import numpy as np
+
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named, record
+
+
+def run_estimator(module: str, function: str, measure: Measure, /, *arrays: Any, **options: Any) -> Analysed:
+    """Call ``alsmodel.estimators.<module>.<function>``, loaded now and not when a study file is read, and make its records."""
+    home = import_module(f"alsmodel.estimators.{module}")
+    fit = getattr(home, function)(*arrays, **options)
+    return record(fit, home.STATUS, measure, fit.failed, fit.df)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class MMRM(AbstractAnalysis):
+    """Mixed model for repeated measures: difference in mean score at the last visit, points, positive is better.
+
+    Its estimand is hypothetical: scores after death or dropout are taken as missing at random given the scores before.
+
+    Attributes
+    ----------
+    covariance : "unstructured", "toeplitz", "compound symmetry" or "ar1"
+        Covariance of the visits.
+    df_method : "kenward-roger" or "satterthwaite"
+    information : "observed" or "expected"
+        Information on the covariance parameters: observed as SAS and R's mmrm, expected as pbkrtest.
+    constrained_baseline : bool
+        The baseline is an outcome with one mean for all arms, instead of a covariate by visit.
+    covariates : tuple of str
+        Numeric baseline columns.
+    arm : int
+        The active arm that is compared with control.
+    """
+
+    measure: ClassVar[Measure] = "change difference"
+    covariance: Literal["unstructured", "toeplitz", "compound symmetry", "ar1"] = "unstructured"
+    df_method: Literal["kenward-roger", "satterthwaite"] = "kenward-roger"
+    information: Literal["observed", "expected"] = "observed"
+    constrained_baseline: bool = False
+    covariates: tuple[str, ...] = ()
+    arm: int = 1
+    kind: Literal["mmrm"] = "mmrm"
+
+    @property
+    def label(self) -> str:
+        covariance = "" if self.covariance == "unstructured" else self.covariance
+        return named("MMRM", self, covariance, "constrained baseline" * self.constrained_baseline)
+
+    def analyse(self, data: TrialData) -> Analysed:
+        data = data.against_control(self.arm)
+        baseline = np.ascontiguousarray(data.scores[:, :, 0])
+        # Without a baseline score nobody can be adjusted for it; a participant who is left out has none either.
+        arm = data.arm if self.constrained_baseline else np.where(np.isnan(baseline), -1, data.arm)
+        return run_estimator(
+            "mmrm",
+            "fit_mmrm",
+            self.measure,
+            np.ascontiguousarray(data.scores[:, :, 1:]),
+            np.ascontiguousarray(arm),
+            baseline=baseline if self.constrained_baseline else np.where(np.isnan(baseline), 0.0, baseline),
+            covariates=data.covariates(self.covariates),
+            covariance=self.covariance,
+            df_method=self.df_method,
+            information=self.information,
+            constrained_baseline=self.constrained_baseline,
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ANCOVA(AbstractAnalysis):
+    """Change from baseline to the last visit adjusted for baseline, in those seen there: points, positive is better.
+
+    Whoever has no score at the last visit is left out, so its estimand is that of the survivors who stayed; compare with MMRM.
+
+    Attributes
+    ----------
+    covariates, strata : tuple of str
+        Numeric baseline columns, and columns of words or conditions.
+    arm : int
+        The active arm that is compared with control.
+    """
+
+    measure: ClassVar[Measure] = "change difference"
+    covariates: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+    arm: int = 1
+    kind: Literal["ancova"] = "ancova"
+
+    @property
+    def label(self) -> str:
+        return named("ANCOVA", self)
+
+    def analyse(self, data: TrialData) -> Analysed:
+        data = data.against_control(self.arm)
+        more = {"covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
+        return run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **more)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Responder(AbstractAnalysis):
+    """Difference in the share who have lost fewer than `threshold` points by the last visit; death and absence are no response.
+
+    Attributes
+    ----------
+    threshold : float
+        Points lost since baseline.
+    method : "newcombe", "miettinen-nurminen" or "fisher"
+    arm : int
+        The active arm that is compared with control.
+    """
+
+    measure: ClassVar[Measure] = "responder difference"
+    threshold: float = 6.0
+    method: Literal["newcombe", "miettinen-nurminen", "fisher"] = "newcombe"
+    arm: int = 1
+    kind: Literal["responder"] = "responder"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.threshold) and self.threshold > 0):
+            raise ValueError(f"threshold is points lost since baseline, above 0; got {self.threshold}.")
+
+    @property
+    def label(self) -> str:
+        return named(f"responder, fewer than {self.threshold:g} points lost", self)
+
+    def analyse(self, data: TrialData) -> Analysed:
+        from alsmodel.estimators.responder import responders
+
+        data = data.against_control(self.arm)
+        outcome = responders(data.scores, decline_below=self.threshold)
+        return run_estimator("responder", "fit_responder", self.measure, outcome, data.arm, method=self.method)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Cox(AbstractAnalysis):
+    """Cox regression with Efron's ties: log hazard ratio, negative is fewer events in the active arm.
+
+    Attributes
+    ----------
+    test : "wald", "score" or "likelihood ratio"
+        With few events Wald is conservative; the score test or Firth's penalty is not.
+    penalty : "none" or "firth"
+    covariates, strata : tuple of str
+        Numeric baseline columns, and columns of words or conditions.
+    arm : int
+        The active arm that is compared with control.
+    """
+
+    measure: ClassVar[Measure] = "log hazard ratio"
+    test: Literal["wald", "score", "likelihood ratio"] = "wald"
+    penalty: Literal["none", "firth"] = "none"
+    covariates: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+    arm: int = 1
+    kind: Literal["cox"] = "cox"
+
+    @property
+    def label(self) -> str:
+        return named("Cox", self, "" if self.test == "wald" else f"{self.test} test", "Firth" * (self.penalty == "firth"))
+
+    def analyse(self, data: TrialData) -> Analysed:
+        data = data.against_control(self.arm)
+        more = {"covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
+        return run_estimator(
+            "cox", "fit_cox", self.measure, data.event_time, data.event, data.arm, test=self.test, penalty=self.penalty, **more
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RMST(AbstractAnalysis):
+    """Difference in mean event-free months up to a horizon; positive is better.
+
+    Attributes
+    ----------
+    horizon : float
+        Months from randomisation, within the follow-up; an arm that nobody is followed to it in is a failure.
+    arm : int
+        The active arm that is compared with control.
+    """
+
+    measure: ClassVar[Measure] = "RMST difference"
+    horizon: float = 12.0
+    arm: int = 1
+    kind: Literal["rmst"] = "rmst"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.horizon) and self.horizon > 0):
+            raise ValueError(f"horizon is months from randomisation, above 0; got {self.horizon}.")
+
+    @property
+    def label(self) -> str:
+        return named(f"RMST to month {self.horizon:g}", self)
+
+    def analyse(self, data: TrialData) -> Analysed:
+        data = data.against_control(self.arm)
+        return run_estimator("rmst", "fit_rmst", self.measure, data.event_time, data.event, data.arm, horizon=float(self.horizon))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class JointRank(AbstractAnalysis):
+    """Joint rank of function and survival (CAFS): difference in mean rank, positive is better.
+
+    Attributes
+    ----------
+    covariates, strata : tuple of str
+        Numeric baseline columns, and columns of words or conditions.
+    arm : int
+        The active arm that is compared with control.
+    """
+
+    measure: ClassVar[Measure] = "joint rank difference"
+    covariates: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+    arm: int = 1
+    kind: Literal["joint_rank"] = "joint_rank"
+
+    @property
+    def label(self) -> str:
+        return named("joint rank", self)
+
+    def analyse(self, data: TrialData) -> Analysed:
+        data = data.against_control(self.arm)
+        more = {"covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
+        return run_estimator("joint_rank", "fit_joint_rank", self.measure, data.scores, data.event_time, data.event, data.arm, **more)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Win(AbstractAnalysis):
+    """Win statistics over all pairs of an active and a control participant: survival first, then the score; positive is better.
+
+    Attributes
+    ----------
+    scale : "win ratio", "win odds" or "net benefit"
+        Ratio and odds are estimated as logs.
+    strata : tuple of str
+        Columns of words or conditions; pairs are made within strata.
+    arm : int
+        The active arm that is compared with control.
+    """
+
+    measure: ClassVar[Measure] = "win ratio"
+    scale: Literal["win ratio", "win odds", "net benefit"] = "win ratio"
+    strata: tuple[str, ...] = ()
+    arm: int = 1
+    kind: Literal["win"] = "win"
+
+    @property
+    def label(self) -> str:
+        return named(self.scale, self)
+
+    def analyse(self, data: TrialData) -> Analysed:
+        data = data.against_control(self.arm)
+        more = {"measure": self.scale, "strata": data.strata(self.strata)}
+        return run_estimator("win", "fit_win", self.measure, data.scores, data.event_time, data.event, data.arm, **more)

@@ -1,0 +1,125 @@
+"""One virtual trial told look by look, as its own committee would see it."""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+
+from alsmodel.trials.analyses import Analysed
+from alsmodel.trials.block import Opened, looks_of, open_data, trial_keys, z_of
+from alsmodel.trials.trial import Scenario, Trial
+from alsmodel.trials.world import assign, enrol, observe
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One analysis of one virtual trial.
+
+    Attributes
+    ----------
+    look : int
+        From 1; the final analysis is the last.
+    month : float
+        Calendar month at which the data were opened.
+    arm, participants, events, left, scores : tuple of int
+        By arm: number of the arm, randomised, events, left, scores taken.
+    analysis : str
+    estimate, standard_error, p_value, z : float
+        NaN when failed.
+    efficacy, futility : float
+        Bounds on the z scale; infinite where none is.
+    decision : str
+        "goes on", "stops for efficacy", "stops for futility", "claim", "no claim".
+    """
+
+    look: int
+    month: float
+    arm: tuple[int, ...]
+    participants: tuple[int, ...]
+    events: tuple[int, ...]
+    left: int
+    scores: tuple[int, ...]
+    analysis: str
+    estimate: float
+    standard_error: float
+    p_value: float
+    z: float
+    efficacy: float
+    futility: float
+    decision: str
+
+    def __str__(self) -> str:
+        counts = "; ".join(
+            f"arm {a}: {n} randomised, {e} with the event, {s} scores"
+            for a, n, e, s in zip(self.arm, self.participants, self.events, self.scores, strict=True)
+        )
+        bounds = [f"{name} {bound:.3f}" for name, bound in (("efficacy", self.efficacy), ("futility", self.futility)) if np.isfinite(bound)]
+        held = f" against {', '.join(bounds)}" if bounds else ""
+        result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}, z = {self.z:.2f}{held}"
+        return f"Month {self.month:.1f}, look {self.look}. {counts}; {self.left} left. {self.analysis}: {result}: {self.decision}."
+
+
+def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> list[Told]:
+    """Tell one virtual trial of a trial's first scenario, look by look and, at its end, analysis by analysis.
+
+    Parameters
+    ----------
+    trial : Trial
+    replicate : int
+        Which virtual trial; the same one that a simulation counts under this number.
+    seed : int, optional
+        In place of the trial's own.
+    """
+    trial = trial if seed is None else replace(trial, seed=seed)
+    scenario = trial.scenarios[0]
+    trial = scenario.trial
+    keys = trial_keys(trial, replicate, replicate + 1)
+    enrolled = enrol(trial, keys, scenario.participants)
+    arm = assign(trial.design, enrolled, keys)
+    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys)
+    efficacy, futility = trial.design.z_bounds
+    told, month = [], None
+    for at in looks_of(scenario, enrolled, arm, seen):
+        if not at.running[0]:
+            continue
+        stopped = "stops for efficacy" if at.efficacy[0] else "stops for futility" if at.futility[0] else "goes on"
+        bounds = efficacy[at.number - 1], futility[at.number - 1]
+        told.append(_told(scenario, at.number, at.opened, trial.analyses[0].label, at.result, bounds, stopped))
+        if stopped != "goes on":
+            month = at.opened.month
+            break
+    opened = open_data(trial.design, enrolled, arm, seen, month)
+    for number, analysis in enumerate(trial.analyses):
+        if month is not None and number == 0:
+            continue
+        result = analysis.analyse(opened.data)
+        decides = number == 0 and bool(trial.design.looks)
+        claim = z_of(result) >= efficacy[-1] if decides else trial.decision.rejects(result.p_value, result.benefit)
+        bounds = (efficacy[-1], -np.inf) if decides else (np.inf, -np.inf)
+        look = told[-1].look if month is not None else len(trial.design.looks) + 1
+        told.append(_told(scenario, look, opened, analysis.label, result, bounds, "claim" if claim[0] else "no claim"))
+    return told
+
+
+def _told(scenario: Scenario, look: int, opened: Opened, label: str, result: Analysed, bounds: tuple[float, float], decision: str) -> Told:
+    data = opened.data
+    arms = tuple(range(len(scenario.trial.design.allocation)))
+    mine = [data.arm[0] == a for a in arms]
+    return Told(
+        look=look,
+        month=float(opened.month[0]),
+        arm=arms,
+        participants=tuple(int(m.sum()) for m in mine),
+        events=tuple(int(data.event[0][m].sum()) for m in mine),
+        left=int(opened.left[0]),
+        scores=tuple(int(np.isfinite(data.scores[0][m]).sum()) for m in mine),
+        analysis=label,
+        estimate=float(result.estimate[0]),
+        standard_error=float(result.standard_error[0]),
+        p_value=float(result.p_value[0]),
+        z=float(z_of(result)[0]),
+        efficacy=bounds[0],
+        futility=bounds[1],
+        decision=decision,
+    )

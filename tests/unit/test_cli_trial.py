@@ -1,0 +1,179 @@
+"""A trial by numbers from the command line: shards, merging, resuming, one trial told, and what is refused."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from alsmodel.cli.main import app
+from alsmodel.settings import decode
+from alsmodel.settings.toml import parse_toml
+from alsmodel.trials import (
+    Effect,
+    FixedBounds,
+    LogRank,
+    Look,
+    NamedTruth,
+    ParallelDesign,
+    Recruitment,
+    Trial,
+    TrialSettings,
+    build,
+    estimands,
+    example,
+    search,
+)
+
+STUDY = """
+title = "A trial by numbers"
+question = "Does it run?"
+seed = 4
+[data]
+format = "proact"
+folder = "data"
+[estimand]
+population = "people with ALS"
+variable = "time to death"
+summary = "log hazard ratio"
+intercurrent_events = [{ event = "death", strategy = "part of the variable" }]
+[trial]
+n_per_arm = [12]
+replicates = 300
+analyses = [{ kind = "log_rank" }]
+effects = [{ name = "half", hazard_ratio = 0.5 }]
+[trial.truth]
+kind = "named"
+hazard = [0.05]
+[trial.population]
+eligibility = ["delta_frs >= 0.3"]
+[trial.design]
+visits = [0, 3, 6]
+duration = 6.0
+looks = [{ when = "events", at = 4 }]
+boundary = { kind = "fixed", efficacy = [2.8, 1.98] }
+recruitment = { per_month = [6.0] }
+[trial.axes]
+"design.dropout_per_month" = [0.0, 0.05]
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # A true value from few twins: what is tested here is the way through the commands.
+    monkeypatch.setattr(estimands, "TWINS", 1000)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "PROACT_ALSFRS.csv").write_text("subject_id\n")
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def call(*arguments: object) -> str:
+    told = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert told.exit_code == 0, told.output + told.stderr
+    return told.stdout
+
+
+def table_of(run: Path) -> pl.DataFrame:
+    return pl.read_parquet(run / "trial" / "operating_characteristics.parquet")
+
+
+def test_shards_merged_give_what_one_run_gives(study: Path, tmp_path: Path) -> None:
+    call("simulate", study, "--out", tmp_path / "whole", "--workers", 1)
+    for k in (1, 2):
+        shown = json.loads(call("simulate", study, "--out", tmp_path / f"s{k}", "--workers", 1, "--shard", f"{k}/2", "--json"))
+        assert (shown["shard"], shown["of"]) == (k, 2)
+    merged = json.loads(call("merge", tmp_path / "all", tmp_path / "s1", tmp_path / "s2", "--json"))
+    assert merged["parts"] == 4
+    call("simulate", study, "--out", tmp_path / "all", "--workers", 1)
+    assert table_of(tmp_path / "all").equals(table_of(tmp_path / "whole"))
+    assert table_of(tmp_path / "all")["design.dropout_per_month"].to_list() == [0.0, 0.05]
+    more = json.loads(call("simulate", study, "--out", tmp_path / "all", "--workers", 1, "--replicates", 310, "--json"))
+    assert [row["replicates"] for row in more["power"]] == [310, 310]
+
+
+def test_one_trial_is_told_look_by_look(study: Path) -> None:
+    shown = json.loads(call("example", study, "--replicate", 3, "--json"))
+    assert shown["looks"][0]["look"] == 1
+    assert "randomised" in call("example", study)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--shard", "3/2"), 2, "--shard is number/of"),
+        (("--executor", "cluster"), 2, "local or dask"),
+        (("--executor", "dask"), 3, "address of a scheduler"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(study: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    told = CliRunner().invoke(app, ["simulate", str(study), "--out", str(tmp_path / "run"), *arguments])
+    assert told.exit_code == code
+    assert said in told.stderr
+
+
+def test_faults_of_a_trial_name_the_nearest_word(study: Path) -> None:
+    study.write_text(STUDY.replace("delta_frs >= 0.3", "delta_fs >= 0.3"))
+    told = CliRunner().invoke(app, ["check", str(study)])
+    assert told.exit_code == 3
+    assert "Did you mean delta_frs?" in told.stderr
+    study.write_text(STUDY.replace("delta_frs >= 0.3", "delta_frs > 60"))
+    told = CliRunner().invoke(app, ["simulate", str(study), "--out", str(study.parent / "run")])
+    assert told.exit_code == 3
+    assert "eligibility admits 0.00% of candidates" in told.stderr
+
+
+def test_a_told_trial_is_the_one_that_was_counted() -> None:
+    from alsmodel.trials.block import Task, run_task
+
+    design = ParallelDesign(
+        visits=(0.0, 3.0, 6.0),
+        duration=6.0,
+        recruitment=Recruitment(per_month=(6.0,)),
+        looks=(Look(when="enrolled", at=0.8),),
+        boundary=FixedBounds(efficacy=(1.0, 1.0), futility=(-0.5,)),
+    )
+    truth, effect = NamedTruth(hazard=(0.1,)), Effect(name="hr", hazard_ratio=0.5)
+    trial = Trial(truth=truth, design=design, analyses=(LogRank(),), effects=(effect,), n_per_arm=(20,))
+    (got,) = run_task(Task(trial.scenarios, 0, 12))
+    decisions = set()
+    for r in range(12):
+        told = example(trial, replicate=r)
+        assert told[-1].month == pytest.approx(got["duration"][r])
+        assert sum(told[-1].events) == got["events"][r]
+        assert told[-1].p_value == pytest.approx(got["p_value"][r])
+        assert ("efficacy" in told[-1].decision) == (got["stop"][r] == "efficacy")
+        decisions.add(told[-1].decision)
+    assert len(decisions) >= 2
+
+
+def test_a_searched_size_is_confirmed_on_fresh_streams() -> None:
+    trial = Trial(
+        truth=NamedTruth(hazard=(0.05,), association_value=0.0),
+        design=ParallelDesign(visits=(0.0, 12.0), duration=12.0, dropout_per_month=0.0),
+        analyses=(LogRank(),),
+        effects=(Effect(name="hr", hazard_ratio=0.5),),
+        replicates=400,
+    )
+    found = search(trial, target=0.8, smallest=20, largest=160)
+    # Schoenfeld: 4 (1.96 + 0.84)^2 / log(2)^2 = 65 events, at 0.355 a person 92 per arm.
+    assert 75 <= found.n_per_arm <= 112
+    assert found.tried["streams"][-1] == "confirm"
+    assert found.power == pytest.approx(0.8, abs=0.08)
+    with pytest.raises(ValueError, match="Raise largest"):
+        search(trial, target=0.8, smallest=20, largest=30)
+
+
+def test_the_trial_of_the_documentation_is_valid_and_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "trials.md").read_text(encoding="utf-8")
+    (toml,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    settings = decode(TrialSettings, parse_toml(toml).values["trial"], where="trials.md")
+    assert len(build(settings, None, 1).scenarios) == 8
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    assert shown["found"].table.height == 8
