@@ -2,7 +2,7 @@
 # Compiled code is kept in .cache, so that a fresh clone starts without any.
 
 export ALSMODEL_CACHE := $(CURDIR)/.cache
-unexport NUMBA_CACHE_DIR PYTENSOR_FLAGS VIRTUAL_ENV
+unexport NUMBA_CACHE_DIR PYTENSOR_FLAGS VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 READY := .venv/.ready

@@ -63,7 +63,7 @@ class OutcomeData:
 
     def values(self, outcome: int) -> Floats:
         """Values of one outcome over all rows."""
-        return self.row_value[self.row_outcome == outcome]
+        return np.asarray(self.row_value[self.row_outcome == outcome])
 
 
 def outcome_data(

@@ -275,9 +275,9 @@ def _fit_one(x, time, event, stratum, firth, test, work, coefficients, covarianc
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fit_batch(
+def fit_batch(  # type: ignore[no-untyped-def]
     time, order, event, arm, stratum, covariates, levels, firth, test, coefficients, covariance, numbers, counts
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Fill coefficients (R, p), covariance, numbers (R, 2: statistic, log likelihood), counts (R, 3: events, status, evaluations)."""
     replicates, n = time.shape
     p = coefficients.shape[1]

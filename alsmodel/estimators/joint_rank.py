@@ -299,9 +299,9 @@ def _ancova(rank, line, number, arm, stratum, covariates, levels, out):  # type:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _batch(
+def _batch(  # type: ignore[no-untyped-def]
     values, orders, whole, low, first, time, order, event, arm, stratum, covariates, strata, analyse, ranks, numbers, status
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Ranks and, on request, their analysis for the replicates of one block, the first of which is number `first`."""
     block, visits, people = values.shape
     key, last, line = np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64)
