@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import highest_k_hat, normalised, smooth
-from alsmodel.inference.dynamic import fixed_knots
 from alsmodel.inference.fit import Fit
 from alsmodel.models.program import program
 
@@ -57,7 +56,7 @@ def split_likelihood(fit: Fit, draws: int = 1000) -> Split:
         fault = 'The likelihood comes apart only for population = "enrolled".'
         raise InvalidInput([Fault("model.population", fault, "Compare the joint likelihood, from Fit.loglik.")])
     data = replace(fit.data, event_time=fit.data.entry_time, event=np.zeros(fit.data.people))
-    alone, made = program(fixed_knots(fit), data), fit.program
+    alone, made = program(fit.spec, data, fit.program.knots), fit.program
     flat = fit.x.reshape(-1, made.size)
     chosen = flat[np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).astype(np.int64))]
     order = [made.labels.index(label) for label in alone.labels]
