@@ -32,7 +32,7 @@ def spec_of(likelihood: str):
     from alsmodel.models.spec import PiecewiseExponential
 
     outcomes = tuple(Outcome(name=name, likelihood=likelihood, intercept=("x",), slope=("x",)) for name in DOMAINS)
-    return DomainModel(outcomes=outcomes, hazard=("x",), baseline_hazard=PiecewiseExponential(knots=3), gaussian_at_bounds=True)
+    return DomainModel(outcomes=outcomes, survival=PiecewiseExponential(knots=3, covariates=["x"]), gaussian_at_bounds=True)
 
 
 def data_of(participants: int):

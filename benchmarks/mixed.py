@@ -31,7 +31,7 @@ def main() -> None:
     from alsmodel.cohort import read
     from alsmodel.cohort.arrays import joint_data
     from alsmodel.inference import Sampling, fit_data
-    from alsmodel.models import JointModel, PiecewiseHazard
+    from alsmodel.models import Exponential, JointModel, Linear
     from alsmodel.patients import VirtualCohort
     from alsmodel.patients.tables import write_tables
 
@@ -44,7 +44,7 @@ def main() -> None:
             "event_name": "death", "definition": "simulated", "covariates": ["arm", "age"],
         },
     }  # fmt: skip
-    spec = JointModel(slope=("arm",), association=(), baseline_hazard=PiecewiseHazard(intervals=1, nodes=1))
+    spec = JointModel(decline=Linear(covariates=["arm"]), association=(), survival=Exponential(nodes=1))
     with tempfile.TemporaryDirectory() as folder:
         cohort = VirtualCohort(rounding=False, clamping=False, dropout=0.0, slope_skew=0.0, drugs=())
         write_tables(cohort, chosen.participants, 1, folder)

@@ -49,9 +49,13 @@ def trial_of(number: int):
 
 def spec_of():
     """Arm on slope and hazard, age on the hazard, seven quantile pieces."""
-    from alsmodel.models import Covariate, JointModel
+    from alsmodel.models import Covariate, JointModel, Linear, PiecewiseExponential
 
-    return JointModel(slope=("arm",), hazard=("arm", "age"), covariates={"age": Covariate(centre=60, scale=10)})
+    return JointModel(
+        decline=Linear(covariates=["arm"]),
+        survival=PiecewiseExponential(covariates=["arm", "age"]),
+        covariates={"age": Covariate(centre=60, scale=10)},
+    )
 
 
 def refit(data):

@@ -3,7 +3,7 @@
 Nothing is dropped silently: each step that loses a participant, a visit or a day is a row of `JointData.steps`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -59,6 +59,8 @@ class JointData:
         Covariate to its design columns.
     groups : dict of str to tuple
         Levels of text covariates and of the groups asked for (and of arm, phenotype and onset site where recorded).
+    levels : dict of str to tuple
+        Levels that groups had in the data fitted, where these are other participants; nested names are joined by "/".
     exposure_person, exposure_drug, exposure_start, exposure_stop : array
         Exposure intervals, sorted by participant.
     exposures : tuple of ExposureCount
@@ -88,6 +90,7 @@ class JointData:
     exposure_stop: Floats
     exposures: tuple[ExposureCount, ...]
     steps: pl.DataFrame
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def people(self) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import highest_k_hat, normalised, smooth
-from alsmodel.inference.dynamic import fixed_knots, placed
+from alsmodel.inference.dynamic import placed
 from alsmodel.inference.fit import Fit
 
 Floats = NDArray[np.float64]
@@ -57,7 +57,7 @@ def split_likelihood(fit: Fit, draws: int = 1000) -> Split:
         raise InvalidInput([Fault("model.population", fault, "Compare the joint likelihood, from Fit.loglik.")])
     data = replace(fit.data, event_time=fit.data.entry_time, event=np.zeros(fit.data.people))
     made = fit.program
-    segments, cuts = placed(fixed_knots(fit), made, data)
+    segments, cuts = placed(fit.spec, made, data)
     alone = replace(made, segments=segments, cuts=cuts)
     flat = fit.x.reshape(-1, made.size)
     chosen = flat[np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).astype(np.int64))]

@@ -21,9 +21,11 @@ from alsmodel.inference.fit import Fit
 from alsmodel.kernels.effects import draw_effects, follow_effects
 from alsmodel.kernels.posterior import Segments
 from alsmodel.kernels.records import Cuts
+from alsmodel.models.groups import members
+from alsmodel.models.parameters import nested
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
-from alsmodel.models.structure import layout_of, segment_lengths
+from alsmodel.models.structure import layout_of, node_baseline, segment_lengths
 
 Floats = NDArray[np.float64]
 LaterExposure = Literal["continue", "stop"]
@@ -100,8 +102,9 @@ def futures(
     people = np.flatnonzero((source.event_time > landmark) & (source.entry_time <= landmark))
     if people.size == 0:
         raise InvalidInput([Fault("landmark", f"Nobody is in follow-up and free of the event at {landmark:g} {fit.time_unit}s.")])
-    spec = fixed_knots(fit)
-    made = program(spec, source)
+    spec = fit.spec
+    source = as_fitted(fit, source)
+    made = program(spec, source, fit.program.knots)
     before = placed(spec, made, _known(spec, source, landmark))
     stretches = [
         placed(replace(spec, population="enrolled"), made, _ahead(spec, source, landmark, start, stop, later_exposure), LEAST_NODES)
@@ -119,8 +122,8 @@ def futures(
         hazard, value = np.zeros(source.people), np.empty(source.people)
         passed = np.empty(source.people)
         for j, (segments, cuts) in enumerate(stretches):
-            ahead, _ = path_at(made, values[k], segments, cuts)
-            follow_effects(ahead, shared, cuts, made.weibull, effects, passed, value)
+            ahead, there = path_at(made, values[k], segments, cuts)
+            follow_effects(ahead, there, cuts, made.weibull, effects, passed, value)
             hazard += passed
             survival[k, :, j], score[k, :, j] = np.exp(-hazard[people]), value[people]
 
@@ -177,11 +180,13 @@ def predict_participants(
     return pl.concat(frames)
 
 
-def fixed_knots(fit: Fit) -> JointModel:
-    """The fitted specification with the knots that were used written out, so that other data get the same pieces."""
-    if fit.spec.baseline_hazard.kind != "piecewise":
-        return fit.spec
-    return replace(fit.spec, baseline_hazard=replace(fit.spec.baseline_hazard, knots=tuple(fit.provenance["knots"])))
+def as_fitted(fit: Fit, data: JointData) -> JointData:
+    """`data` with the levels that groups had in the fit, so that participants of one site alone can be predicted."""
+    if data is fit.data:
+        return data
+    asked = [*nested(fit.spec), *((name,) for name in fit.spec.groups if name not in fit.spec.hierarchy)]
+    asked += [(name,) for name in (fit.spec.survival.strata, *(t.by for t in fit.spec.treatments)) if name is not None]
+    return replace(data, levels={"/".join(names): members(fit.data, names, where="model")[0] for names in asked})
 
 
 def _require_alike(fit: Fit, data: JointData) -> None:
@@ -248,11 +253,11 @@ def _exposed(spec: JointModel, data: JointData, landmark: float, policy: LaterEx
 
 def placed(spec: JointModel, made: Program, data: JointData, least_nodes: int = 1) -> tuple[Segments, Cuts]:
     """Segments and nodes of `data` for the parameters of `made`."""
-    hazard = replace(spec.baseline_hazard, nodes=max(spec.baseline_hazard.nodes, least_nodes))
-    layout = layout_of(replace(spec, baseline_hazard=hazard), data, made.knots)
+    finer = replace(spec, survival=replace(spec.survival, nodes=max(spec.survival.nodes, least_nodes)))
+    layout = layout_of(finer, data, made.knots)
     inside, before = segment_lengths(layout)
     cuts = Cuts(*(getattr(layout, name) for name in Cuts._fields))
-    return Segments(layout.seg_person, layout.exposed, inside, before), cuts
+    return Segments(layout.seg_person, layout.exposed, inside, before, *node_baseline(finer, data, made.knots, layout)), cuts
 
 
 def _values(fit: Fit, made: Program, x: Floats) -> Floats:

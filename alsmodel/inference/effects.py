@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.errors import FitFailed
+from alsmodel.kernels.baseline import baseline, extend
 from alsmodel.kernels.effects import draw_effects
 from alsmodel.kernels.posterior import Segments, correlation_factor
 from alsmodel.kernels.records import Cuts, Path, Shared
@@ -74,11 +75,13 @@ def path_at(made: Program, value: Floats, segments: Segments, cuts: Cuts) -> tup
     ----------
     made : Program
     value : array, shape (P,)
+        Values of groups, strata and spline weights are made of them here.
     segments : Segments
     cuts : Cuts
         Of the data on which the paths are wanted.
     """
     wiring, person, first = made.wiring, segments.person, cuts.seg_ptr[:-1]
+    value = extend(value, wiring.derived)
 
     def gain(rate: Floats) -> Floats:
         """Integral of a rate from time zero to each reference time."""
@@ -110,7 +113,8 @@ def path_at(made: Program, value: Floats, segments: Segments, cuts: Cuts) -> tup
     )
     lower = value[wiring.sds][:, None] * correlation_factor(value, wiring.partials, wiring.sds.size)
     alpha = np.array([_at(value, k) for k in wiring.alpha])
-    return path, Shared(value[wiring.base], alpha, _at(value, wiring.one[2]), float(value[wiring.one[3]]), lower @ lower.T)
+    base = baseline(value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum)
+    return path, Shared(base, alpha, _at(value, wiring.one[2]), float(value[wiring.one[3]]), lower @ lower.T)
 
 
 def _at(value: Floats, place: int) -> float:

@@ -1,7 +1,7 @@
 """Several outcomes and survival as one frozen specification: by default the four ALSFRS-R domain scores."""
 
 from dataclasses import dataclass, field
-from typing import Literal, final
+from typing import Any, ClassVar, Literal, final
 
 from alsmodel.cohort.arrays import BOUNDS
 from alsmodel.cohort.selection import Covariate, Exposure, Selection, TimeUnit
@@ -11,6 +11,11 @@ from alsmodel.models.survival import PiecewiseExponential
 
 DOMAINS = ("bulbar", "fine_motor", "gross_motor", "respiratory")
 FIRST_NODES = (16, 10)
+#: Names of settings that a flat specification had, and where they stand.
+MOVED = {
+    "hazard": "survival = PiecewiseExponential(covariates=[...]), in TOML [model.survival] covariates = [...]",
+    "baseline_hazard": "survival = PiecewiseExponential(knots=6), in TOML [model.survival] knots = 6",
+}
 
 
 @final
@@ -177,11 +182,10 @@ class DomainModel:
         Event kinds that end follow-up, whichever comes first.
     end_point : str or None
         Tag of a survival end point in place of `events`.
-    hazard : tuple of str
-        Baseline covariates on the log hazard.
     association : tuple of {"value", "slope"}
         Through what the projection, the sum of the latent lines by `Outcome.weight`, reaches the hazard.
-    baseline_hazard : PiecewiseExponential
+    survival : PiecewiseExponential
+        Baseline hazard, and covariates of the log hazard; strata are refused.
     treatment : ArmEffect or None
     residual_by_arm : bool
         Residual SDs of their own in every arm.
@@ -199,9 +203,8 @@ class DomainModel:
     time_unit: TimeUnit = "month"
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
-    hazard: tuple[str, ...] = ()
     association: tuple[Association, ...] = ("value",)
-    baseline_hazard: PiecewiseExponential = field(default_factory=PiecewiseExponential)
+    survival: PiecewiseExponential = field(default_factory=PiecewiseExponential)
     treatment: ArmEffect | None = None
     residual_by_arm: bool = False
     gaussian_at_bounds: bool = False
@@ -209,10 +212,25 @@ class DomainModel:
     priors: DomainPriors = field(default_factory=DomainPriors)
     nodes: tuple[int, int] = FIRST_NODES
 
+    #: Read by the settings codec, for whoever writes a setting where it stood before.
+    moved_settings: ClassVar[dict[str, str]] = MOVED
+
+    def __new__(cls, **settings: Any) -> "DomainModel":
+        """Say where a setting went that a flat specification had."""
+        told = [f"{name} is now {MOVED[name]}." for name in settings if name in MOVED]
+        if told:
+            raise TypeError(" ".join(told))
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         faults = _faults(self)
         if faults:
             raise ValueError(" ".join(faults))
+
+    @property
+    def hazard(self) -> tuple[str, ...]:
+        """Covariates of the log hazard."""
+        return self.survival.covariates
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -272,7 +290,9 @@ def _faults(spec: DomainModel) -> list[str]:
     if unused := sorted(set(spec.covariates) - set(spec.terms)):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
     if "delta_frs" in spec.hazard:
-        faults.append("delta_frs is made of scores that are outcomes here, so it would be used twice. Take it out of hazard.")
+        faults.append("delta_frs is made of scores that are outcomes here, so it would be used twice. Take it out of survival.")
+    if spec.survival.strata is not None:
+        faults.append("survival.strata is not there for several outcomes; give the covariate to survival.covariates.")
     if spec.treatment is not None and "arm" in spec.terms:
         faults.append("the arm enters both as a treatment and as a covariate; a treatment enters once.")
     if not all(3 <= n <= 60 for n in spec.nodes):

@@ -239,7 +239,7 @@ def domain_program(
         ),
         places=_places(spec, data, blocks),
         rows=_rows(spec, data),
-        risk=_risk(data, knots, spec.baseline_hazard.nodes + more_time_nodes),
+        risk=_risk(data, knots, spec.survival.nodes + more_time_nodes),
         grid=plane_grid(*spec.nodes),
         event_grid=plane_grid(event_nodes, event_nodes, negligible=0.0),
         weights=np.array([outcome.weight for outcome in spec.outcomes]),
@@ -249,12 +249,12 @@ def domain_program(
 
 
 def _knots(spec: DomainModel, data: OutcomeData) -> Floats:
-    if not isinstance(spec.baseline_hazard.knots, int):
-        return np.array(spec.baseline_hazard.knots)
+    if not isinstance(spec.survival.knots, int):
+        return np.array(spec.survival.knots)
     happened = data.base.event_time[data.base.event > 0]
     if happened.size == 0:
         return np.empty(0)
-    pieces = spec.baseline_hazard.knots + 1
+    pieces = spec.survival.knots + 1
     shares = np.arange(1, pieces) / pieces
     return np.unique(np.quantile(happened, shares))
 

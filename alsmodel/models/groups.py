@@ -25,17 +25,21 @@ def members(data: JointData, names: tuple[str, ...], *, where: str) -> tuple[tup
     Returns
     -------
     levels : tuple of str
-        Sorted; "unknown" where nothing is recorded.
+        Sorted; "unknown" where nothing is recorded. Those in ``data.levels`` where they are known from a fit.
     index : int array, shape (N,)
 
     Raises
     ------
     InvalidInput
-        When there is one level only, so that nothing differs.
+        When there is one level only, so that nothing differs; when a level is not among those known from a fit.
     """
     columns = [data.groups[name] for name in names]
     words = ["/".join(UNKNOWN if level is None else str(level) for level in row) for row in zip(*columns, strict=True)]
-    levels = tuple(sorted(set(words)))
+    fitted = data.levels.get("/".join(names))
+    levels = tuple(sorted(set(words))) if fitted is None else fitted
+    if fitted is not None and (strange := len(set(words) - set(fitted))):
+        fault = f"Nothing was fitted for {strange} of the levels of {' within '.join(reversed(names))}."
+        raise InvalidInput([Fault(where, fault, f"Predict for the levels fitted: {', '.join(fitted)}.")])
     if len(levels) < 2:
         fault = f"{' within '.join(reversed(names))} has one level only ({levels[0] if levels else 'none'})."
         raise InvalidInput([Fault(where, fault, "Leave it out.")])

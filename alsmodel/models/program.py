@@ -106,7 +106,7 @@ class Program:
         return {one.label: known[one.label] for one in self.derived if not one.label.startswith("common shape")}
 
 
-def program(spec: JointModel, data: JointData) -> Program:
+def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> Program:
     """Turn `spec` on `data` into arrays.
 
     Parameters
@@ -114,8 +114,10 @@ def program(spec: JointModel, data: JointData) -> Program:
     spec : JointModel
     data : JointData
         From `alsmodel.cohort.arrays.joint_data` with ``spec.selection``.
+    knots : array, optional
+        Those of a fit, so that other data get the baseline that was fitted; else taken from the specification and the data.
     """
-    knots = hazard_knots(spec, data)
+    knots = hazard_knots(spec, data) if knots is None else knots
     layout = layout_of(spec, data, knots)
     scales = data_scales(data)
     blocks = parameters(spec, data, scales, knots)

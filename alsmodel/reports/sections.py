@@ -184,8 +184,8 @@ def computation(content: StudyReport) -> Section:
 
 
 def _trace_figure(content: StudyReport, summary: pl.DataFrame) -> list[Block]:
-    if not content.draws:
-        return []
+    if not content.draws or tables.weighted(summary):
+        return []  # draws of equal weight made of weighted ones have no order to trace
     ranked = summary.filter(pl.col("parameter").is_in(list(content.draws)))
     worst = ranked.with_columns(pl.col("r_hat").fill_nan(None)).sort("r_hat", descending=True, nulls_last=True, maintain_order=True).head(4)
     if worst.is_empty():

@@ -181,9 +181,19 @@ def parameters(summary: pl.DataFrame) -> Table:
         ]
         for row in summary.iter_rows(named=True)
     ]
+    words = "CrI: credible interval; ESS: effective sample size, draws."
+    if weighted(summary):
+        head = ["Parameter", "Unit", "Mean", "SD", "95% CrI", "ESS of the mean", "ESS of the tails"]
+        note = f"From weighted draws around the mode; there are no chains to compare. {words}"
+        return Table(head, [[*row[:5], *row[6:]] for row in rows], "Every parameter.", note, text_columns=2)
     head = ["Parameter", "Unit", "Mean", "SD", "95% CrI", "R-hat", "Bulk ESS", "Tail ESS"]
-    note = "Each should have R-hat at most 1.01 and both ESS at least 400. CrI: credible interval; ESS: effective sample size, draws."
+    note = f"Each should have R-hat at most 1.01 and both ESS at least 400. {words}"
     return Table(head, rows, "Every parameter.", note, text_columns=2)
+
+
+def weighted(summary: pl.DataFrame) -> bool:
+    """Whether the posterior was computed by weighted draws: then no parameter has an R-hat."""
+    return summary["r_hat"].fill_nan(None).is_null().all()
 
 
 def _rhat(value: float | None) -> str:

@@ -20,9 +20,9 @@ HERE = Path(__file__).parent
 literal = SimpleNamespace(**runpy.run_path(str(HERE / "literal_domains.py")))
 arrays = SimpleNamespace(**runpy.run_path(str(HERE / "domain_data.py")))
 
-KNOTS = PiecewiseExponential(knots=(6.0, 12.0))
-FOUR = DomainModel(outcomes=tuple(Outcome(name=n, intercept=("x",), slope=("x",)) for n in DOMAINS), hazard=("x",), baseline_hazard=KNOTS)
-TOTAL = DomainModel(outcomes=(Outcome(name="alsfrs_r_total", intercept=("x",), slope=("x",)),), hazard=("x",), baseline_hazard=KNOTS)
+KNOTS = PiecewiseExponential(knots=(6.0, 12.0), covariates=("x",))
+FOUR = DomainModel(outcomes=tuple(Outcome(name=n, intercept=("x",), slope=("x",)) for n in DOMAINS), survival=KNOTS)
+TOTAL = DomainModel(outcomes=(Outcome(name="alsfrs_r_total", intercept=("x",), slope=("x",)),), survival=KNOTS)
 STUDENT = replace(TOTAL, outcomes=(replace(TOTAL.outcomes[0], likelihood="student"),))
 FINE: dict[str, Any] = {"tolerance": 1e-9, "event_nodes": 11, "more_time_nodes": 4}
 
@@ -165,7 +165,7 @@ def test_other_outcomes_with_visits_of_their_own_beside_a_domain() -> None:
         Outcome(name="svc", likelihood="gaussian", weight=0.4, intercept=("x",), slope=("x",)),
         Outcome(name="nfl", likelihood="gaussian", weight=0.0, intercept=("x",), slope=("x",)),
     )
-    spec = DomainModel(outcomes=outcomes, hazard=("x",), baseline_hazard=KNOTS)
+    spec = DomainModel(outcomes=outcomes, survival=KNOTS)
     people = [person([*at(0, [0.0, 3.0, 6.0], 12.0), (1, 0.5, 8.0), (1, 7.7, 6.0), (2, 0.0, 9.0)], 9.0)]
     people.append(person([(0, 0.0, 7.0), (2, 1.0, 9.0), (2, 4.0, 8.0)], 12.0, event=False))
     sampled = [literal.loglik_sampled(truth, each, 40_000, np.random.default_rng(k)) for k, each in enumerate(people)]

@@ -24,8 +24,8 @@ from alsmodel.settings import decode, dump_toml, encode
 HERE = Path(__file__).parent
 literal = SimpleNamespace(**runpy.run_path(str(HERE / "literal_domains.py")))
 arrays = SimpleNamespace(**runpy.run_path(str(HERE / "domain_data.py")))
-KNOTS = PiecewiseExponential(knots=(6.0, 12.0))
-TOTAL = DomainModel(outcomes=(Outcome(name="alsfrs_r_total", intercept=("x",), slope=("x",)),), hazard=("x",), baseline_hazard=KNOTS)
+KNOTS = PiecewiseExponential(knots=(6.0, 12.0), covariates=("x",))
+TOTAL = DomainModel(outcomes=(Outcome(name="alsfrs_r_total", intercept=("x",), slope=("x",)),), survival=KNOTS)
 
 
 def cohort(at_bound: float = 0.3) -> Cohort:
@@ -87,7 +87,7 @@ def test_rows_are_sorted_and_end_with_the_event() -> None:
 
 
 def test_covariates_that_need_imputing_and_outcomes_that_are_not_there_are_refused() -> None:
-    spec = replace(TWO, hazard=("age",))
+    spec = replace(TWO, survival=PiecewiseExponential(covariates=("age",)))
     with pytest.raises(InvalidInput, match="imputed"):
         outcome_data(cohort(), spec.selection, spec.outcomes, gaussian_at_bounds=False)
     with pytest.raises(InvalidInput, match=r"(?s)gross_motor.*respiratory"):
@@ -140,7 +140,7 @@ def test_the_truth_is_found_behind_the_ceiling_and_a_naive_gaussian_misses_it() 
     truth |= {"covariance": truth["covariance"][np.ix_(keep, keep)], "alpha": np.array([-0.15, 0.0])}
     people = literal.draw_people(truth, 400, np.random.default_rng(8))
     outcomes = tuple(Outcome(name=name, intercept=("x",), slope=("x",)) for name in ("bulbar", "respiratory"))
-    spec = DomainModel(outcomes=outcomes, hazard=("x",), baseline_hazard=KNOTS)
+    spec = DomainModel(outcomes=outcomes, survival=KNOTS)
     values = arrays.named_truth(truth, spec)
     wanted = {name: values[name] for name in ("bulbar.slope", "bulbar.slope:x", "respiratory.slope", "respiratory.intercept")}
     wanted |= {f"sd:{name}": np.log(values[f"sd:{name}"]) for name in ("bulbar.slope", "respiratory.intercept", "respiratory.residual")}

@@ -2,6 +2,7 @@
 
 import runpy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,25 +29,46 @@ def fit_of(name: str, draws: int = 3000) -> Any:
     return SimpleNamespace(spec=spec, data=data, program=made, x=x, provenance={"knots": made.knots.tolist()}, time_unit="month")
 
 
-def brute(name: str, person: Any, time: float) -> tuple[float, float]:
-    """P(alive at `time` | data before the landmark) and the mean score then of the living, on a grid over the random effects."""
+@cache
+def grid_of(name: str, who: str) -> tuple[Any, np.ndarray, np.ndarray]:
+    """One participant as known at the landmark, random effects on a grid, and their weight given what is known."""
+    spec, person = literal.SPECS[name], next(p for p in literal.PEOPLE if p.name == who)
     cut = replace(person, end=LANDMARK, died=False, visits=tuple(v for v in person.visits if v[0] <= LANDMARK))
     drugs = {d: tuple((a, np.inf if b >= LANDMARK else b) for a, b in rows if a <= LANDMARK) for d, rows in person.drugs.items()}
-    age = 0.0 if person.age is None else (person.age - literal.AGE.centre) / literal.AGE.scale
-    known = literal.Literal(spec=literal.SPECS[name], person=replace(cut, drugs=drugs), v=literal.VALUES, age=age)
+    missing = [p.name for p in literal.PEOPLE if p.age is None]
+    if person.age is None:
+        age = literal.VALUES[f"imputed:age[{missing.index(person.name) + 1}]"]
+    else:
+        age = (person.age - literal.AGE.centre) / literal.AGE.scale
+    known = literal.Literal(spec=spec, person=replace(cut, drugs=drugs), v=literal.VALUES, age=age)
     sd = np.sqrt(np.diag(known.covariance()))
-    side = np.linspace(-4, 4, 121)
-    b = np.stack([g.ravel() for g in np.meshgrid(side * sd[0], side * sd[1], indexing="ij")], axis=1)
+    side = np.linspace(-4, 4, 121 if known.size == 2 else 51)
+    b = np.stack([g.ravel() for g in np.meshgrid(*(side * one for one in sd), indexing="ij")], axis=1)
     log_weight = known.log_integrand(b)
-    weight = np.exp(log_weight - log_weight.max())
+    return known, b, np.exp(log_weight - log_weight.max())
+
+
+def brute(name: str, person: Any, time: float) -> tuple[float, float]:
+    """P(alive at `time` | data before the landmark) and the mean score then of the living, on a grid over the random effects."""
+    known, b, weight = grid_of(name, person.name)
     alive = np.exp(-known.cumulative(LANDMARK, time, b)) * weight
     value = known.mean(time) + b @ known.design(time)
     return float(alive.sum() / weight.sum()), float((alive * value).sum() / alive.sum())
 
 
-@pytest.mark.parametrize("name", ["piecewise, value and slope", "weibull, value and slope", "clock, own clock free", "additive"])
+#: Every hazard, alone and in strata, every way in which a drug reaches it, groups, and both populations.
+HAZARDS = (
+    "piecewise, value and slope", "weibull, value and slope", "clock, own clock free", "additive", "exponential",
+    "exponential, pooled strata", "m-spline, value and slope", "m-spline, pooled strata", "m-spline of degree 2, incident",
+    "piecewise, strata", "piecewise, pooled strata", "weibull, strata, incident", "weibull, pooled strata", "hazard on the clock",
+    "hazard ratio in periods", "hazard ratio by group", "DRR by group", "clock by group", "hierarchy", "incident",
+    "random and fixed quadratic, weibull", "covariates everywhere, imputed",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HAZARDS)
 def test_predictions_are_those_of_brute_force(name: str) -> None:
-    frame = predict_participants(fit_of(name), LANDMARK, TIMES, draws=3000)
+    frame = predict_participants(fit_of(name), LANDMARK, (5.0, 12.0), draws=3000)
     at_risk = [p for p in literal.PEOPLE if p.end > LANDMARK and p.entry <= LANDMARK]
     assert frame["participant_id"].unique().sort().to_list() == sorted(p.name for p in at_risk)
     for row in frame.iter_rows(named=True):
@@ -55,7 +77,8 @@ def test_predictions_are_those_of_brute_force(name: str) -> None:
         # 3,000 draws: five standard errors of a probability whose spread over people is at most 0.3, and of a score of SD 6.
         assert row["p_alive"] == pytest.approx(alive, abs=0.028), row
         assert row["score"] == pytest.approx(score, abs=0.6), row
-        assert row["p_alive_lower"] <= row["p_alive"] <= row["p_alive_upper"]
+        # A participant whose hazard is the same whatever the effects has an interval of rounding errors.
+        assert row["p_alive_lower"] - 1e-9 <= row["p_alive"] <= row["p_alive_upper"] + 1e-9
         assert row["score_lower"] < row["score"] < row["score_upper"]
     ahead = frame.filter(frame["time"] == 12.0)
     assert ((ahead["restricted_mean"] > 0) & (ahead["restricted_mean"] < 12.0 - LANDMARK)).all()
@@ -84,6 +107,19 @@ def test_policy_for_later_exposure_and_cores() -> None:
     taking = [fit.data.participant_ids[p] in ("a",) for p in on.people]
     assert (np.abs(on.value - off.value).max(axis=(0, 2)) > 0).tolist() == taking  # "d" has ended follow-up; nobody else takes it at 5
     assert np.array_equal(on.survival, futures(fit, 5.0, [9.0], cores=1).survival)
+
+
+@pytest.mark.parametrize("name", ["hierarchy", "m-spline, pooled strata", "weibull, pooled strata", "hazard ratio by group"])
+def test_participants_of_one_group_alone_are_predicted(name: str) -> None:
+    fit = fit_of(name, draws=4)
+    alone = tuple(p for p in literal.PEOPLE if p.arm == "placebo")
+    data = joint_data(literal.cohort(alone), fit.spec.selection)
+    frame = predict_participants(fit_of(name), LANDMARK, [8.0], data=data, draws=3000)
+    for row in frame.iter_rows(named=True):
+        person = next(p for p in alone if p.name == row["participant_id"])
+        assert row["p_alive"] == pytest.approx(brute(name, person, 8.0)[0], abs=0.028)
+    with pytest.raises(InvalidInput, match="Nothing was fitted for 1 of the levels of arm"):
+        futures(fit, LANDMARK, TIMES, data=replace(data, groups={**data.groups, "arm": ("other",) * data.people}))
 
 
 def test_what_cannot_be_predicted_is_refused() -> None:

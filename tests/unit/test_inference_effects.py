@@ -18,7 +18,9 @@ DRAWS = 4000
 #: Every way in which treatment, hazard and path reach the random effects.
 NAMES = (
     "piecewise, value and slope", "weibull, value and slope", "random and fixed quadratic, weibull", "clock, own clock free", "additive",
-    "hazard on the clock", "arm on the clock", "incident", "covariates everywhere, imputed",
+    "hazard on the clock", "arm on the clock", "incident", "covariates everywhere, imputed", "exponential, pooled strata",
+    "m-spline, value and slope", "m-spline, pooled strata", "piecewise, pooled strata", "weibull, strata, incident",
+    "hazard ratio in periods", "hazard ratio by group", "hierarchy",
 )  # fmt: skip
 
 

@@ -13,14 +13,15 @@ from alsmodel.cohort.arrays import joint_data
 from alsmodel.cohort.selection import Covariate
 from alsmodel.inference import Sampling, fit_data
 from alsmodel.inference.sensitivity import SENSITIVE, log_prior_of, prior_sensitivity
+from alsmodel.models.decline import Linear
 from alsmodel.models.program import program
-from alsmodel.models.spec import JointModel, Normal, PiecewiseHazard, Priors
+from alsmodel.models.spec import JointModel, Normal, PiecewiseExponential, Priors
 
 pytestmark = pytest.mark.xdist_group("nuts")
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 SPEC = JointModel(
-    outcome="score", slope=("arm",), hazard=("arm",), covariates={"arm": Covariate(reference="placebo")},
-    baseline_hazard=PiecewiseHazard(intervals=3),
+    outcome="score", decline=Linear(covariates=["arm"]), survival=PiecewiseExponential(knots=2, covariates=["arm"]),
+    covariates={"arm": Covariate(reference="placebo")},
 )  # fmt: skip
 
 
