@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench-joint-large: $(READY) ## Full posterior for 10,000 participants
 
 bench-domains: $(READY) ## CPU seconds to 400 effective draws: four censored domain scores, N = 1,000
 	$(BIN)/python benchmarks/domains.py
+
+bench-refit: $(READY) ## Refits of a simulated trial per CPU second, N = 300
+	$(BIN)/python benchmarks/refit.py
+
+bench-mixed: $(READY) ## Effective draws per CPU second of the mixed model alone, N = 10,000
+	$(BIN)/python benchmarks/mixed.py
 
 bench-ingest: $(READY) ## Wall time and memory of reading a large PRO-ACT folder
 	$(BIN)/python benchmarks/ingest.py

@@ -110,6 +110,12 @@ class Fit:
 
         return population(self, n_draws, seed)
 
+    def effects(self, draws: int = 1000, *, seed: int = 1, cores: int = 2) -> tuple[NDArray[np.int64], Floats]:
+        """Random effects of every participant at some posterior draws; see `alsmodel.inference.effects.participant_effects`."""
+        from alsmodel.inference.effects import participant_effects
+
+        return participant_effects(self, draws, seed=seed, cores=cores)
+
     def save(self, folder: Path | str) -> None:
         """Write draws, data, summary and provenance to `folder`: to a temporary name first, then renamed."""
         target = Path(folder)

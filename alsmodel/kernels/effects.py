@@ -210,3 +210,37 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
                 out[i] = b
                 break
     return proposals
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def follow_effects(path, shared, cuts, weibull, effects, cumulative, value):
+    """Cumulative hazard of each participant over the stretch that `cuts` cover, and the path's value at its end, given the effects.
+
+    Parameters
+    ----------
+    path, shared, cuts, weibull
+        As in `draw_effects`; `cuts` without visits.
+    effects : array, shape (N, q)
+    cumulative, value : array, shape (N,)
+        Filled.
+    """
+    people, random = effects.shape
+    most = 1
+    for i in range(people):
+        most = max(most, cuts.node_ptr[i + 1] - cuts.node_ptr[i])
+    constant, zeta = np.empty(most), np.empty((most, random))
+    for i in range(people):
+        _hazards(i, path, shared, cuts, weibull, constant, zeta)
+        total = 0.0
+        for n in range(cuts.node_ptr[i + 1] - cuts.node_ptr[i]):
+            eta = constant[n]
+            for r in range(random):
+                eta += zeta[n, r] * effects[i, r]
+            total += math.exp(min(eta, 600.0))
+        cumulative[i] = total
+        e, t = cuts.event_seg[i], cuts.event_time[i]
+        d = t - cuts.seg_ref[e]
+        value[i] = path.level[e] + path.rate[e] * d + shared.quad * t * t + effects[i, 0]
+        value[i] += (path.own_level[e] + path.own_rate[e] * d) * effects[i, 1]
+        if random == 3:
+            value[i] += t * t * effects[i, 2]

@@ -1,0 +1,148 @@
+"""Which of several models predicts new participants better: scores and events apart, random effects integrated out.
+
+The likelihood of a participant is integrated over that participant's own effects, so leaving one participant out by importance weights
+asks for the prediction of somebody new; the likelihood given the effects would ask for another visit of the same person, and its
+weights fail.
+"""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from alsmodel.errors import Fault, InvalidInput
+from alsmodel.estimators.psis import highest_k_hat, normalised, smooth
+from alsmodel.inference.dynamic import fixed_knots
+from alsmodel.inference.fit import Fit
+from alsmodel.models.program import program
+
+Floats = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Log-likelihoods of each participant at some posterior draws; both (D, N).
+
+    Attributes
+    ----------
+    scores : array
+        log p(y): of the scores.
+    events : array
+        log p(T | y): of follow-up and event, given the scores.
+    """
+
+    scores: Floats
+    events: Floats
+
+    @property
+    def joint(self) -> Floats:
+        """log p(y, T), shape (D, N)."""
+        return self.scores + self.events
+
+
+def split_likelihood(fit: Fit, draws: int = 1000) -> Split:
+    """Split the integrated likelihood of each participant into log p(y) + log p(T | y).
+
+    log p(y) is the same density for a participant whose follow-up has no length.
+
+    Raises
+    ------
+    InvalidInput
+        For an incident population, where scores are seen only of those who lived to be enrolled, and the two do not come apart.
+    """
+    if fit.spec.population == "incident":
+        fault = 'The likelihood comes apart only for population = "enrolled".'
+        raise InvalidInput([Fault("model.population", fault, "Compare the joint likelihood, from Fit.loglik.")])
+    data = replace(fit.data, event_time=fit.data.entry_time, event=np.zeros(fit.data.people))
+    alone, made = program(fixed_knots(fit), data), fit.program
+    flat = fit.x.reshape(-1, made.size)
+    chosen = flat[np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).astype(np.int64))]
+    order = [made.labels.index(label) for label in alone.labels]
+    scores = np.array([alone.loglik(np.ascontiguousarray(x[order])) for x in chosen])
+    return Split(scores=scores, events=np.array([made.loglik(x) for x in chosen]) - scores)
+
+
+def compare(fits: dict[str, Fit], draws: int = 1000) -> pl.DataFrame:
+    """Expected log density of a new participant under each model, by leaving out one participant at a time.
+
+    Parameters
+    ----------
+    fits : dict of str to Fit
+        Models of the same participants, scores and events, by name.
+    draws : int
+        Posterior draws, taken evenly.
+
+    Returns
+    -------
+    polars.DataFrame
+        model, elpd, elpd_scores, elpd_events (their sum is elpd), difference to the best and its standard error, high_k (participants
+        whose weights cannot be trusted), passed (the fit's own checks). Best first.
+
+    Raises
+    ------
+    InvalidInput
+        When the models do not describe the same data: another outcome, transformation, participants, scores or events.
+
+    Notes
+    -----
+    Pareto-smoothed importance sampling (Vehtari, Gelman & Gabry 2017, Stat Comput 27:1413, doi 10.1007/s11222-016-9696-4) of the joint
+    likelihood; the weights that leave a participant out are used for both parts.
+    """
+    _require_same_data(fits)
+    parts = {name: _left_out(split_likelihood(fit, draws)) for name, fit in fits.items()}
+    total = {name: scores + events for name, (scores, events, _) in parts.items()}
+    best = max(total, key=lambda name: float(total[name].sum()))
+    rows = []
+    for name, (scores, events, k_hat) in parts.items():
+        away = total[name] - total[best]
+        rows.append(
+            {
+                "model": name,
+                "elpd": float(total[name].sum()),
+                "elpd_scores": float(scores.sum()),
+                "elpd_events": float(events.sum()),
+                "difference": float(away.sum()),
+                "standard_error": float(np.sqrt(away.size) * away.std(ddof=1)),
+                "high_k": int((k_hat > highest_k_hat(min(draws, fits[name].x.shape[0] * fits[name].x.shape[1]))).sum()),
+                "passed": fits[name].passed,
+            }
+        )
+    return pl.DataFrame(rows).sort("elpd", descending=True)
+
+
+def _left_out(split: Split) -> tuple[Floats, Floats, Floats]:
+    """log p(y_i | others), log p(T_i | y_i, others), and k-hat, each (N,)."""
+    joint = split.joint
+    scores, whole, k_hat = np.empty(joint.shape[1]), np.empty(joint.shape[1]), np.empty(joint.shape[1])
+    for i in range(joint.shape[1]):
+        smoothed = smooth(-joint[:, i])
+        weight = normalised(smoothed.log_weight)
+        whole[i] = np.logaddexp.reduce(weight + joint[:, i])
+        scores[i] = np.logaddexp.reduce(weight + split.scores[:, i])
+        k_hat[i] = smoothed.k_hat
+    return scores, whole - scores, k_hat
+
+
+def _require_same_data(fits: dict[str, Fit]) -> None:
+    if len(fits) < 2:
+        raise InvalidInput([Fault("fits", f"A comparison needs at least two models; got {len(fits)}.")])
+    first, *others = fits.items()
+    faults = []
+    for name, fit in others:
+        one, two = first[1].data, fit.data
+        for attribute in ("outcome_name", "transform", "upper", "time_unit"):
+            mine, theirs = getattr(one, attribute), getattr(two, attribute)
+            if mine != theirs:
+                faults.append(Fault(f"fits.{name}", f"Its {attribute} is {theirs!r}; {first[0]} has {mine!r}."))
+        if one.participant_ids != two.participant_ids:
+            faults.append(Fault(f"fits.{name}", f"It was fitted to other participants than {first[0]}.", "Fit both to the same."))
+            continue
+        for attribute in ("outcome", "visit_time", "event_time", "event"):
+            a, b = getattr(one, attribute), getattr(two, attribute)
+            if a.shape != b.shape or not np.array_equal(a, b):
+                faults.append(Fault(f"fits.{name}", f"Its {attribute.replace('_', ' ')}s are not those of {first[0]}."))
+    if faults:
+        raise InvalidInput(faults)

@@ -1,0 +1,260 @@
+"""Prediction of single participants from what is known at a landmark: score path, survival, restricted mean.
+
+Only what lies before the landmark is used: the risk set, the scores, and exposure up to there. What is taken later is a stated policy.
+Scores are given alive, with the probability of being alive beside them.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal, final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from alsmodel.cohort.arrays import JointData
+from alsmodel.errors import Fault, InvalidInput
+from alsmodel.estimators.psis import weighted_quantile
+from alsmodel.inference.effects import path_at
+from alsmodel.inference.fit import Fit
+from alsmodel.kernels.effects import draw_effects, follow_effects
+from alsmodel.kernels.posterior import Segments
+from alsmodel.kernels.records import Cuts
+from alsmodel.models.program import Program, program
+from alsmodel.models.spec import JointModel
+from alsmodel.models.structure import layout_of, segment_lengths
+
+Floats = NDArray[np.float64]
+LaterExposure = Literal["continue", "stop"]
+STREAM = 6
+LEAST_NODES = 5  # per piece of a stretch between two times of prediction
+INTERVAL = np.array([0.025, 0.975])
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Futures:
+    """Predicted futures of the participants at risk at the landmark.
+
+    Attributes
+    ----------
+    people : int array, shape (R,)
+        Their places in the data.
+    landmark : float
+    times : array, shape (T,)
+        After the landmark.
+    survival : array, shape (D, R, T)
+        Probability of no event by each time given that of none by the landmark, for each posterior draw.
+    value : array, shape (D, R, T)
+        True transformed outcome, were the participant alive.
+    """
+
+    people: NDArray[np.int64]
+    landmark: float
+    times: Floats
+    survival: Floats
+    value: Floats
+
+
+def futures(
+    fit: Fit,
+    landmark: float,
+    times: Sequence[float] | Floats,
+    *,
+    data: JointData | None = None,
+    later_exposure: LaterExposure = "continue",
+    draws: int = 400,
+    seed: int = 1,
+    cores: int = 2,
+) -> Futures:
+    """Draw futures of everybody who is in follow-up and free of the event at `landmark`.
+
+    Parameters
+    ----------
+    fit : Fit
+    landmark : float
+        In the fit's time unit, from the time origin.
+    times : array
+        Increasing, after the landmark.
+    data : JointData, optional
+        Other participants than those fitted, with the same outcome, unit and covariates.
+    later_exposure : {"continue", "stop"}
+        What is taken at the landmark goes on for good, or ends there. Nothing new is started.
+    draws : int
+        Posterior draws, taken evenly; each brings one draw of every participant's random effects given the data before the landmark.
+    seed, cores : int
+
+    Raises
+    ------
+    ValueError
+        When the times do not increase from the landmark on.
+    InvalidInput
+        When nobody is at risk, or the new data are of another kind than those fitted.
+    """
+    at = np.asarray(times, dtype=float)
+    if at.size == 0 or at[0] <= landmark or (np.diff(at) <= 0).any():
+        raise ValueError(f"times must increase and lie after the landmark, {landmark:g}.")
+    source = fit.data if data is None else data
+    _require_alike(fit, source)
+    people = np.flatnonzero((source.event_time > landmark) & (source.entry_time <= landmark))
+    if people.size == 0:
+        raise InvalidInput([Fault("landmark", f"Nobody is in follow-up and free of the event at {landmark:g} {fit.time_unit}s.")])
+    spec = fixed_knots(fit)
+    made = program(spec, source)
+    before = _placed(spec, made, _known(spec, source, landmark))
+    stretches = [
+        _placed(replace(spec, population="enrolled"), made, _ahead(spec, source, landmark, start, stop, later_exposure), LEAST_NODES)
+        for start, stop in zip(np.concatenate([[landmark], at[:-1]]), at, strict=True)
+    ]
+    flat = fit.x.reshape(-1, fit.program.size)
+    places = np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).astype(np.int64))
+    values = _values(fit, made, flat[places])
+    survival, score = np.empty((places.size, people.size, at.size)), np.empty((places.size, people.size, at.size))
+
+    def one(k: int) -> None:
+        path, shared = path_at(made, values[k], *before)
+        effects = np.empty((source.people, made.wiring.sds.size))
+        draw_effects(path, shared, before[1], made.weibull, np.random.default_rng([seed, STREAM, int(places[k])]), effects)
+        hazard, value = np.zeros(source.people), np.empty(source.people)
+        passed = np.empty(source.people)
+        for j, (segments, cuts) in enumerate(stretches):
+            ahead, _ = path_at(made, values[k], segments, cuts)
+            follow_effects(ahead, shared, cuts, made.weibull, effects, passed, value)
+            hazard += passed
+            survival[k, :, j], score[k, :, j] = np.exp(-hazard[people]), value[people]
+
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(one, range(places.size)))
+    return Futures(people=people, landmark=landmark, times=at, survival=survival, value=score)
+
+
+def predict_participants(
+    fit: Fit, landmark: float, times: Sequence[float] | Floats, *, data: JointData | None = None, **settings: object
+) -> pl.DataFrame:
+    """What is to be expected of each participant at risk at a landmark.
+
+    Parameters
+    ----------
+    fit, landmark, times, data, **settings
+        As in `futures`.
+
+    Returns
+    -------
+    polars.DataFrame
+        participant_id, time; p_alive with lower and upper (95% over posterior draws of parameters and of the participant's own
+        path); score, score_lower, score_upper: the true outcome of the participant if alive, draws weighted by their probability of being
+        alive; restricted_mean: expected time without the event from the landmark to that time, with lower and upper.
+    """
+    made = futures(fit, landmark, times, data=data, **settings)  # type: ignore[arg-type]
+    source = fit.data if data is None else data
+    width = np.diff(np.concatenate([[landmark], made.times]))
+    whole = np.concatenate([np.ones((*made.survival.shape[:2], 1)), made.survival], axis=2)
+    restricted = np.cumsum((whole[..., 1:] + whole[..., :-1]) / 2 * width, axis=2)
+    frames = []
+    for r, person in enumerate(made.people):
+        alive, value = made.survival[:, r], made.value[:, r]
+        bands = np.array([weighted_quantile(value[:, j], alive[:, j], INTERVAL) for j in range(made.times.size)])
+        low, high = np.quantile(alive, INTERVAL, axis=0)
+        low_mean, high_mean = np.quantile(restricted[:, r], INTERVAL, axis=0)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "participant_id": [source.participant_ids[person]] * made.times.size,
+                    "time": made.times,
+                    "p_alive": alive.mean(axis=0),
+                    "p_alive_lower": low,
+                    "p_alive_upper": high,
+                    "score": (alive * value).sum(axis=0) / np.maximum(alive.sum(axis=0), 1e-300),
+                    "score_lower": bands[:, 0],
+                    "score_upper": bands[:, 1],
+                    "restricted_mean": restricted[:, r].mean(axis=0),
+                    "restricted_mean_lower": low_mean,
+                    "restricted_mean_upper": high_mean,
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+def fixed_knots(fit: Fit) -> JointModel:
+    """The fitted specification with the knots that were used written out, so that other data get the same pieces."""
+    if fit.spec.baseline_hazard.kind != "piecewise":
+        return fit.spec
+    return replace(fit.spec, baseline_hazard=replace(fit.spec.baseline_hazard, knots=tuple(fit.provenance["knots"])))
+
+
+def _require_alike(fit: Fit, data: JointData) -> None:
+    faults = []
+    for name in ("outcome_name", "time_unit", "transform", "upper"):
+        if getattr(data, name) != getattr(fit.data, name):
+            faults.append(Fault(f"data.{name}", f"Expected {getattr(fit.data, name)!r} as fitted; got {getattr(data, name)!r}."))
+    if set(data.columns) != set(fit.data.columns):
+        faults.append(Fault("data.columns", f"Expected the covariates fitted: {', '.join(sorted(fit.data.columns))}."))
+    if data is not fit.data and any(absent.any() for absent in data.missing.values()):
+        faults.append(Fault("data.missing", "New participants need every covariate recorded.", "Leave out those without."))
+    if faults:
+        raise InvalidInput(faults)
+
+
+def _known(spec: JointModel, data: JointData, landmark: float) -> JointData:
+    """What is known at the landmark; of those who are not at risk there, nothing."""
+    at_risk = (data.event_time > landmark) & (data.entry_time <= landmark)
+    seen = (data.visit_time <= landmark) & at_risk[data.visit_person]
+    entry = np.where(at_risk, data.entry_time, landmark)
+    return replace(
+        _exposed(spec, data, landmark, "stop"),
+        visit_person=data.visit_person[seen],
+        visit_time=data.visit_time[seen],
+        outcome=data.outcome[seen],
+        entry_time=entry,
+        event_time=np.full(data.people, landmark),
+        event=np.zeros(data.people),
+    )
+
+
+def _ahead(spec: JointModel, data: JointData, landmark: float, start: float, stop: float, policy: LaterExposure) -> JointData:
+    nothing = np.zeros(0)
+    return replace(
+        _exposed(spec, data, landmark, policy),
+        visit_person=np.zeros(0, np.int64),
+        visit_time=nothing,
+        outcome=nothing,
+        entry_time=np.full(data.people, start),
+        event_time=np.full(data.people, stop),
+        event=np.zeros(data.people),
+    )
+
+
+def _exposed(spec: JointModel, data: JointData, landmark: float, policy: LaterExposure) -> JointData:
+    """Exposure intervals as they stand at the landmark, those that are open there closed or left open for good.
+
+    An assigned arm stays assigned.
+    """
+    assigned = (
+        np.array([drug.source == "arm" for drug in spec.treatments], bool)[data.exposure_drug] if spec.treatments else np.zeros(0, bool)
+    )
+    kept = (data.exposure_start <= landmark) | assigned
+    stop = data.exposure_stop[kept]
+    open_there = (stop >= landmark) & ~assigned[kept]
+    return replace(
+        data,
+        exposure_person=data.exposure_person[kept],
+        exposure_drug=data.exposure_drug[kept],
+        exposure_start=data.exposure_start[kept],
+        exposure_stop=np.where(open_there, np.inf if policy == "continue" else landmark, stop),
+    )
+
+
+def _placed(spec: JointModel, made: Program, data: JointData, least_nodes: int = 1) -> tuple[Segments, Cuts]:
+    hazard = replace(spec.baseline_hazard, nodes=max(spec.baseline_hazard.nodes, least_nodes))
+    layout = layout_of(replace(spec, baseline_hazard=hazard), data, made.knots)
+    inside, before = segment_lengths(layout)
+    cuts = Cuts(*(getattr(layout, name) for name in Cuts._fields))
+    return Segments(layout.seg_person, layout.exposed, inside, before), cuts
+
+
+def _values(fit: Fit, made: Program, x: Floats) -> Floats:
+    """Parameters on their own scale in the order of `made`; numbers imputed for the participants fitted are no one else's."""
+    found = dict(zip(fit.program.labels, fit.program.constrained(x).T, strict=True))
+    return np.column_stack([found[label] for label in made.labels])

@@ -1,0 +1,162 @@
+"""Prediction of single participants: brute force, what may be used, and how accuracy is judged."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alsmodel.cohort.arrays import joint_data
+from alsmodel.errors import InvalidInput
+from alsmodel.inference.accuracy import accuracy, calibration, censoring_weights, concordance
+from alsmodel.inference.dynamic import futures, predict_participants
+from alsmodel.models.program import program
+
+literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
+LANDMARK, TIMES = 3.5, (5.0, 8.0, 12.0)
+
+
+def fit_of(name: str, draws: int = 3000) -> Any:
+    """A posterior that is one point, repeated."""
+    spec = literal.SPECS[name]
+    data = joint_data(literal.cohort(), spec.selection)
+    made = program(spec, data)
+    x = np.repeat(literal.unconstrained(made)[None, None], draws, axis=1)
+    return SimpleNamespace(spec=spec, data=data, program=made, x=x, provenance={"knots": made.knots.tolist()}, time_unit="month")
+
+
+def brute(name: str, person: Any, time: float) -> tuple[float, float]:
+    """P(alive at `time` | data before the landmark) and the mean score then of the living, on a grid over the random effects."""
+    cut = replace(person, end=LANDMARK, died=False, visits=tuple(v for v in person.visits if v[0] <= LANDMARK))
+    drugs = {d: tuple((a, np.inf if b >= LANDMARK else b) for a, b in rows if a <= LANDMARK) for d, rows in person.drugs.items()}
+    age = 0.0 if person.age is None else (person.age - literal.AGE.centre) / literal.AGE.scale
+    known = literal.Literal(spec=literal.SPECS[name], person=replace(cut, drugs=drugs), v=literal.VALUES, age=age)
+    sd = np.sqrt(np.diag(known.covariance()))
+    side = np.linspace(-4, 4, 121)
+    b = np.stack([g.ravel() for g in np.meshgrid(side * sd[0], side * sd[1], indexing="ij")], axis=1)
+    log_weight = known.log_integrand(b)
+    weight = np.exp(log_weight - log_weight.max())
+    alive = np.exp(-known.cumulative(LANDMARK, time, b)) * weight
+    value = known.mean(time) + b @ known.design(time)
+    return float(alive.sum() / weight.sum()), float((alive * value).sum() / alive.sum())
+
+
+@pytest.mark.parametrize("name", ["piecewise, value and slope", "weibull, value and slope", "clock, own clock free", "additive"])
+def test_predictions_are_those_of_brute_force(name: str) -> None:
+    frame = predict_participants(fit_of(name), LANDMARK, TIMES, draws=3000)
+    at_risk = [p for p in literal.PEOPLE if p.end > LANDMARK and p.entry <= LANDMARK]
+    assert frame["participant_id"].unique().sort().to_list() == sorted(p.name for p in at_risk)
+    for row in frame.iter_rows(named=True):
+        person = next(p for p in at_risk if p.name == row["participant_id"])
+        alive, score = brute(name, person, row["time"])
+        # 3,000 draws: five standard errors of a probability whose spread over people is at most 0.3, and of a score of SD 6.
+        assert row["p_alive"] == pytest.approx(alive, abs=0.028), row
+        assert row["score"] == pytest.approx(score, abs=0.6), row
+        assert row["p_alive_lower"] <= row["p_alive"] <= row["p_alive_upper"]
+        assert row["score_lower"] < row["score"] < row["score_upper"]
+    ahead = frame.filter(frame["time"] == 12.0)
+    assert ((ahead["restricted_mean"] > 0) & (ahead["restricted_mean"] < 12.0 - LANDMARK)).all()
+
+
+def test_nothing_after_the_landmark_is_used() -> None:
+    fit = fit_of("clock, own clock free", draws=50)
+    other = replace(
+        fit.data,
+        outcome=np.where(fit.data.visit_time > LANDMARK, 0.0, fit.data.outcome),
+        event_time=np.where(fit.data.event_time > LANDMARK, fit.data.event_time + 5.0, fit.data.event_time),
+        event=1.0 - fit.data.event,
+        exposure_stop=np.where(fit.data.exposure_stop > LANDMARK, fit.data.exposure_stop + 1.0, fit.data.exposure_stop),
+    )
+    one, two = futures(fit, LANDMARK, TIMES), futures(fit, LANDMARK, TIMES, data=other)
+    assert np.array_equal(one.survival, two.survival)
+    assert np.array_equal(one.value, two.value)
+    # Control: a score before it does change the prediction.
+    early = replace(fit.data, outcome=np.where(fit.data.visit_time <= 0, fit.data.outcome - 8.0, fit.data.outcome))
+    assert not np.array_equal(one.survival, futures(fit, LANDMARK, TIMES, data=early).survival)
+
+
+def test_policy_for_later_exposure_and_cores() -> None:
+    fit = fit_of("clock, own clock free", draws=50)
+    on, off = futures(fit, 5.0, [9.0], later_exposure="continue"), futures(fit, 5.0, [9.0], later_exposure="stop")
+    taking = [fit.data.participant_ids[p] in ("a",) for p in on.people]
+    assert (np.abs(on.value - off.value).max(axis=(0, 2)) > 0).tolist() == taking  # "d" has ended follow-up; nobody else takes it at 5
+    assert np.array_equal(on.survival, futures(fit, 5.0, [9.0], cores=1).survival)
+
+
+def test_what_cannot_be_predicted_is_refused() -> None:
+    fit = fit_of("piecewise, value and slope", draws=5)
+    with pytest.raises(ValueError, match="increase"):
+        futures(fit, 5.0, [4.0])
+    with pytest.raises(InvalidInput, match="Nobody"):
+        futures(fit, 40.0, [41.0])
+    with pytest.raises(InvalidInput, match="as fitted"):
+        futures(fit, 5.0, [6.0], data=replace(fit.data, time_unit="day"))
+
+
+# Accuracy.
+
+
+def test_weights_by_hand() -> None:
+    # Censored at 2 (of 4 at risk, one event at the same time first: 3), at 4 (of 2).
+    time, event = np.array([1.0, 2.0, 2.0, 4.0, 5.0]), np.array([1.0, 1.0, 0.0, 0.0, 1.0])
+    np.testing.assert_allclose(censoring_weights(time, event, 3.0), [1, 1, 0, 1.5, 1.5])
+    np.testing.assert_allclose(censoring_weights(time, event, 4.5), [1, 1, 0, 0, 3.0])
+    # In groups of their own, one of them without any censoring.
+    np.testing.assert_allclose(censoring_weights(time, event, 3.0, ["a", "a", "b", "b", "a"]), [1, 1, 0, 2, 1])
+
+
+def test_accuracy_without_censoring_is_counting() -> None:
+    rng = np.random.default_rng(1)
+    risk, time = rng.uniform(0.05, 0.95, 300).round(1), rng.exponential(5, 300) + 1e-9
+    found = accuracy(risk, time, np.ones(300), landmark=0.0, horizon=4.0)
+    case = time <= 4
+    pairs = [(a > b) + (a == b) / 2 for a in risk[case] for b in risk[~case]]
+    assert found.auc == pytest.approx(np.mean(pairs), abs=1e-12)
+    assert found.brier == pytest.approx(np.mean((case - risk) ** 2), abs=1e-12)
+    assert found.observed == pytest.approx(case.mean())
+    assert (found.events, found.censored) == (case.sum(), 0)
+    assert np.isnan(concordance(risk, np.zeros(300), np.ones(300)))
+
+
+def simulated(n: int, dependent: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """True risk by time 2, observed time and event, true event time, and a group on which censoring may depend."""
+    rng = np.random.default_rng(5)
+    group = rng.integers(0, 2, n)
+    rate = np.where(group == 1, 0.5, 0.15) * rng.gamma(4, 0.25, n)
+    death = rng.exponential(1 / rate)
+    censoring = rng.exponential(np.where(group == 1, 1.5, 20.0) if dependent else 5.0, n)
+    return 1 - np.exp(-2 * rate), np.minimum(death, censoring), (death <= censoring).astype(float), death, group
+
+
+def test_weights_undo_censoring() -> None:
+    risk, time, event, death, group = simulated(40_000, dependent=True)
+    truth = accuracy(risk, death, np.ones_like(death), landmark=0.0, horizon=2.0)
+    plain = accuracy(risk, time, event, landmark=0.0, horizon=2.0)
+    grouped = accuracy(risk, time, event, landmark=0.0, horizon=2.0, groups=group.tolist())
+    # 40,000 people: standard errors near 0.003; the plain weights are off where censoring depends on the group.
+    for name in ("auc", "brier", "observed"):
+        assert getattr(grouped, name) == pytest.approx(getattr(truth, name), abs=0.012), name
+    assert abs(plain.observed - truth.observed) > 0.03
+
+
+def test_calibration_sees_risks_that_are_too_high() -> None:
+    risk, time, event, _, group = simulated(20_000, dependent=False)
+    settings: dict[str, Any] = {"landmark": 0.0, "horizon": 2.0}
+    right = calibration(risk, time, event, **settings)
+    assert (((right["observed"] - right["expected"]) / right["standard_error"]).abs() < 4).all()
+    assert right["n"].sum() == 20_000
+    wrong = calibration(np.minimum(1.3 * risk, 1.0), time, event, **settings)
+    assert (((wrong["observed"] - wrong["expected"]) / wrong["standard_error"]).abs() > 4).sum() >= 4
+    del group
+
+
+def test_accuracy_is_judged_among_those_at_risk() -> None:
+    with pytest.raises(ValueError, match="at risk"):
+        accuracy(np.array([0.5, 0.5]), np.array([1.0, 3.0]), np.ones(2), landmark=1.0, horizon=2.0)
+    with pytest.raises(ValueError, match="after the landmark"):
+        accuracy(np.array([0.5]), np.array([3.0]), np.ones(1), landmark=2.0, horizon=2.0)
+    with pytest.raises(ValueError, match="probabilities"):
+        accuracy(np.array([1.5]), np.array([3.0]), np.ones(1), landmark=1.0, horizon=2.0)
