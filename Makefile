@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,21 @@ bench-patients: $(READY) ## Virtual participants per CPU second
 
 bench-power-curve: $(READY) ## Wall seconds of 20 design points x 10,000 replicates x all analyses on 2 cores
 	$(BIN)/python benchmarks/power_curve.py
+
+bench-survival: $(READY) ## Cox, log-rank, RMST: fits per CPU second at n = 300
+	$(BIN)/python benchmarks/survival.py
+
+bench-ranks: $(READY) ## Joint rank and win ratio: fits per CPU second at n = 300
+	$(BIN)/python benchmarks/ranks.py
+
+calibrate-events: $(READY) ## Type I error of the survival and rank analyses (minutes)
+	$(BIN)/python -m tests.calibration.type_one_events
+
+bench-mmrm: $(READY) ## MMRM fits per CPU second, 6 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 6
+
+bench-mmrm13: $(READY) ## MMRM fits per CPU second, 13 visits
+	$(BIN)/python benchmarks/mmrm.py --visits 13
 
 calibrate: $(READY) ## Simulation-based calibration (long)
 	$(BIN)/python -m tests.calibration.run

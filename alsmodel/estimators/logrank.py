@@ -17,6 +17,8 @@ import numpy.typing as npt
 from numba import njit
 from scipy.special import ndtr
 
+from alsmodel.estimators._events import arm_table, event_data
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 HazardRatioMethod = Literal["one step", "cox"]
@@ -33,6 +35,8 @@ class LogRankFits:
     ----------
     observed, expected, variance : array
         Events of the active arm, those expected under the null, and the hypergeometric variance.
+    df : array
+        Infinite: the reference is the normal distribution.
     statistic, p_value : array
         Z (positive: more events in the active arm than expected) and its two-sided p value.
     estimate, standard_error : array
@@ -49,6 +53,7 @@ class LogRankFits:
     observed: Floats
     expected: Floats
     variance: Floats
+    df: Floats
     statistic: Floats
     p_value: Floats
     estimate: Floats
@@ -58,33 +63,10 @@ class LogRankFits:
     status: Integers
     method: HazardRatioMethod
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _event_table(time, order, event, arm, stratum, strata, table):  # type: ignore[no-untyped-def]
-    """Fill `table` (d, d1, r, r1) with one row per stratum and event time; returns the number of rows."""
-    people = time.shape[0]
-    rows = 0
-    for s in range(strata):
-        at_risk, at_risk_active = 0.0, 0.0
-        i = people - 1
-        while i >= 0:
-            now = time[order[i]]
-            deaths, deaths_active = 0.0, 0.0
-            # Everyone who leaves at this time is at risk at it: events come before censoring.
-            while i >= 0 and time[order[i]] == now:
-                who = order[i]
-                if stratum[who] == s:
-                    at_risk += 1.0
-                    at_risk_active += arm[who]
-                    if event[who] > 0:
-                        deaths += 1.0
-                        deaths_active += arm[who]
-                i -= 1
-            if deaths > 0.0:
-                table[rows, 0], table[rows, 1] = deaths, deaths_active
-                table[rows, 2], table[rows, 3] = at_risk, at_risk_active
-                rows += 1
-    return rows
+    @property
+    def failed(self) -> npt.NDArray[np.bool_]:
+        """True where there is no test; a missing hazard ratio beside a test is no failure."""
+        return np.asarray(self.status == NOT_ESTIMABLE)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -94,7 +76,7 @@ def _cox(table, rows, start):  # type: ignore[no-untyped-def]
     for _ in range(40):
         ratio, score, information = np.exp(beta), 0.0, 0.0
         for j in range(rows):
-            deaths, active, at_risk, risk_active = table[j]
+            deaths, active, at_risk, risk_active = table[j, 0], table[j, 1], table[j, 2], table[j, 3]
             score += active
             for k in range(int(deaths)):
                 share = k / deaths
@@ -116,14 +98,14 @@ def _cox(table, rows, start):  # type: ignore[no-untyped-def]
 def _fit_batch(time, order, event, arm, stratum, strata, use_cox, numbers, counts):  # type: ignore[no-untyped-def]
     """Fill numbers (R, 5: observed, expected, variance, estimate, SE) and counts (R, 2: events, status)."""
     people = time.shape[1]
-    table = np.empty((people, 4))
+    table, state = np.empty((people, 5)), np.empty((strata, 5))
     for r in range(time.shape[0]):
         groups = arm[r if arm.shape[0] > 1 else 0]
         layers = stratum[r if stratum.shape[0] > 1 else 0]
-        rows = _event_table(time[r], order[r], event[r], groups, layers, strata, table)
+        rows = arm_table(time[r], order[r], event[r], groups, layers, state, table)
         events = 0.0
         for j in range(rows):
-            deaths, active, at_risk, risk_active = table[j]
+            deaths, active, at_risk, risk_active = table[j, 0], table[j, 1], table[j, 2], table[j, 3]
             share = risk_active / at_risk
             events += deaths
             numbers[r, 0] += active
@@ -162,8 +144,8 @@ def fit_log_rank(
         Month of the event or of censoring. Tied censoring times are still at risk at an event.
     event : array of 0 and 1, same shape
         1 if `time` is an event.
-    arm : array of 0 and 1, shape (n,) or (R, n)
-        0 control, 1 active.
+    arm : array of int, shape (n,) or (R, n)
+        0 control, 1 active, -1 left out (whatever the other arrays hold).
     strata : array of int, shape (n,) or (R, n), optional
         Stratum of each participant, counted from 0.
     method : "one step" or "cox"
@@ -176,7 +158,7 @@ def fit_log_rank(
     Raises
     ------
     ValueError
-        Shapes that do not fit, missing or negative times, or an arm other than 0 and 1.
+        Shapes that do not fit, missing or negative times, or an arm other than 0, 1 and -1.
 
     Examples
     --------
@@ -185,16 +167,12 @@ def fit_log_rank(
     >>> float(fit.observed[0]), round(float(fit.expected[0]), 4), round(float(fit.statistic[0]), 3)
     (2.0, 0.8333, 1.698)
     """
-    months = np.ascontiguousarray(np.atleast_2d(np.asarray(time, dtype=np.float64)))
-    died = np.ascontiguousarray(np.atleast_2d(np.asarray(event, dtype=np.int64)))
-    groups = np.ascontiguousarray(np.atleast_2d(np.asarray(arm, dtype=np.float64)))
-    replicates, people = months.shape
-    layers = np.zeros((1, people), dtype=np.int64) if strata is None else np.atleast_2d(np.asarray(strata))
-    layers = np.ascontiguousarray(layers, dtype=np.int64)
-    _check(months, died, groups, layers)
+    data = event_data(time, event, arm, strata)
+    replicates = data.time.shape[0]
     numbers, counts = np.zeros((replicates, 5)), np.zeros((replicates, 2), dtype=np.int64)
-    levels = int(layers.max(initial=0)) + 1
-    _fit_batch(months, np.argsort(months, axis=1), died, groups, layers, levels, method == "cox", numbers, counts)
+    _fit_batch(
+        data.time, data.order, data.event, data.arm, data.strata, data.levels, method == "cox", numbers, counts
+    )  # fmt: skip
     observed, expected, variance = numbers[:, 0], numbers[:, 1], numbers[:, 2]
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = np.where(variance > 0, (observed - expected) / np.sqrt(variance), np.nan)
@@ -202,27 +180,13 @@ def fit_log_rank(
         observed=observed,
         expected=expected,
         variance=variance,
+        df=np.full(replicates, np.inf),
         statistic=statistic,
         p_value=2.0 * ndtr(-np.abs(statistic)),
         estimate=numbers[:, 3],
         standard_error=numbers[:, 4],
         events=counts[:, 0],
-        participants=np.full(replicates, people, dtype=np.int64),
+        participants=data.participants,
         status=counts[:, 1],
         method=method,
     )
-
-
-def _check(months: Floats, died: Integers, groups: Floats, layers: Integers) -> None:
-    replicates, people = months.shape
-    if died.shape != months.shape:
-        raise ValueError(f"event has shape {died.shape}; expected that of time, {months.shape}.")
-    for name, given in (("arm", groups.shape), ("strata", layers.shape)):
-        if given not in ((1, people), (replicates, people)):
-            raise ValueError(f"{name} has shape {given}; expected ({people},) or {(replicates, people)}.")
-    if not np.isfinite(months).all() or (months < 0).any():
-        raise ValueError("time must be finite and not negative. Give a participant without an event a censoring time.")
-    if not np.isin(groups, (0.0, 1.0)).all():
-        raise ValueError("arm must be 0 (control) or 1 (active). Compare more arms pair by pair.")
-    if not np.isin(died, (0, 1)).all() or layers.min(initial=0) < 0:
-        raise ValueError("event must be 0 or 1 and strata counted from 0.")

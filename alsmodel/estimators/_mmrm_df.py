@@ -1,0 +1,346 @@
+"""Exact information on the covariance of the visits, and from it standard errors and degrees of freedom of contrasts."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from alsmodel.estimators._mmrm_algebra import add_trace, cross_sum, factorise, fill, gram, inner, invert_factor, pack, product, solve_factor
+from alsmodel.estimators._mmrm_likelihood import fitted_spread, residual_squares, weighted_rows
+from alsmodel.estimators._mmrm_search import pack_score, reduce_information
+from alsmodel.estimators._mmrm_structure import AR1, UNSTRUCTURED, jacobian, second_derivative
+from alsmodel.estimators._mmrm_sums import Floats
+
+
+class Exact(NamedTuple):
+    """Scratch of the last, exact step."""
+
+    other: Floats  # (n, K) packed matrices per pattern
+    tilted: Floats  # (n, q * T) P_g sum of r c'
+    tilted_rows: Floats  # (n, q, T) the same memory
+    by_cc: Floats  # (q (q + 1) / 2, K, K) sum over patterns of (c c')_uv vech(P) vech(P)'
+    halves: Floats  # (K, p (p + 1) / 2) root S_k root', an off-diagonal entry times sqrt 2
+    vectors: Floats  # (K, q * T)
+    rooted: Floats  # (K, p) root c_k
+    square: Floats  # (p, p)
+    half: Floats  # (p, p)
+    inverse: Floats  # (K, K) of packed Sigma
+    small: Floats  # (m, m)
+    small_inverse: Floats  # (m, m)
+    spare: Floats  # (m, K)
+    curve: Floats  # (T, T) sum over k, l of W_kl times the second derivative of Sigma
+    gradient: Floats  # (K,)
+    reduced: Floats  # (m,)
+    slope: Floats  # (m,)
+    toward: Floats  # (p,) phi contrast
+    reach: Floats  # (q, T) phi contrast at its places
+
+
+@inner
+def sandwich(precision, visits, inner, first, out):  # type: ignore[no-untyped-def]
+    """out = P inner P for one pattern."""
+    product(precision, inner, visits, visits, visits, first)
+    product(first, precision, visits, visits, visits, out)
+
+
+@inner
+def per_pattern(patterns, observed, sums, fit, work, exact):  # type: ignore[no-untyped-def]
+    """exact.other: what stands beside P_g in the traces; exact.tilted when `observed`."""
+    visits = fit.whole.shape[0]
+    q = fit.by_visit.shape[0]
+    flat, here = work.flat, work.square
+    for g in range(patterns):
+        precision = fit.square[g]
+        fitted_spread(g, sums, fit, flat)
+        sandwich(precision, visits, here, work.a, work.b)
+        target = exact.other[g]
+        pack(work.b, visits, target)
+        # Expected: 1/2 n P - PAP beside P. Observed adds P R P and subtracts the expected.
+        sign = -1.0 if observed else 1.0
+        for k in range(target.shape[0]):
+            target[k] = sign * (0.5 * sums.count[g] * fit.packed[g, k] - target[k])
+        if observed:
+            fill(here, 0.0)
+            residual_squares(g, sums, fit, work, flat)
+            sandwich(precision, visits, here, work.a, work.b)
+            k = 0
+            for i in range(visits):
+                for j in range(i, visits):
+                    target[k] += work.b[i, j]
+                    k += 1
+            weighted_rows(sums.cc[g], fit.by_visit, sums.cy[g], 1.0, work.rows)
+            product(work.rows, precision, q, visits, visits, exact.tilted_rows[g])
+
+
+@inner
+def sum_by_covariates(patterns, sums, fit, work, exact):  # type: ignore[no-untyped-def]
+    """exact.by_cc, both triangles."""
+    blocks, packed = sums.cc.shape[1], fit.packed.shape[1]
+    for k in range(blocks):
+        for g in range(patterns):
+            work.weight[g] = sums.cc[g, k]
+        out = exact.by_cc[k]
+        cross_sum(fit.packed, fit.packed, work.weight, patterns, packed, packed, True, out)
+        for x in range(packed):
+            for y in range(x):
+                out[x, y] = out[y, x]
+
+
+@inner
+def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
+    """exact.halves: root S_k root' with S_k = X'V^-1 E_k V^-1 X, so that their inner products are tr(phi S_k phi S_l)."""
+    visits, q = effect.shape
+    p = fit.beta.shape[0]
+    number = 0
+    for i in range(visits):
+        for j in range(i, visits):
+            for a in range(p):
+                for b in range(p):
+                    exact.square[a, b] = 0.0
+            scale = 0.5 if i == j else 1.0
+            k = 0
+            for u in range(q):
+                for v in range(u, q):
+                    block = exact.by_cc[k]
+                    for t in range(visits):
+                        a = effect[t, u]
+                        if a < 0:
+                            continue
+                        first, second = block[place[t, i]], block[place[t, j]]
+                        for s in range(visits):
+                            b = effect[s, v]
+                            if b >= 0:
+                                value = scale * (first[place[j, s]] + second[place[i, s]])
+                                exact.square[a, b] += value
+                                if u != v:
+                                    exact.square[b, a] += value
+                    k += 1
+            # The root is lower triangular: root S, then the lower triangle of (root S) root'.
+            for a in range(p):
+                target = exact.half[a]
+                for b in range(p):
+                    target[b] = 0.0
+                for c in range(a + 1):
+                    factor, row = fit.root[a, c], exact.square[c]
+                    for b in range(p):
+                        target[b] += factor * row[b]
+            out = exact.halves[number]
+            x = 0
+            for a in range(p):
+                left = exact.half[a]
+                for b in range(a + 1):
+                    total, right = 0.0, fit.root[b]
+                    for c in range(b + 1):
+                        total += left[c] * right[c]
+                    out[x] = total if a == b else 1.4142135623730951 * total
+                    x += 1
+            number += 1
+
+
+@inner
+def root_vectors(patterns, tilted, effect, place, sums, fit, work, exact):  # type: ignore[no-untyped-def]
+    """exact.rooted[k] = root * sum over g of (P_g E_k U_g) at its coefficients, U_g (T, q) given as `tilted`."""
+    visits, q = effect.shape
+    p, packed = fit.beta.shape[0], fit.packed.shape[1]
+    for g in range(patterns):
+        work.weight[g] = 1.0
+    cross_sum(fit.packed, tilted, work.weight, patterns, packed, q * visits, False, exact.vectors)
+    number = 0
+    for i in range(visits):
+        for j in range(i, visits):
+            scale = 0.5 if i == j else 1.0
+            for a in range(p):
+                work.vector[a] = 0.0
+            for t in range(visits):
+                first, second = exact.vectors[place[t, i]], exact.vectors[place[t, j]]
+                for u in range(q):
+                    if effect[t, u] >= 0:
+                        work.vector[effect[t, u]] += scale * (first[u * visits + j] + second[u * visits + i])
+            out = exact.rooted[number]
+            for a in range(p):
+                total, row = 0.0, fit.root[a]
+                for b in range(a + 1):
+                    total += row[b] * work.vector[b]
+                out[a] = total
+            number += 1
+
+
+@inner
+def add_inner_products(rows, width, sign, out):  # type: ignore[no-untyped-def]
+    """Upper triangle of `out` += sign * rows rows'."""
+    size = rows.shape[0]
+    for k in range(size):
+        left = rows[k]
+        j = k
+        # Four at a time: four sums that do not wait for each other.
+        while j + 4 <= size:
+            r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
+            s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+            for x in range(width):
+                value = left[x]
+                s0 += value * r0[x]
+                s1 += value * r1[x]
+                s2 += value * r2[x]
+                s3 += value * r3[x]
+            out[k, j] += sign * s0
+            out[k, j + 1] += sign * s1
+            out[k, j + 2] += sign * s2
+            out[k, j + 3] += sign * s3
+            j += 4
+        while j < size:
+            total, row = 0.0, rows[j]
+            for x in range(width):
+                total += left[x] * row[x]
+            out[k, j] += sign * total
+            j += 1
+
+
+@inner
+def exact_information(patterns, observed, effect, place, sums, fit, work, exact, out):  # type: ignore[no-untyped-def]
+    """Observed or expected information on the packed Sigma, upper triangle of `out`."""
+    visits = effect.shape[0]
+    p, packed = fit.beta.shape[0], fit.packed.shape[1]
+    per_pattern(patterns, observed, sums, fit, work, exact)
+    for g in range(patterns):
+        work.weight[g] = 1.0
+    cross_sum(fit.packed, exact.other, work.weight, patterns, packed, packed, False, work.cross)
+    fill(out, 0.0)
+    add_trace(work.cross, False, place, visits, 1.0, out)
+    sum_by_covariates(patterns, sums, fit, work, exact)
+    derivative_forms(effect, place, fit, exact)
+    add_inner_products(exact.halves, p * (p + 1) // 2, -0.5 if observed else 0.5, out)
+    if observed:
+        root_vectors(patterns, exact.tilted, effect, place, sums, fit, work, exact)
+        add_inner_products(exact.rooted, p, -1.0, out)
+
+
+@inner
+def invert_information(structure, observed, invert, information, fit, search, exact):  # type: ignore[no-untyped-def]
+    """Factor of the information on theta in search.reduced; with `invert` also its inverse for packed Sigma.
+
+    False when the information is not positive definite.
+    """
+    visits, m = search.sigma.shape[0], search.theta.shape[0]
+    reduce_information(structure, information, search.theta, visits, exact.spare, search.jacobian, search.reduced)
+    if observed and structure == AR1:
+        pack_score(fit.gradient, search.score)
+        for a in range(m):
+            for b in range(a, m):
+                k = 0
+                for i in range(visits):
+                    for j in range(i, visits):
+                        search.reduced[a, b] -= search.score[k] * second_derivative(search.theta, a, b, j - i)
+                        k += 1
+    if np.isnan(factorise(search.reduced, m, 1e-10)):
+        return False
+    if not invert:
+        return True
+    # Scratch of the right size: `small` for the root, then the inverse.
+    invert_factor(search.reduced, m, exact.small)
+    if structure == UNSTRUCTURED:
+        gram(exact.small, m, exact.inverse)
+        return True
+    inverse = exact.small_inverse
+    gram(exact.small, m, inverse)
+    jacobian(structure, search.theta, visits, search.jacobian)
+    product(inverse, search.jacobian, m, m, search.score.shape[0], exact.spare)
+    for k in range(search.score.shape[0]):
+        for n in range(search.score.shape[0]):
+            total = 0.0
+            for a in range(m):
+                total += search.jacobian[a, k] * exact.spare[a, n]
+            exact.inverse[k, n] = total
+    fill(exact.curve, 0.0)
+    if structure == AR1:
+        for i in range(visits):
+            for j in range(visits):
+                for a in range(m):
+                    for b in range(m):
+                        exact.curve[i, j] += inverse[a, b] * second_derivative(search.theta, a, b, abs(i - j))
+    return True
+
+
+@inner
+def contrast_numbers(structure, patterns, adjust, contrast, effect, place, sums, fit, work, search, exact, out):  # type: ignore[no-untyped-def]
+    """out = (estimate, model-based variance, Kenward-Roger variance, degrees of freedom) of contrast'beta."""
+    visits, q = effect.shape
+    p, packed, m = fit.beta.shape[0], fit.packed.shape[1], search.theta.shape[0]
+    estimate, variance = 0.0, 0.0
+    reach = exact.toward
+    for a in range(p):
+        reach[a] = 0.0
+    for a in range(p):
+        if contrast[a] != 0.0:
+            estimate += contrast[a] * fit.beta[a]
+            for b in range(p):
+                reach[b] += contrast[a] * fit.phi[a, b]
+    for a in range(p):
+        variance += reach[a] * contrast[a]
+    for u in range(q):
+        for t in range(visits):
+            exact.reach[u, t] = reach[effect[t, u]] if effect[t, u] >= 0 else 0.0
+    # Per pattern: U = P sum of (X reach) c', and B = P sum of (X reach)(X reach)' P = U' (reach P).
+    total = work.d
+    fill(total, 0.0)
+    fill(work.more, 0.0)
+    for g in range(patterns):
+        precision = fit.square[g]
+        weighted_rows(sums.cc[g], exact.reach, work.more, -1.0, work.rows)
+        tilted = exact.tilted_rows[g]
+        product(work.rows, precision, q, visits, visits, tilted)
+        product(exact.reach, precision, q, visits, visits, work.rows)
+        fill(work.a, 0.0)
+        for u in range(q):
+            left, right = tilted[u], work.rows[u]
+            for t in range(visits):
+                factor, row = left[t], work.a[t]
+                for s in range(visits):
+                    row[s] += factor * right[s]
+        for t in range(visits):
+            for s in range(visits):
+                total[t, s] += work.a[t, s]
+        if adjust:
+            pack(work.a, visits, exact.other[g])
+    pack_score(total, exact.gradient)
+    for a in range(m):
+        exact.reduced[a] = exact.gradient[a]
+        if structure != UNSTRUCTURED:
+            exact.reduced[a] = 0.0
+            for k in range(packed):
+                exact.reduced[a] += search.jacobian[a, k] * exact.gradient[k]
+    # g' I^-1 g, twice the squared variance over it.
+    slope = exact.slope
+    for a in range(m):
+        slope[a] = exact.reduced[a]
+    solve_factor(search.reduced, m, exact.reduced)
+    spread = 0.0
+    for a in range(m):
+        spread += slope[a] * exact.reduced[a]
+    adjusted = variance
+    if adjust:
+        adjusted = variance + 2.0 * kenward_roger_shift(structure, patterns, total, effect, place, sums, fit, work, exact)
+    out[0], out[1], out[2], out[3] = estimate, variance, adjusted, 2.0 * variance * variance / spread
+
+
+@inner
+def kenward_roger_shift(structure, patterns, total, effect, place, sums, fit, work, exact):  # type: ignore[no-untyped-def]
+    """Sum over k, l of W_kl l'Phi (Q_kl - S_k Phi S_l - R_kl / 4) Phi l, by the arrays that `contrast_numbers` left."""
+    visits = effect.shape[0]
+    p, packed = fit.beta.shape[0], fit.packed.shape[1]
+    root_vectors(patterns, exact.tilted, effect, place, sums, fit, work, exact)
+    for g in range(patterns):
+        work.weight[g] = 1.0
+    cross_sum(fit.packed, exact.other, work.weight, patterns, packed, packed, False, work.cross)
+    forms = exact.by_cc[0]
+    fill(forms, 0.0)
+    add_trace(work.cross, False, place, visits, 1.0, forms)
+    add_inner_products(exact.rooted, p, -1.0, forms)
+    shift = 0.0
+    for k in range(packed):
+        shift += exact.inverse[k, k] * forms[k, k]
+        for n in range(k + 1, packed):
+            shift += 2.0 * exact.inverse[k, n] * forms[k, n]
+    if structure == AR1:
+        for i in range(visits):
+            for j in range(visits):
+                shift -= 0.25 * exact.curve[i, j] * total[i, j]
+    return shift
