@@ -2,7 +2,16 @@
 
 import typer
 
-from alsmodel.cli import data_commands, export_command, map_command, size_command, study_commands, validate_command, vocabulary_commands
+from alsmodel.cli import (
+    analyse_command,
+    data_commands,
+    export_command,
+    map_command,
+    size_command,
+    study_commands,
+    validate_command,
+    vocabulary_commands,
+)
 from alsmodel.cli.guard import guarded
 
 app = typer.Typer(
@@ -24,6 +33,7 @@ for panel, commands in (
             study_commands.check,
             study_commands.fit,
             study_commands.simulate,
+            analyse_command.analyse,
             study_commands.merge,
             study_commands.example,
             study_commands.report,

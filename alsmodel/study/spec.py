@@ -6,6 +6,7 @@ from typing import final
 from alsmodel.inference.sampling import Sampling
 from alsmodel.models.spec import JointModel
 from alsmodel.study.data import Source
+from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.settings import TrialSettings
 
 
@@ -133,6 +134,8 @@ class Study:
         Classical analyses.
     trial : TrialSettings or None
         A trial to simulate.
+    analyse : ComparisonPlan or None
+        How the arms of a real trial are compared; needs neither a model nor a simulated trial.
     report : ReportPlan
         What the report puts first.
     """
@@ -146,6 +149,7 @@ class Study:
     sampling: Sampling = field(default_factory=Sampling)
     baselines: BaselinePlan = field(default_factory=BaselinePlan)
     trial: TrialSettings | None = None
+    analyse: ComparisonPlan | None = None
     report: ReportPlan = field(default_factory=ReportPlan)
 
     def __post_init__(self) -> None:

@@ -5,11 +5,14 @@ Each hands what was observed to one estimator and takes back one record per virt
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import numpy as np
 
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named, record
+
+if TYPE_CHECKING:
+    from alsmodel.estimators.mmrm import MmrmFits
 
 
 def run_estimator(module: str, function: str, measure: Measure, /, *arrays: Any, **options: Any) -> Analysed:
@@ -55,15 +58,15 @@ class MMRM(AbstractAnalysis):
         covariance = "" if self.covariance == "unstructured" else self.covariance
         return named("MMRM", self, covariance, "constrained baseline" * self.constrained_baseline)
 
-    def analyse(self, data: TrialData) -> Analysed:
+    def fit(self, data: TrialData, *, by_visit: bool = False) -> "MmrmFits":
+        """Fit every trial of `data`; with `by_visit` also the means of both arms at every visit, and their differences."""
+        from alsmodel.estimators.mmrm import fit_mmrm
+
         data = data.against_control(self.arm)
         baseline = np.ascontiguousarray(data.scores[:, :, 0])
         # Without a baseline score nobody can be adjusted for it; a participant who is left out has none either.
         arm = data.arm if self.constrained_baseline else np.where(np.isnan(baseline), -1, data.arm)
-        return run_estimator(
-            "mmrm",
-            "fit_mmrm",
-            self.measure,
+        return fit_mmrm(
             np.ascontiguousarray(data.scores[:, :, 1:]),
             np.ascontiguousarray(arm),
             baseline=baseline if self.constrained_baseline else np.where(np.isnan(baseline), 0.0, baseline),
@@ -72,7 +75,14 @@ class MMRM(AbstractAnalysis):
             df_method=self.df_method,
             information=self.information,
             constrained_baseline=self.constrained_baseline,
+            by_visit=by_visit,
         )
+
+    def analyse(self, data: TrialData) -> Analysed:
+        from alsmodel.estimators.mmrm import STATUS
+
+        fit = self.fit(data)
+        return record(fit, STATUS, self.measure, fit.failed, fit.df)
 
 
 @final
