@@ -10,6 +10,18 @@ RESULTS = json.loads((Path(__file__).parent / "type_one_events.json").read_text(
 ROOT = Path(__file__).parents[2]
 
 
+#: Analysis, n, and whether events are few: cells that do not hold their level, known and written in the documentation.
+OFF = {
+    ("Cox, Wald", 100, False),
+    ("Cox, Wald", 100, True),
+    ("Cox, likelihood ratio", 100, True),
+    ("Cox, Firth, likelihood ratio", 100, True),
+    ("RMST, 18 months", 100, False),
+    ("joint rank, normal", 100, False),
+    ("net benefit", 100, False),
+}
+
+
 def rate(row):
     return row["rejected"] / row["replicates"]
 
@@ -25,8 +37,7 @@ def test_a_cell_off_its_level_is_in_the_documentation_with_its_figure(row):
     assert any(f"**{rate(row):.4f}**" in line for line in lines)
 
 
-def test_most_cells_hold_their_level_and_wald_with_few_events_does_not():
-    assert len(RESULTS["rows"]) >= 30
-    assert np.mean([off_level(row) <= 3 for row in RESULTS["rows"]]) > 0.8
-    (wald,) = [row for row in RESULTS["rows"] if row["analysis"] == "Cox, Wald" and row["events"] < 0.1]
-    assert rate(wald) < 0.03
+def test_every_other_cell_holds_its_level():
+    assert {(row["analysis"], row["n"], row["events"] < 0.1) for row in RESULTS["rows"] if off_level(row) > 3} == OFF
+    assert len(RESULTS["rows"]) == 15 * 4 + 6
+    assert all(row["replicates"] >= 5000 for row in RESULTS["rows"])

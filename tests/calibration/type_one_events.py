@@ -15,7 +15,7 @@ import numpy as np
 from alsmodel.estimators import fit_cox, fit_joint_rank, fit_log_rank, fit_max_combo, fit_rmst, fit_weighted_log_rank, fit_win
 
 OUT = Path(__file__).parent / "type_one_events.json"
-SEED, REPLICATES, BLOCK, ALPHA = 20261129, 4000, 1000, 0.05
+SEED, REPLICATES, BLOCK, ALPHA = 20261129, 20000, 1000, 0.05
 SIZES = (100, 200, 300, 400)
 MONTHS = np.arange(7) * 3.0
 
@@ -23,7 +23,7 @@ MONTHS = np.arange(7) * 3.0
 def trials(rng: np.random.Generator, people: int, hazard: float):
     """Trials without any effect: scores, time, event; a faster decline dies sooner; strata and a covariate that matter."""
     shape = (BLOCK, people)
-    stratum = rng.integers(0, 3, people)
+    stratum = rng.integers(0, 3, shape)
     slope = -rng.gamma(2.0, 0.5, shape)
     death = rng.exponential(1.0 / (hazard * np.exp(-0.4 * (slope + 1.0) + 0.4 * (stratum - 1))))
     gone = np.minimum(rng.exponential(120.0, shape), 18.0)
