@@ -23,8 +23,8 @@ TINY: dict[str, Any] = {
         "intercurrent_events": [{"event": "death", "strategy": "modelled jointly"}],
     },
     "model": {
-        "slope": ["onset_site"],
-        "hazard": ["age"],
+        "decline": {"covariates": ["onset_site"]},
+        "survival": {"covariates": ["age"]},
         "treatments": [{"name": "riluzole", "unknown": "unexposed"}],
         "covariates": {"onset_site": {"missing": "own level"}, "age": {"centre": 60, "scale": 10}},
     },
