@@ -143,7 +143,7 @@ def test_a_null_drug_that_fast_decliners_stop_early_does_nothing_as_assigned() -
     assigned = fit_of(spec, cohort)
     ratio = assigned.flat("slope ratio:active")
     assert abs(ratio.mean() - 1.0) < 3.0 * ratio.std()
-    assert ratio.std() < 0.08
+    assert ratio.std() < 0.09  # narrow enough to see the ratio by exposure taken, 0.89
     observational = replace(spec, treatments=(Treatment(name="x"),))
     taken = fit_of(observational, cohort).flat("slope ratio:x")
     assert taken.mean() < ratio.mean() - 0.05  # what the rule warns of is there to be seen
