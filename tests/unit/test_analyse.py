@@ -273,6 +273,24 @@ def test_subgroups_hold_everyone_once_and_the_test_of_one_effect_is_cochrans(res
     assert a["p_same_effect"] == pytest.approx(2 * ndtr(-abs(z)))
 
 
+def test_every_analysis_runs_and_a_level_with_one_arm_fails_in_words() -> None:
+    cohort = trial(people=60)
+    few = cohort.participants["participant_id"][:6:2].to_list()  # three people on placebo
+    site = pl.when(pl.col("participant_id").is_in(few)).then(pl.lit("A")).otherwise(pl.lit("B"))
+    cohort = replace(cohort, participants=cohort.participants.with_columns(site=site))
+    changes = (MMRM(), ANCOVA(), Responder(), RandomSlope(), RandomSlope(time="actual"))
+    analyses = (*changes, JointRank(), Win(), Win(scale="net benefit"), LogRank(), Cox(), RMST(horizon=9.0))
+    plan = replace(PLAN, visits=(0, 3, 6, 9, 12), subgroups=("site",), strata=("site",), covariates=("age",), analyses=analyses)
+    found = compare(cohort, plan, small_cells=True)
+    assert set(found.tables["analyses"]["status"]) == {"ok"}
+    levels = found.tables["subgroups"].select("level", "estimate", "status")
+    assert levels.filter(level="A")["estimate"].null_count() == len(analyses)
+    assert "ok" not in levels.filter(level="A")["status"].to_list()
+    assert set(levels.filter(level="B")["status"]) == {"ok"}
+    hidden = compare(cohort, replace(plan, analyses=(ANCOVA(),))).tables["subgroups"]
+    assert hidden.filter(level="A")["status"].item() == "fewer than 5 participants in an arm"
+
+
 def test_shuffled_arms_give_nothing() -> None:
     # Rejections among 40 shuffles of one trial with a large effect: at most 6 of 40 at 5% in 99.5% of seeds.
     plan = replace(PLAN, visits=(0, 3, 6, 9, 12), analyses=(ANCOVA(), JointRank()))
