@@ -64,7 +64,7 @@ _SHOWN: dict[str, tuple[str, dict[str, str]]] = {
         "Analyses",
         {
             "analysis": "analysis", "active": "active", "measure": "measure", "estimate": "estimate", "interval": "interval",
-            "standard_error": "SE", "df": "df", "p_value": "p", "ratio": "ratio", "status": "status", "at_death": "at death",
+            "standard_error": "SE", "df": "df", "p_value": "p", "ratio": "ratio", "status": "status",
         },
     ),
 }  # fmt: skip
@@ -84,6 +84,8 @@ def analyse(study: StudyFile, out: RunOut = None, as_json: Json = False, quiet: 
         output.say(f"{each['event']}: {each['strategy']}")
     for name in _SHOWN:
         _show(name, results, output)
+    for name, words in manifest["at_death"].items():
+        output.say(f"At death, {name}: {words}.")
     for sentence in results.failed:
         output.say(f"no result: {sentence}")
     if not results.small_cells:

@@ -4,16 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alsmodel.study.analysis import Analysed, analyse
+    from alsmodel.study.analysis import AnalysedTrial, analyse
     from alsmodel.study.loading import LoadedStudy, load
     from alsmodel.study.pipeline import Outcome, report_again, run, tell
     from alsmodel.study.shards import merge_shards
     from alsmodel.study.spec import Estimand, Study
 
-__all__ = ["Analysed", "Estimand", "LoadedStudy", "Outcome", "Study", "analyse", "load", "merge_shards", "report_again", "run", "tell"]
+__all__ = ["AnalysedTrial", "Estimand", "LoadedStudy", "Outcome", "Study", "analyse", "load", "merge_shards", "report_again", "run", "tell"]
 
 _HOMES = {
-    "Analysed": "analysis",
+    "AnalysedTrial": "analysis",
     "analyse": "analysis",
     "Estimand": "spec",
     "LoadedStudy": "loading",

@@ -27,7 +27,7 @@ _VERSIONS = ("alsmodel", "numba", "numpy", "scipy", "polars")
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Analysed:
+class AnalysedTrial:
     """What analysing a real trial gave.
 
     Attributes
@@ -44,7 +44,7 @@ class Analysed:
     results: "Compared"
 
 
-def analyse(path: Path | str, out: Path | str | None = None, *, progress: Progress | None = None) -> Analysed:
+def analyse(path: Path | str, out: Path | str | None = None, *, progress: Progress | None = None) -> AnalysedTrial:
     """Compare the arms of a real trial as the study's ``[analyse]`` section says, and save the tables.
 
     Parameters
@@ -78,7 +78,7 @@ def analyse(path: Path | str, out: Path | str | None = None, *, progress: Progre
     manifest = _manifest(loaded, cohort.digest, results)
     run = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name)
     folder = run.replace(FOLDER, partial(_save, results, manifest))
-    return Analysed(folder=folder, manifest=manifest, results=results)
+    return AnalysedTrial(folder=folder, manifest=manifest, results=results)
 
 
 def _manifest(loaded: LoadedStudy, digest: str, results: "Compared") -> dict[str, Any]:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
+    from alsmodel.trials.compared import Compared, compare
+    from alsmodel.trials.comparison import ComparisonPlan
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.looks import FixedBounds, Look
+    from alsmodel.trials.observed import observed_trial
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
     from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
     from alsmodel.trials.recruitment import Recruitment
@@ -30,6 +33,8 @@ __all__ = [
     "Alternating",
     "Analysed",
     "BaselineCovariate",
+    "Compared",
+    "ComparisonPlan",
     "Cox",
     "Decision",
     "Effect",
@@ -57,13 +62,19 @@ __all__ = [
     "TrialSettings",
     "Win",
     "build",
+    "compare",
     "example",
+    "observed_trial",
     "search",
     "simulate",
     "simulate_shard",
 ]
 
 _HOMES = {
+    "Compared": "compared",
+    "compare": "compared",
+    "ComparisonPlan": "comparison",
+    "observed_trial": "observed",
     "search": "searching",
     "Found": "searching",
     "example": "telling",

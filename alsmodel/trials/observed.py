@@ -7,7 +7,7 @@ earlier. The baseline is the last assessment at or before day 0. Scores after th
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -67,7 +67,7 @@ class ObservedTrial:
     @property
     def people(self) -> int:
         """Participants compared."""
-        return self.data.event_time.shape[1]
+        return int(self.data.event_time.shape[1])
 
 
 def observed_trial(cohort: Cohort, plan: ComparisonPlan, *, where: str = "analyse") -> ObservedTrial:
@@ -111,13 +111,19 @@ def observed_trial(cohort: Cohort, plan: ComparisonPlan, *, where: str = "analys
     event = people["event"].to_numpy().astype(np.int64)
     if plan.duration is not None:
         event, end = np.where(end > plan.duration, 0, event), np.minimum(end, plan.duration)
-    shared = {"arm": codes[None], "event_time": end[None], "event": event[None], "columns": columns}
     every_score, every_month = _every(people.height, rows)
+    data = TrialData(
+        months=months,
+        scores=scores[None],
+        actual=np.where(np.isnan(actual), months, actual)[None],
+        arm=codes[None],
+        event_time=end[None],
+        event=event[None],
+        columns=columns,
+    )
     return ObservedTrial(
-        data=TrialData(months=months, scores=scores[None], actual=np.where(np.isnan(actual), months, actual)[None], **shared),
-        every=TrialData(
-            months=np.arange(every_score.shape[1], dtype=np.float64), scores=every_score[None], actual=every_month[None], **shared
-        ),
+        data=data,
+        every=replace(data, months=np.arange(len(every_month[0]) * 1.0), scores=every_score[None], actual=every_month[None]),
         arms=arms,
         window=window,
         death=people["death_day"].cast(pl.Float64).fill_null(float("nan")).to_numpy() / DAYS_PER_MONTH,

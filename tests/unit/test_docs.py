@@ -75,3 +75,16 @@ def test_the_help_of_make_lists_every_target() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert phony is not None
     assert all(f"make {target} " in told for target in phony[1].split())
+
+
+def test_the_example_of_the_page_on_real_trials_prints_what_stands_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "analyse.md"
+    (script,), (study,), (printed,) = blocks(page, "python"), blocks(page, "toml"), blocks(page, "text")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    exec(compile(script, str(page), "exec"), {})
+    (tmp_path / "study.toml").write_text(study)
+    told = CliRunner().invoke(app, ["analyse", "study.toml", "--out", "run"])
+    assert told.exit_code == 0
+    lines = [line.rstrip() for line in told.stdout.splitlines()]
+    assert [line for line in printed.splitlines() if line not in lines] == []
