@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 .PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 calibrate clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything in uv.lock
 
