@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,15 +44,15 @@ def read_data(folder: Path) -> JointData:
         return {name.removeprefix(prefix): name for name in people.columns if name.startswith(prefix)}
 
     known = {field.name for field in fields(ExposureCount)}
+    frames = ((people, _PEOPLE), (visits, _VISITS), (intervals, _INTERVALS))
+    arrays: dict[str, Any] = {name: array(frame, name) for frame, names in frames for name in names}
     return JointData(
         participant_ids=tuple(people["participant_id"].to_list()),
         time_unit=facts["time_unit"],
         outcome_name=facts["outcome_name"],
         transform=facts["transform"],
         upper=facts["upper"],
-        **{name: array(people, name) for name in _PEOPLE},
-        **{name: array(visits, name) for name in _VISITS},
-        **{name: array(intervals, name) for name in _INTERVALS},
+        **arrays,
         columns={name: array(people, column) for name, column in part("column:").items()},
         missing={name: array(people, column) for name, column in part("missing:").items()},
         groups={name: tuple(people[column].to_list()) for name, column in part("group:").items()},
