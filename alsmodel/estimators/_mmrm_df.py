@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alsmodel.estimators._mmrm_algebra import add_trace, cross_sum, factorise, fill, gram, inner, invert_factor, pack, product, solve_factor
-from alsmodel.estimators._mmrm_likelihood import fitted_spread, residual_squares, weighted_rows
+from alsmodel.estimators._mmrm_likelihood import fitted_spread, residual_squares, sandwich, weighted_rows
 from alsmodel.estimators._mmrm_search import pack_score, reduce_information
 from alsmodel.estimators._mmrm_structure import AR1, UNSTRUCTURED, jacobian, second_derivative
 from alsmodel.estimators._mmrm_sums import Floats
@@ -18,9 +18,14 @@ class Exact(NamedTuple):
     tilted: Floats  # (n, q * T) P_g sum of r c'
     tilted_rows: Floats  # (n, q, T) the same memory
     by_cc: Floats  # (q (q + 1) / 2, K, K) sum over patterns of (c c')_uv vech(P) vech(P)'
-    halves: Floats  # (K, p (p + 1) / 2) root S_k root', an off-diagonal entry times sqrt 2
+    halves: Floats  # (p (p + 1) / 2, K) root S_k root' in columns, an off-diagonal entry times sqrt 2
     vectors: Floats  # (K, q * T)
-    rooted: Floats  # (K, p) root c_k
+    rooted: Floats  # (p, K) root c_k in columns
+    tall: Floats  # (p, p) root'
+    line: Floats  # (p,)
+    form: Floats  # (p, K) c_k in columns
+    sums: Floats  # (K, K) inner products of columns
+    weight: Floats  # (p (p + 1) / 2,) ones
     square: Floats  # (p, p)
     half: Floats  # (p, p)
     inverse: Floats  # (K, K) of packed Sigma
@@ -33,13 +38,6 @@ class Exact(NamedTuple):
     slope: Floats  # (m,)
     toward: Floats  # (p,) phi contrast
     reach: Floats  # (q, T) phi contrast at its places
-
-
-@inner
-def sandwich(precision, visits, inner, first, out):  # type: ignore[no-untyped-def]
-    """out = P inner P for one pattern."""
-    product(precision, inner, visits, visits, visits, first)
-    product(first, precision, visits, visits, visits, out)
 
 
 @inner
@@ -90,6 +88,9 @@ def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
     """exact.halves: root S_k root' with S_k = X'V^-1 E_k V^-1 X, so that their inner products are tr(phi S_k phi S_l)."""
     visits, q = effect.shape
     p = fit.beta.shape[0]
+    for a in range(p):
+        for b in range(p):
+            exact.tall[b, a] = fit.root[a, b]
     number = 0
     for i in range(visits):
         for j in range(i, visits):
@@ -114,25 +115,28 @@ def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
                                 if u != v:
                                     exact.square[b, a] += value
                     k += 1
-            # The root is lower triangular: root S, then the lower triangle of (root S) root'.
+            # The root is lower triangular: root S, then the lower triangle of (root S) root'. Along rows, so along `tall`.
             for a in range(p):
                 target = exact.half[a]
                 for b in range(p):
                     target[b] = 0.0
                 for c in range(a + 1):
                     factor, row = fit.root[a, c], exact.square[c]
-                    for b in range(p):
+                    for b in range(a + 1):
                         target[b] += factor * row[b]
-            out = exact.halves[number]
             x = 0
             for a in range(p):
-                left = exact.half[a]
+                left, line = exact.half[a], exact.line
                 for b in range(a + 1):
-                    total, right = 0.0, fit.root[b]
-                    for c in range(b + 1):
-                        total += left[c] * right[c]
-                    out[x] = total if a == b else 1.4142135623730951 * total
-                    x += 1
+                    line[b] = 0.0
+                for c in range(a + 1):
+                    factor, row = left[c], exact.tall[c]
+                    for b in range(c, a + 1):
+                        line[b] += factor * row[b]
+                for b in range(a):
+                    exact.halves[x + b, number] = 1.4142135623730951 * line[b]
+                exact.halves[x + a, number] = line[a]
+                x += a + 1
             number += 1
 
 
@@ -144,54 +148,29 @@ def root_vectors(patterns, tilted, effect, place, sums, fit, work, exact):  # ty
     for g in range(patterns):
         work.weight[g] = 1.0
     cross_sum(fit.packed, tilted, work.weight, patterns, packed, q * visits, False, exact.vectors)
+    fill(exact.form, 0.0)
     number = 0
     for i in range(visits):
         for j in range(i, visits):
             scale = 0.5 if i == j else 1.0
-            for a in range(p):
-                work.vector[a] = 0.0
             for t in range(visits):
                 first, second = exact.vectors[place[t, i]], exact.vectors[place[t, j]]
                 for u in range(q):
                     if effect[t, u] >= 0:
-                        work.vector[effect[t, u]] += scale * (first[u * visits + j] + second[u * visits + i])
-            out = exact.rooted[number]
-            for a in range(p):
-                total, row = 0.0, fit.root[a]
-                for b in range(a + 1):
-                    total += row[b] * work.vector[b]
-                out[a] = total
+                        exact.form[effect[t, u], number] += scale * (first[u * visits + j] + second[u * visits + i])
             number += 1
+    product(fit.root, exact.form, p, p, packed, exact.rooted)
 
 
 @inner
-def add_inner_products(rows, width, sign, out):  # type: ignore[no-untyped-def]
-    """Upper triangle of `out` += sign * rows rows'."""
-    size = rows.shape[0]
+def add_inner_products(columns, rows, sign, exact, out):  # type: ignore[no-untyped-def]
+    """Upper triangle of `out` += sign * columns' columns."""
+    size = columns.shape[1]
+    cross_sum(columns, columns, exact.weight, rows, size, size, True, exact.sums)
     for k in range(size):
-        left = rows[k]
-        j = k
-        # Four at a time: four sums that do not wait for each other.
-        while j + 4 <= size:
-            r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-            s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-            for x in range(width):
-                value = left[x]
-                s0 += value * r0[x]
-                s1 += value * r1[x]
-                s2 += value * r2[x]
-                s3 += value * r3[x]
-            out[k, j] += sign * s0
-            out[k, j + 1] += sign * s1
-            out[k, j + 2] += sign * s2
-            out[k, j + 3] += sign * s3
-            j += 4
-        while j < size:
-            total, row = 0.0, rows[j]
-            for x in range(width):
-                total += left[x] * row[x]
-            out[k, j] += sign * total
-            j += 1
+        target, row = out[k], exact.sums[k]
+        for j in range(k, size):
+            target[j] += sign * row[j]
 
 
 @inner
@@ -207,10 +186,10 @@ def exact_information(patterns, observed, effect, place, sums, fit, work, exact,
     add_trace(work.cross, False, place, visits, 1.0, out)
     sum_by_covariates(patterns, sums, fit, work, exact)
     derivative_forms(effect, place, fit, exact)
-    add_inner_products(exact.halves, p * (p + 1) // 2, -0.5 if observed else 0.5, out)
+    add_inner_products(exact.halves, p * (p + 1) // 2, -0.5 if observed else 0.5, exact, out)
     if observed:
         root_vectors(patterns, exact.tilted, effect, place, sums, fit, work, exact)
-        add_inner_products(exact.rooted, p, -1.0, out)
+        add_inner_products(exact.rooted, p, -1.0, exact, out)
 
 
 @inner
@@ -333,7 +312,7 @@ def kenward_roger_shift(structure, patterns, total, effect, place, sums, fit, wo
     forms = exact.by_cc[0]
     fill(forms, 0.0)
     add_trace(work.cross, False, place, visits, 1.0, forms)
-    add_inner_products(exact.rooted, p, -1.0, forms)
+    add_inner_products(exact.rooted, p, -1.0, exact, forms)
     shift = 0.0
     for k in range(packed):
         shift += exact.inverse[k, k] * forms[k, k]
