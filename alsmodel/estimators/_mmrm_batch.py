@@ -44,8 +44,9 @@ def workspace(people: int, effect: Integers, arms: int, terms: int, structure: i
     exact = Exact(
         other=z((people, packed)), tilted=tilted, tilted_rows=tilted.reshape(people, q, visits), by_cc=z((pairs, packed, packed)),
         halves=z((terms * (terms + 1) // 2, packed)), vectors=z((packed, q * visits)), rooted=z((terms, packed)),
-        tall=z((terms, terms)), line=z(terms), form=z((terms, packed)), sums=z((packed, packed)), weight=np.ones(terms * (terms + 1) // 2),
-        square=z((terms, terms)), half=z((terms, terms)), inverse=z((packed, packed)), small=z((m, m)),
+        stack=z((terms, terms, packed)), lines=z((terms, packed)), form=z((terms, packed)), sums=z((packed, packed)),
+        weight=np.ones(terms * (terms + 1) // 2),
+        inverse=z((packed, packed)), small=z((m, m)),
         small_inverse=z((m, m)), spare=z((m, packed)),
         curve=z(square), gradient=z(packed), reduced=z(m), slope=z(m), toward=z(terms), reach=z((q, visits)),
     )  # fmt: skip

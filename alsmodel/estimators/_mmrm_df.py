@@ -4,9 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alsmodel.estimators._mmrm_algebra import add_trace, cross_sum, factorise, fill, gram, inner, invert_factor, pack, product, solve_factor
+from alsmodel.estimators._mmrm_algebra import (
+    add_trace,
+    copy,
+    cross_sum,
+    factorise,
+    fill,
+    gram,
+    inner,
+    invert_factor,
+    pack,
+    product,
+    solve_factor,
+)
 from alsmodel.estimators._mmrm_likelihood import fitted_spread, residual_squares, sandwich, weighted_rows
-from alsmodel.estimators._mmrm_search import pack_score, reduce_information
+from alsmodel.estimators._mmrm_search import pack_score, reduce_information, subtract_second
 from alsmodel.estimators._mmrm_structure import AR1, UNSTRUCTURED, jacobian, second_derivative
 from alsmodel.estimators._mmrm_sums import Floats
 
@@ -21,13 +33,11 @@ class Exact(NamedTuple):
     halves: Floats  # (p (p + 1) / 2, K) root S_k root' in columns, an off-diagonal entry times sqrt 2
     vectors: Floats  # (K, q * T)
     rooted: Floats  # (p, K) root c_k in columns
-    tall: Floats  # (p, p) root'
-    line: Floats  # (p,)
+    stack: Floats  # (p, p, K) S_k, upper triangle
+    lines: Floats  # (p, K)
     form: Floats  # (p, K) c_k in columns
     sums: Floats  # (K, K) inner products of columns
     weight: Floats  # (p (p + 1) / 2,) ones
-    square: Floats  # (p, p)
-    half: Floats  # (p, p)
     inverse: Floats  # (K, K) of packed Sigma
     small: Floats  # (m, m)
     small_inverse: Floats  # (m, m)
@@ -71,9 +81,21 @@ def per_pattern(patterns, observed, sums, fit, work, exact):  # type: ignore[no-
 
 @inner
 def sum_by_covariates(patterns, sums, fit, work, exact):  # type: ignore[no-untyped-def]
-    """exact.by_cc, both triangles."""
-    blocks, packed = sums.cc.shape[1], fit.packed.shape[1]
+    """exact.by_cc, both triangles. The square of an arm's indicator is itself, and two arms have no product."""
+    blocks, packed, arms = sums.cc.shape[1], fit.packed.shape[1], sums.arms.shape[1]
+    q = sums.design.shape[1]
+    u, v = 0, -1
     for k in range(blocks):
+        v += 1
+        if v == q:
+            u += 1
+            v = u
+        if u > 0 and v < arms:
+            if u == v:
+                copy(exact.by_cc[u], exact.by_cc[k])
+            else:
+                fill(exact.by_cc[k], 0.0)
+            continue
         for g in range(patterns):
             work.weight[g] = sums.cc[g, k]
         out = exact.by_cc[k]
@@ -84,60 +106,76 @@ def sum_by_covariates(patterns, sums, fit, work, exact):  # type: ignore[no-unty
 
 
 @inner
-def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
-    """exact.halves: root S_k root' with S_k = X'V^-1 E_k V^-1 X, so that their inner products are tr(phi S_k phi S_l)."""
+def derivative_entries(effect, place, exact):  # type: ignore[no-untyped-def]
+    """exact.stack[a, b] = entry (a, b), a <= b, of S_k = X'V^-1 E_k V^-1 X for all k."""
     visits, q = effect.shape
-    p = fit.beta.shape[0]
+    p = exact.stack.shape[0]
     for a in range(p):
-        for b in range(p):
-            exact.tall[b, a] = fit.root[a, b]
-    number = 0
-    for i in range(visits):
-        for j in range(i, visits):
-            for a in range(p):
-                for b in range(p):
-                    exact.square[a, b] = 0.0
-            scale = 0.5 if i == j else 1.0
-            k = 0
-            for u in range(q):
-                for v in range(u, q):
-                    block = exact.by_cc[k]
-                    for t in range(visits):
-                        a = effect[t, u]
-                        if a < 0:
-                            continue
-                        first, second = block[place[t, i]], block[place[t, j]]
-                        for s in range(visits):
-                            b = effect[s, v]
-                            if b >= 0:
-                                value = scale * (first[place[j, s]] + second[place[i, s]])
-                                exact.square[a, b] += value
-                                if u != v:
-                                    exact.square[b, a] += value
-                    k += 1
-            # The root is lower triangular: root S, then the lower triangle of (root S) root'. Along rows, so along `tall`.
-            for a in range(p):
-                target = exact.half[a]
-                for b in range(p):
-                    target[b] = 0.0
-                for c in range(a + 1):
-                    factor, row = fit.root[a, c], exact.square[c]
-                    for b in range(a + 1):
-                        target[b] += factor * row[b]
-            x = 0
-            for a in range(p):
-                left, line = exact.half[a], exact.line
-                for b in range(a + 1):
-                    line[b] = 0.0
-                for c in range(a + 1):
-                    factor, row = left[c], exact.tall[c]
-                    for b in range(c, a + 1):
-                        line[b] += factor * row[b]
-                for b in range(a):
-                    exact.halves[x + b, number] = 1.4142135623730951 * line[b]
-                exact.halves[x + a, number] = line[a]
-                x += a + 1
-            number += 1
+        for b in range(a, p):
+            target = exact.stack[a, b]
+            for k in range(target.shape[0]):
+                target[k] = 0.0
+    block = 0
+    for u in range(q):
+        for v in range(u, q):
+            cross = exact.by_cc[block]
+            for t in range(visits):
+                for s in range(visits):
+                    a, b = effect[t, u], effect[s, v]
+                    if a < 0 or b < 0:
+                        continue
+                    # (t, s) stands for (s, t) too: of a coefficient with itself by u == v, of two covariates by symmetry.
+                    if u == v and b < a:
+                        continue
+                    twice = 2.0 if u != v and a == b else 1.0
+                    target, places, others = exact.stack[min(a, b), max(a, b)], place[s], place[t]
+                    k = 0
+                    for i in range(visits):
+                        first, other = cross[others[i]], places[i]
+                        target[k] += twice * first[other]
+                        k += 1
+                        for j in range(i + 1, visits):
+                            target[k] += twice * (first[places[j]] + cross[others[j], other])
+                            k += 1
+            block += 1
+
+
+@inner
+def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
+    """exact.halves: root S_k root', so that their inner products are tr(phi S_k phi S_l). Vectors run over k."""
+    p = fit.beta.shape[0]
+    derivative_entries(effect, place, exact)
+    x = 0
+    for a in range(p):
+        for b in range(a + 1):
+            combine(fit.root[a], exact.stack, b, a + 1, exact.lines[b])
+        for b in range(a + 1):
+            target = exact.halves[x]
+            for k in range(target.shape[0]):
+                target[k] = 0.0
+            for c in range(b + 1):
+                factor, row = fit.root[b, c] * (1.0 if a == b else 1.4142135623730951), exact.lines[c]
+                for k in range(target.shape[0]):
+                    target[k] += factor * row[k]
+            x += 1
+
+
+@inner
+def combine(factors, stack, column, size, out):  # type: ignore[no-untyped-def]
+    """out = sum over c < size of factors[c] times entry (c, column) of the symmetric `stack`."""
+    for k in range(out.shape[0]):
+        out[k] = 0.0
+    c = 0
+    while c + 2 <= size:
+        f0, f1 = factors[c], factors[c + 1]
+        r0, r1 = stack[min(c, column), max(c, column)], stack[min(c + 1, column), max(c + 1, column)]
+        for k in range(out.shape[0]):
+            out[k] += f0 * r0[k] + f1 * r1[k]
+        c += 2
+    if c < size:
+        f0, r0 = factors[c], stack[min(c, column), max(c, column)]
+        for k in range(out.shape[0]):
+            out[k] += f0 * r0[k]
 
 
 @inner
@@ -202,13 +240,7 @@ def invert_information(structure, observed, invert, information, fit, search, ex
     reduce_information(structure, information, search.theta, visits, exact.spare, search.jacobian, search.reduced)
     if observed and structure == AR1:
         pack_score(fit.gradient, search.score)
-        for a in range(m):
-            for b in range(a, m):
-                k = 0
-                for i in range(visits):
-                    for j in range(i, visits):
-                        search.reduced[a, b] -= search.score[k] * second_derivative(search.theta, a, b, j - i)
-                        k += 1
+        subtract_second(visits, search)
     if np.isnan(factorise(search.reduced, m, 1e-10)):
         return False
     if not invert:

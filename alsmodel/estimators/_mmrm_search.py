@@ -13,15 +13,15 @@ from alsmodel.estimators._mmrm_likelihood import (
     quick_information,
     residual_squares,
 )
-from alsmodel.estimators._mmrm_structure import UNSTRUCTURED, collapse, expand, jacobian, parameters
+from alsmodel.estimators._mmrm_structure import AR1, UNSTRUCTURED, collapse, expand, jacobian, parameters, second_derivative
 from alsmodel.estimators._mmrm_sums import Floats
 
 OK, NOT_CONVERGED, NOT_ESTIMABLE, NO_SCORES, TOO_FEW = 0, 1, 2, 3, 4
 MAX_EVALUATIONS = 200
-# Of the decrement s' I^-1 s before the last step: squared distance to the maximum, in standard errors. A scoring step divides
-# it by some 100; a curved step squares it or divides it by some 10^5, whichever leaves more.
+# Of the decrement s' I^-1 s: squared distance to the maximum, in standard errors. A scoring step is the last below the first
+# number; a curved step when the decrement after it, should it shrink once more as it did, is below the second.
 TOLERANCE = 1e-9
-CURVED_TOLERANCE = 2e-5
+CURVED_TOLERANCE = 1e-8
 NEAR = 5.0  # decrement from which the curved information gives better steps
 SMALLEST_STEP = 1e-4
 
@@ -125,10 +125,25 @@ def reduce_information(structure, information, theta, visits, spare, jac, out): 
 
 
 @inner
-def solve_step(structure, visits, search, spare):  # type: ignore[no-untyped-def]
+def subtract_second(visits, search):  # type: ignore[no-untyped-def]
+    """Take the score times the second derivatives of the AR(1) covariance from the upper triangle of `search.reduced`."""
+    m = search.theta.shape[0]
+    for a in range(m):
+        for b in range(a, m):
+            k = 0
+            for i in range(visits):
+                for j in range(i, visits):
+                    search.reduced[a, b] -= search.score[k] * second_derivative(search.theta, a, b, j - i)
+                    k += 1
+
+
+@inner
+def solve_step(structure, curved, visits, search, spare):  # type: ignore[no-untyped-def]
     """Step for `search.information`; returns the decrement, NaN when the information is not positive definite."""
     m = search.theta.shape[0]
     reduce_information(structure, search.information, search.theta, visits, spare, search.jacobian, search.reduced)
+    if curved and structure == AR1:
+        subtract_second(visits, search)
     for a in range(m):
         search.slope[a] = search.score[a]
         if structure != UNSTRUCTURED:
@@ -156,11 +171,11 @@ def direction(structure, patterns, used, close, sums, fit, place, work, search, 
     pack_score(fit.gradient, search.score)
     if close:
         curved_information(patterns, used, place, sums, fit, work, exact.other, search.information)
-        decrement = solve_step(structure, visits, search, exact.spare)
+        decrement = solve_step(structure, True, visits, search, exact.spare)
         if decrement < NEAR:
             return decrement, True
     quick_information(patterns, used, sums, fit, place, work, search.information)
-    return solve_step(structure, visits, search, exact.spare), False
+    return solve_step(structure, False, visits, search, exact.spare), False
 
 
 @inner
@@ -198,7 +213,7 @@ def maximise(structure, patterns, used, effect, sums, fit, place, work, search, 
         return np.nan, 0, NOT_ESTIMABLE
     for a in range(search.theta.shape[0]):
         search.ahead[a] = search.theta[a]
-    value, size, last, em, close = -np.inf, 1.0, False, False, False
+    value, size, before, last, em, close = -np.inf, 1.0, np.inf, False, False, False
     for evaluations in range(1, MAX_EVALUATIONS + 1):
         new = evaluate(search.trial, patterns, effect, sums, fit, work)
         if np.isnan(new) and value == -np.inf:
@@ -214,12 +229,14 @@ def maximise(structure, patterns, used, effect, sums, fit, place, work, search, 
             decrement, curved = direction(structure, patterns, used, close, sums, fit, place, work, search, exact)
             if np.isnan(decrement):
                 return np.nan, evaluations, NOT_ESTIMABLE
-            last = decrement < (CURVED_TOLERANCE if curved else TOLERANCE)
+            shrinks = min(decrement / before, 1.0) if curved and size == 1.0 else 1.0
+            last = decrement < TOLERANCE or (curved and shrinks * decrement < CURVED_TOLERANCE)
+            before = decrement
             em = structure == UNSTRUCTURED and evaluations <= em_first and not last
             size = 0.0 if em else try_step(structure, search, 1.0, work.a)
             last = last and size == 1.0
             # A scoring step comes first: far from the maximum the curved information misleads.
-            close = structure == UNSTRUCTURED and size == 1.0
+            close = not em and size == 1.0
         elif em:
             # An EM step goes downhill by rounding only, at a Sigma that is all but singular.
             return value, evaluations, NOT_CONVERGED
