@@ -26,18 +26,27 @@ def factorise(matrix, size, room):  # type: ignore[no-untyped-def]
     for k in range(1, size):
         matrix[k, k - 1] = room * matrix[k, k]
     for k in range(size):
-        pivot = matrix[k, k]
+        target = matrix[k]
+        i = 0
+        while i + 4 <= k:
+            r0, r1, r2, r3 = matrix[i], matrix[i + 1], matrix[i + 2], matrix[i + 3]
+            f0, f1, f2, f3 = r0[k], r1[k], r2[k], r3[k]
+            for j in range(k, size):
+                target[j] -= f0 * r0[j] + f1 * r1[j] + f2 * r2[j] + f3 * r3[j]
+            i += 4
+        while i < k:
+            r0 = matrix[i]
+            f0 = r0[k]
+            for j in range(k, size):
+                target[j] -= f0 * r0[j]
+            i += 1
+        pivot = target[k]
         if not pivot > (matrix[k, k - 1] if k > 0 else 0.0) or not np.isfinite(pivot):
             return np.nan
         log_det += np.log(pivot)
         scale = 1.0 / np.sqrt(pivot)
         for j in range(k, size):
-            matrix[k, j] *= scale
-        row = matrix[k]
-        for i in range(k + 1, size):
-            factor, target = row[i], matrix[i]
-            for j in range(i, size):
-                target[j] -= factor * row[j]
+            target[j] *= scale
     return log_det
 
 
@@ -105,7 +114,8 @@ def product(left, right, rows, inner, columns, out):  # type: ignore[no-untyped-
 def cross_sum(left, right, weight, rows, width, columns, symmetric, out):  # type: ignore[no-untyped-def]
     """out (width, columns) = sum over g of weight[g] left[g]' right[g]; only j >= i when `symmetric`.
 
-    Four rows at a time, so that each element of `out` is loaded and stored once for four products.
+    Four rows at a time, so that each element of `out` is loaded and stored once for four products. `symmetric` leaves
+    numbers without meaning just below the diagonal.
     """
     for i in range(width):
         for j in range(columns):
@@ -114,7 +124,18 @@ def cross_sum(left, right, weight, rows, width, columns, symmetric, out):  # typ
     while g + 4 <= rows:
         r0, r1, r2, r3 = right[g], right[g + 1], right[g + 2], right[g + 3]
         w0, w1, w2, w3 = weight[g], weight[g + 1], weight[g + 2], weight[g + 3]
-        for i in range(width):
+        i = 0
+        # Two rows of `out` at once: half the loads of `right`.
+        while i + 2 <= width:
+            f0, f1, f2, f3 = w0 * left[g, i], w1 * left[g + 1, i], w2 * left[g + 2, i], w3 * left[g + 3, i]
+            h0, h1, h2, h3 = w0 * left[g, i + 1], w1 * left[g + 1, i + 1], w2 * left[g + 2, i + 1], w3 * left[g + 3, i + 1]
+            target, below = out[i], out[i + 1]
+            for j in range(i if symmetric else 0, columns):
+                a, b, c, d = r0[j], r1[j], r2[j], r3[j]
+                target[j] += f0 * a + f1 * b + f2 * c + f3 * d
+                below[j] += h0 * a + h1 * b + h2 * c + h3 * d
+            i += 2
+        if i < width:
             f0, f1, f2, f3 = w0 * left[g, i], w1 * left[g + 1, i], w2 * left[g + 2, i], w3 * left[g + 3, i]
             target = out[i]
             for j in range(i if symmetric else 0, columns):

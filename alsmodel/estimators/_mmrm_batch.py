@@ -8,7 +8,7 @@ from alsmodel.estimators._mmrm_df import Exact, contrast_numbers, exact_informat
 from alsmodel.estimators._mmrm_likelihood import Fit, Work
 from alsmodel.estimators._mmrm_search import NO_SCORES, NOT_CONVERGED, NOT_ESTIMABLE, OK, TOO_FEW, Search, maximise
 from alsmodel.estimators._mmrm_structure import UNSTRUCTURED, parameters
-from alsmodel.estimators._mmrm_sums import Integers, Sums, standardise, summarise
+from alsmodel.estimators._mmrm_sums import Integers, Sums, centre_once, standardise, summarise
 
 
 def workspace(people: int, effect: Integers, arms: int, terms: int, structure: int) -> tuple[Sums, Fit, Work, Search, Exact, Integers]:
@@ -43,8 +43,10 @@ def workspace(people: int, effect: Integers, arms: int, terms: int, structure: i
     )  # fmt: skip
     exact = Exact(
         other=z((people, packed)), tilted=tilted, tilted_rows=tilted.reshape(people, q, visits), by_cc=z((pairs, packed, packed)),
-        halves=z((packed, terms * (terms + 1) // 2)), vectors=z((packed, q * visits)), rooted=z((packed, terms)),
-        square=z((terms, terms)), half=z((terms, terms)), inverse=z((packed, packed)), small=z((m, m)),
+        halves=z((terms * (terms + 1) // 2, packed)), vectors=z((packed, q * visits)), rooted=z((terms, packed)),
+        stack=z((terms, terms, packed)), lines=z((terms, packed)), form=z((terms, packed)), sums=z((packed, packed)),
+        weight=np.ones(terms * (terms + 1) // 2),
+        inverse=z((packed, packed)), small=z((m, m)),
         small_inverse=z((m, m)), spare=z((m, packed)),
         curve=z(square), gradient=z(packed), reduced=z(m), slope=z(m), toward=z(terms), reach=z((q, visits)),
     )  # fmt: skip
@@ -92,12 +94,14 @@ def fit_batch(y, arm, extra, effect, place, contrasts, structure, observed, adju
     for r in range(y.shape[0]):
         groups, others = arm[r if arm.shape[0] > 1 else 0], extra[r if extra.shape[0] > 1 else 0]
         used, observations = standardise(y[r], groups, others, arms, sums)
+        if effect.shape[0] > 1 and effect[0, 0] == effect[1, 0]:
+            centre_once(effect.shape[0], observations, sums)
         patterns = summarise(y[r], sums)
         counts[r, 0], counts[r, 1], counts[r, 2], counts[r, 3] = OK, 0, used, observations
         counts[r, 0] = screen(structure, used, observations, effect, p, sums)
         if counts[r, 0] != OK:
             continue
-        value, evaluations, status = maximise(structure, patterns, used, effect, sums, fit, place, work, search, exact.spare, em_first)
+        value, evaluations, status = maximise(structure, patterns, used, effect, sums, fit, place, work, search, exact, em_first)
         counts[r, 0], counts[r, 1] = status, evaluations
         if status != OK:
             continue

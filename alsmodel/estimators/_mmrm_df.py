@@ -4,9 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alsmodel.estimators._mmrm_algebra import add_trace, cross_sum, factorise, fill, gram, inner, invert_factor, pack, product, solve_factor
-from alsmodel.estimators._mmrm_likelihood import fitted_spread, residual_squares, weighted_rows
-from alsmodel.estimators._mmrm_search import pack_score, reduce_information
+from alsmodel.estimators._mmrm_algebra import (
+    add_trace,
+    copy,
+    cross_sum,
+    factorise,
+    fill,
+    gram,
+    inner,
+    invert_factor,
+    pack,
+    product,
+    solve_factor,
+)
+from alsmodel.estimators._mmrm_likelihood import fitted_spread, residual_squares, sandwich, weighted_rows
+from alsmodel.estimators._mmrm_search import pack_score, reduce_information, subtract_second
 from alsmodel.estimators._mmrm_structure import AR1, UNSTRUCTURED, jacobian, second_derivative
 from alsmodel.estimators._mmrm_sums import Floats
 
@@ -18,11 +30,14 @@ class Exact(NamedTuple):
     tilted: Floats  # (n, q * T) P_g sum of r c'
     tilted_rows: Floats  # (n, q, T) the same memory
     by_cc: Floats  # (q (q + 1) / 2, K, K) sum over patterns of (c c')_uv vech(P) vech(P)'
-    halves: Floats  # (K, p (p + 1) / 2) root S_k root', an off-diagonal entry times sqrt 2
+    halves: Floats  # (p (p + 1) / 2, K) root S_k root' in columns, an off-diagonal entry times sqrt 2
     vectors: Floats  # (K, q * T)
-    rooted: Floats  # (K, p) root c_k
-    square: Floats  # (p, p)
-    half: Floats  # (p, p)
+    rooted: Floats  # (p, K) root c_k in columns
+    stack: Floats  # (p, p, K) S_k, upper triangle
+    lines: Floats  # (p, K)
+    form: Floats  # (p, K) c_k in columns
+    sums: Floats  # (K, K) inner products of columns
+    weight: Floats  # (p (p + 1) / 2,) ones
     inverse: Floats  # (K, K) of packed Sigma
     small: Floats  # (m, m)
     small_inverse: Floats  # (m, m)
@@ -33,13 +48,6 @@ class Exact(NamedTuple):
     slope: Floats  # (m,)
     toward: Floats  # (p,) phi contrast
     reach: Floats  # (q, T) phi contrast at its places
-
-
-@inner
-def sandwich(precision, visits, inner, first, out):  # type: ignore[no-untyped-def]
-    """out = P inner P for one pattern."""
-    product(precision, inner, visits, visits, visits, first)
-    product(first, precision, visits, visits, visits, out)
 
 
 @inner
@@ -73,9 +81,21 @@ def per_pattern(patterns, observed, sums, fit, work, exact):  # type: ignore[no-
 
 @inner
 def sum_by_covariates(patterns, sums, fit, work, exact):  # type: ignore[no-untyped-def]
-    """exact.by_cc, both triangles."""
-    blocks, packed = sums.cc.shape[1], fit.packed.shape[1]
+    """exact.by_cc, both triangles. The square of an arm's indicator is itself, and two arms have no product."""
+    blocks, packed, arms = sums.cc.shape[1], fit.packed.shape[1], sums.arms.shape[1]
+    q = sums.design.shape[1]
+    u, v = 0, -1
     for k in range(blocks):
+        v += 1
+        if v == q:
+            u += 1
+            v = u
+        if u > 0 and v < arms:
+            if u == v:
+                copy(exact.by_cc[u], exact.by_cc[k])
+            else:
+                fill(exact.by_cc[k], 0.0)
+            continue
         for g in range(patterns):
             work.weight[g] = sums.cc[g, k]
         out = exact.by_cc[k]
@@ -86,54 +106,76 @@ def sum_by_covariates(patterns, sums, fit, work, exact):  # type: ignore[no-unty
 
 
 @inner
-def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
-    """exact.halves: root S_k root' with S_k = X'V^-1 E_k V^-1 X, so that their inner products are tr(phi S_k phi S_l)."""
+def derivative_entries(effect, place, exact):  # type: ignore[no-untyped-def]
+    """exact.stack[a, b] = entry (a, b), a <= b, of S_k = X'V^-1 E_k V^-1 X for all k."""
     visits, q = effect.shape
+    p = exact.stack.shape[0]
+    for a in range(p):
+        for b in range(a, p):
+            target = exact.stack[a, b]
+            for k in range(target.shape[0]):
+                target[k] = 0.0
+    block = 0
+    for u in range(q):
+        for v in range(u, q):
+            cross = exact.by_cc[block]
+            for t in range(visits):
+                for s in range(visits):
+                    a, b = effect[t, u], effect[s, v]
+                    if a < 0 or b < 0:
+                        continue
+                    # (t, s) stands for (s, t) too: of a coefficient with itself by u == v, of two covariates by symmetry.
+                    if u == v and b < a:
+                        continue
+                    twice = 2.0 if u != v and a == b else 1.0
+                    target, places, others = exact.stack[min(a, b), max(a, b)], place[s], place[t]
+                    k = 0
+                    for i in range(visits):
+                        first, other = cross[others[i]], places[i]
+                        target[k] += twice * first[other]
+                        k += 1
+                        for j in range(i + 1, visits):
+                            target[k] += twice * (first[places[j]] + cross[others[j], other])
+                            k += 1
+            block += 1
+
+
+@inner
+def derivative_forms(effect, place, fit, exact):  # type: ignore[no-untyped-def]
+    """exact.halves: root S_k root', so that their inner products are tr(phi S_k phi S_l). Vectors run over k."""
     p = fit.beta.shape[0]
-    number = 0
-    for i in range(visits):
-        for j in range(i, visits):
-            for a in range(p):
-                for b in range(p):
-                    exact.square[a, b] = 0.0
-            scale = 0.5 if i == j else 1.0
-            k = 0
-            for u in range(q):
-                for v in range(u, q):
-                    block = exact.by_cc[k]
-                    for t in range(visits):
-                        a = effect[t, u]
-                        if a < 0:
-                            continue
-                        first, second = block[place[t, i]], block[place[t, j]]
-                        for s in range(visits):
-                            b = effect[s, v]
-                            if b >= 0:
-                                value = scale * (first[place[j, s]] + second[place[i, s]])
-                                exact.square[a, b] += value
-                                if u != v:
-                                    exact.square[b, a] += value
-                    k += 1
-            # The root is lower triangular: root S, then the lower triangle of (root S) root'.
-            for a in range(p):
-                target = exact.half[a]
-                for b in range(p):
-                    target[b] = 0.0
-                for c in range(a + 1):
-                    factor, row = fit.root[a, c], exact.square[c]
-                    for b in range(p):
-                        target[b] += factor * row[b]
-            out = exact.halves[number]
-            x = 0
-            for a in range(p):
-                left = exact.half[a]
-                for b in range(a + 1):
-                    total, right = 0.0, fit.root[b]
-                    for c in range(b + 1):
-                        total += left[c] * right[c]
-                    out[x] = total if a == b else 1.4142135623730951 * total
-                    x += 1
-            number += 1
+    derivative_entries(effect, place, exact)
+    x = 0
+    for a in range(p):
+        for b in range(a + 1):
+            combine(fit.root[a], exact.stack, b, a + 1, exact.lines[b])
+        for b in range(a + 1):
+            target = exact.halves[x]
+            for k in range(target.shape[0]):
+                target[k] = 0.0
+            for c in range(b + 1):
+                factor, row = fit.root[b, c] * (1.0 if a == b else 1.4142135623730951), exact.lines[c]
+                for k in range(target.shape[0]):
+                    target[k] += factor * row[k]
+            x += 1
+
+
+@inner
+def combine(factors, stack, column, size, out):  # type: ignore[no-untyped-def]
+    """out = sum over c < size of factors[c] times entry (c, column) of the symmetric `stack`."""
+    for k in range(out.shape[0]):
+        out[k] = 0.0
+    c = 0
+    while c + 2 <= size:
+        f0, f1 = factors[c], factors[c + 1]
+        r0, r1 = stack[min(c, column), max(c, column)], stack[min(c + 1, column), max(c + 1, column)]
+        for k in range(out.shape[0]):
+            out[k] += f0 * r0[k] + f1 * r1[k]
+        c += 2
+    if c < size:
+        f0, r0 = factors[c], stack[min(c, column), max(c, column)]
+        for k in range(out.shape[0]):
+            out[k] += f0 * r0[k]
 
 
 @inner
@@ -144,54 +186,29 @@ def root_vectors(patterns, tilted, effect, place, sums, fit, work, exact):  # ty
     for g in range(patterns):
         work.weight[g] = 1.0
     cross_sum(fit.packed, tilted, work.weight, patterns, packed, q * visits, False, exact.vectors)
+    fill(exact.form, 0.0)
     number = 0
     for i in range(visits):
         for j in range(i, visits):
             scale = 0.5 if i == j else 1.0
-            for a in range(p):
-                work.vector[a] = 0.0
             for t in range(visits):
                 first, second = exact.vectors[place[t, i]], exact.vectors[place[t, j]]
                 for u in range(q):
                     if effect[t, u] >= 0:
-                        work.vector[effect[t, u]] += scale * (first[u * visits + j] + second[u * visits + i])
-            out = exact.rooted[number]
-            for a in range(p):
-                total, row = 0.0, fit.root[a]
-                for b in range(a + 1):
-                    total += row[b] * work.vector[b]
-                out[a] = total
+                        exact.form[effect[t, u], number] += scale * (first[u * visits + j] + second[u * visits + i])
             number += 1
+    product(fit.root, exact.form, p, p, packed, exact.rooted)
 
 
 @inner
-def add_inner_products(rows, width, sign, out):  # type: ignore[no-untyped-def]
-    """Upper triangle of `out` += sign * rows rows'."""
-    size = rows.shape[0]
+def add_inner_products(columns, rows, sign, exact, out):  # type: ignore[no-untyped-def]
+    """Upper triangle of `out` += sign * columns' columns."""
+    size = columns.shape[1]
+    cross_sum(columns, columns, exact.weight, rows, size, size, True, exact.sums)
     for k in range(size):
-        left = rows[k]
-        j = k
-        # Four at a time: four sums that do not wait for each other.
-        while j + 4 <= size:
-            r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-            s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-            for x in range(width):
-                value = left[x]
-                s0 += value * r0[x]
-                s1 += value * r1[x]
-                s2 += value * r2[x]
-                s3 += value * r3[x]
-            out[k, j] += sign * s0
-            out[k, j + 1] += sign * s1
-            out[k, j + 2] += sign * s2
-            out[k, j + 3] += sign * s3
-            j += 4
-        while j < size:
-            total, row = 0.0, rows[j]
-            for x in range(width):
-                total += left[x] * row[x]
-            out[k, j] += sign * total
-            j += 1
+        target, row = out[k], exact.sums[k]
+        for j in range(k, size):
+            target[j] += sign * row[j]
 
 
 @inner
@@ -207,10 +224,10 @@ def exact_information(patterns, observed, effect, place, sums, fit, work, exact,
     add_trace(work.cross, False, place, visits, 1.0, out)
     sum_by_covariates(patterns, sums, fit, work, exact)
     derivative_forms(effect, place, fit, exact)
-    add_inner_products(exact.halves, p * (p + 1) // 2, -0.5 if observed else 0.5, out)
+    add_inner_products(exact.halves, p * (p + 1) // 2, -0.5 if observed else 0.5, exact, out)
     if observed:
         root_vectors(patterns, exact.tilted, effect, place, sums, fit, work, exact)
-        add_inner_products(exact.rooted, p, -1.0, out)
+        add_inner_products(exact.rooted, p, -1.0, exact, out)
 
 
 @inner
@@ -223,13 +240,7 @@ def invert_information(structure, observed, invert, information, fit, search, ex
     reduce_information(structure, information, search.theta, visits, exact.spare, search.jacobian, search.reduced)
     if observed and structure == AR1:
         pack_score(fit.gradient, search.score)
-        for a in range(m):
-            for b in range(a, m):
-                k = 0
-                for i in range(visits):
-                    for j in range(i, visits):
-                        search.reduced[a, b] -= search.score[k] * second_derivative(search.theta, a, b, j - i)
-                        k += 1
+        subtract_second(visits, search)
     if np.isnan(factorise(search.reduced, m, 1e-10)):
         return False
     if not invert:
@@ -333,7 +344,7 @@ def kenward_roger_shift(structure, patterns, total, effect, place, sums, fit, wo
     forms = exact.by_cc[0]
     fill(forms, 0.0)
     add_trace(work.cross, False, place, visits, 1.0, forms)
-    add_inner_products(exact.rooted, p, -1.0, forms)
+    add_inner_products(exact.rooted, p, -1.0, exact, forms)
     shift = 0.0
     for k in range(packed):
         shift += exact.inverse[k, k] * forms[k, k]

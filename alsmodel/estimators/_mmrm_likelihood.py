@@ -297,3 +297,35 @@ def quick_information(patterns, used, sums, fit, place, work, out):  # type: ign
         for j in range(k, packed):
             out[k, j] = 0.0
     add_trace(work.cross, True, place, visits, 1.0, out)
+
+
+@inner
+def sandwich(precision, visits, inner, first, out):  # type: ignore[no-untyped-def]
+    """out = P inner P for one pattern."""
+    product(precision, inner, visits, visits, visits, first)
+    product(first, precision, visits, visits, visits, out)
+
+
+@inner
+def curved_information(patterns, used, place, sums, fit, work, other, out):  # type: ignore[no-untyped-def]
+    """Observed information but for what an uneven loss of visits adds to the terms in phi: near the maximum, better steps.
+
+    Sum of tr E_k P_g E_l {P_g (R_g + A_g) P_g - (1 + q / n) n_g P_g / 2}; exact for complete data. May be indefinite.
+    """
+    visits = fit.whole.shape[0]
+    packed = visits * (visits + 1) // 2
+    share = 0.5 * (1.0 + min(sums.design.shape[1] / used, 0.5))
+    for g in range(patterns):
+        work.weight[g] = 1.0
+        fitted_spread(g, sums, fit, work.flat)
+        residual_squares(g, sums, fit, work, work.flat)
+        sandwich(fit.square[g], visits, work.square, work.a, work.b)
+        target, count, row = other[g], share * sums.count[g], fit.packed[g]
+        pack(work.b, visits, target)
+        for k in range(packed):
+            target[k] -= count * row[k]
+    cross_sum(fit.packed, other, work.weight, patterns, packed, packed, False, work.cross)
+    for k in range(packed):
+        for j in range(k, packed):
+            out[k, j] = 0.0
+    add_trace(work.cross, False, place, visits, 1.0, out)

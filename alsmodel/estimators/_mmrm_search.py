@@ -5,13 +5,24 @@ from typing import NamedTuple
 import numpy as np
 
 from alsmodel.estimators._mmrm_algebra import copy, factorise, fill, inner, product, solve_factor
-from alsmodel.estimators._mmrm_likelihood import evaluate, find_coefficients, place_coefficients, quick_information, residual_squares
-from alsmodel.estimators._mmrm_structure import UNSTRUCTURED, collapse, expand, jacobian, parameters
+from alsmodel.estimators._mmrm_likelihood import (
+    curved_information,
+    evaluate,
+    find_coefficients,
+    place_coefficients,
+    quick_information,
+    residual_squares,
+)
+from alsmodel.estimators._mmrm_structure import AR1, UNSTRUCTURED, collapse, expand, jacobian, parameters, second_derivative
 from alsmodel.estimators._mmrm_sums import Floats
 
 OK, NOT_CONVERGED, NOT_ESTIMABLE, NO_SCORES, TOO_FEW = 0, 1, 2, 3, 4
 MAX_EVALUATIONS = 200
-TOLERANCE = 1e-9  # of the decrement s' I^-1 s before the last step: squared distance to the maximum, in standard errors
+# Of the decrement s' I^-1 s: squared distance to the maximum, in standard errors. A scoring step is the last below the first
+# number; a curved step when the decrement after it, should it shrink once more as it did, is below the second.
+TOLERANCE = 1e-9
+CURVED_TOLERANCE = 1e-8
+NEAR = 5.0  # decrement from which the curved information gives better steps
 SMALLEST_STEP = 1e-4
 
 
@@ -114,12 +125,25 @@ def reduce_information(structure, information, theta, visits, spare, jac, out): 
 
 
 @inner
-def scoring_direction(structure, patterns, used, sums, fit, place, work, search, spare):  # type: ignore[no-untyped-def]
-    """Solve for the step; returns the decrement, NaN when the information is singular."""
-    visits, m = search.sigma.shape[0], search.theta.shape[0]
-    pack_score(fit.gradient, search.score)
-    quick_information(patterns, used, sums, fit, place, work, search.information)
+def subtract_second(visits, search):  # type: ignore[no-untyped-def]
+    """Take the score times the second derivatives of the AR(1) covariance from the upper triangle of `search.reduced`."""
+    m = search.theta.shape[0]
+    for a in range(m):
+        for b in range(a, m):
+            k = 0
+            for i in range(visits):
+                for j in range(i, visits):
+                    search.reduced[a, b] -= search.score[k] * second_derivative(search.theta, a, b, j - i)
+                    k += 1
+
+
+@inner
+def solve_step(structure, curved, visits, search, spare):  # type: ignore[no-untyped-def]
+    """Step for `search.information`; returns the decrement, NaN when the information is not positive definite."""
+    m = search.theta.shape[0]
     reduce_information(structure, search.information, search.theta, visits, spare, search.jacobian, search.reduced)
+    if curved and structure == AR1:
+        subtract_second(visits, search)
     for a in range(m):
         search.slope[a] = search.score[a]
         if structure != UNSTRUCTURED:
@@ -135,6 +159,23 @@ def scoring_direction(structure, patterns, used, sums, fit, place, work, search,
     for a in range(m):
         decrement += search.step[a] * search.slope[a]
     return decrement
+
+
+@inner
+def direction(structure, patterns, used, close, sums, fit, place, work, search, exact):  # type: ignore[no-untyped-def]
+    """Next step; returns its decrement (NaN when the information is singular) and whether it is a curved one.
+
+    `close`: try the curved information first.
+    """
+    visits = search.sigma.shape[0]
+    pack_score(fit.gradient, search.score)
+    if close:
+        curved_information(patterns, used, place, sums, fit, work, exact.other, search.information)
+        decrement = solve_step(structure, True, visits, search, exact.spare)
+        if decrement < NEAR:
+            return decrement, True
+    quick_information(patterns, used, sums, fit, place, work, search.information)
+    return solve_step(structure, False, visits, search, exact.spare), False
 
 
 @inner
@@ -162,7 +203,7 @@ def try_step(structure, search, size, scratch):  # type: ignore[no-untyped-def]
 
 
 @inner
-def maximise(structure, patterns, used, effect, sums, fit, place, work, search, spare, em_first):  # type: ignore[no-untyped-def]
+def maximise(structure, patterns, used, effect, sums, fit, place, work, search, exact, em_first):  # type: ignore[no-untyped-def]
     """Find the maximum, `fit` evaluated there; returns (log likelihood, evaluations, status).
 
     The first `em_first` steps are EM-REML steps (unstructured only).
@@ -172,7 +213,7 @@ def maximise(structure, patterns, used, effect, sums, fit, place, work, search, 
         return np.nan, 0, NOT_ESTIMABLE
     for a in range(search.theta.shape[0]):
         search.ahead[a] = search.theta[a]
-    value, size, last, em = -np.inf, 1.0, False, False
+    value, size, before, last, em, close = -np.inf, 1.0, np.inf, False, False, False
     for evaluations in range(1, MAX_EVALUATIONS + 1):
         new = evaluate(search.trial, patterns, effect, sums, fit, work)
         if np.isnan(new) and value == -np.inf:
@@ -185,13 +226,17 @@ def maximise(structure, patterns, used, effect, sums, fit, place, work, search, 
             copy(fit.gradient, search.gradient)
             if last:
                 return value, evaluations, OK
-            decrement = scoring_direction(structure, patterns, used, sums, fit, place, work, search, spare)
+            decrement, curved = direction(structure, patterns, used, close, sums, fit, place, work, search, exact)
             if np.isnan(decrement):
                 return np.nan, evaluations, NOT_ESTIMABLE
-            last = decrement < TOLERANCE
+            shrinks = min(decrement / before, 1.0) if curved and size == 1.0 else 1.0
+            last = decrement < TOLERANCE or (curved and shrinks * decrement < CURVED_TOLERANCE)
+            before = decrement
             em = structure == UNSTRUCTURED and evaluations <= em_first and not last
             size = 0.0 if em else try_step(structure, search, 1.0, work.a)
             last = last and size == 1.0
+            # A scoring step comes first: far from the maximum the curved information misleads.
+            close = not em and size == 1.0
         elif em:
             # An EM step goes downhill by rounding only, at a Sigma that is all but singular.
             return value, evaluations, NOT_CONVERGED

@@ -94,6 +94,17 @@ def standardise(y, arm, extra, arms, sums):  # type: ignore[no-untyped-def]
 
 
 @inner
+def centre_once(visits, observations, sums):  # type: ignore[no-untyped-def]
+    """One centre for all visits: with a mean that the visits share, a centre by visit would be another model."""
+    total = 0.0
+    for t in range(visits):
+        for a in range(sums.arms.shape[1]):
+            total += sums.centre[t] * sums.arms[t, a]
+    for t in range(visits):
+        sums.centre[t] = total / max(observations, 1)
+
+
+@inner
 def summarise(y, sums):  # type: ignore[no-untyped-def]
     """Group the participants of the standardised design by the visits that they miss; returns the number of patterns."""
     people, visits = y.shape
