@@ -52,7 +52,7 @@ def prior_sensitivity(fit: "Fit", draws: int = 1000) -> pl.DataFrame:
             "log_likelihood": {"participants": log_likelihood},
         }
     )
-    table = arviz_stats.psense_summary(tree, threshold=SENSITIVE, round_to=6)  # type: ignore[attr-defined,no-untyped-call]
+    table = arviz_stats.psense_summary(tree, threshold=SENSITIVE, round_to=12)  # type: ignore[attr-defined,no-untyped-call]
     return pl.DataFrame(
         {
             "parameter": [str(name) for name in table.index],

@@ -180,7 +180,7 @@ class Scales:
 
 def data_scales(data: JointData) -> Scales:
     """Read the units off the data, rounded to two significant digits so that a prior prints as it is used."""
-    follow_up = float((data.event_time - data.entry_time).sum())
+    follow_up = float((data.event_time - data.entry_time).sum()) or 1.0  # scores alone: nothing is said about a hazard
     return Scales(
         centre=_two_digits(float(data.outcome.mean())),
         spread=_two_digits(float(data.outcome.std(ddof=1))),

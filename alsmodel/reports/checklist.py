@@ -16,7 +16,7 @@ ITEMS: Final = (
     ("Software, versions, sampler, seeds", "BARG 2A", "reproduce", "reproducibility"),
     ("ESS for every parameter, and R-hat where chains were run", "BARG 2B–C", "computation", "summary"),
     (
-        "Checks of the sampler: divergences, energy and traces, or k-hat and ESS of the weights",
+        "Divergences, energy and traces, or k-hat and ESS of weights",
         "Bayesian workflow",
         "computation",
         "checks",

@@ -28,9 +28,7 @@ def fit_of(name: str, spread: float = 0.0, draws: int = 40, **values: float) -> 
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["piecewise, value and slope", "weibull", "clock, own clock free", "m-spline, pooled strata", "piecewise, strata", "hierarchy"]
-)
+@pytest.mark.parametrize("name", ["piecewise, value and slope", "weibull", "clock, own clock free", "m-spline, pooled strata", "hierarchy"])
 def test_scores_alone_are_a_multivariate_normal(name: str) -> None:
     from scipy import stats
 
