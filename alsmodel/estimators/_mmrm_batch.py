@@ -14,7 +14,7 @@ from alsmodel.estimators._mmrm_sums import Integers, Sums, centre_once, standard
 def workspace(people: int, effect: Integers, arms: int, terms: int, structure: int) -> tuple[Sums, Fit, Work, Search, Exact, Integers]:
     """All arrays that a fit needs, allocated once for a batch, and the table of places of packed entries."""
     visits, q = effect.shape
-    packed, pairs, m = visits * (visits + 1) // 2, q * (q + 1) // 2, parameters.py_func(structure, visits)
+    packed, pairs, m = visits * (visits + 1) // 2, q * (q + 1) // 2, parameters.py_func(structure, visits)  # type: ignore[no-untyped-call]
     slots = 4
     while slots < 2 * people:
         slots *= 2
