@@ -20,7 +20,7 @@ Integers = npt.NDArray[Any]
 class Sums(NamedTuple):
     """Sums per visit pattern (first axis, as many as there are participants)."""
 
-    count: Floats  # type: ignore[assignment]  # (n,) participants
+    count: Floats  # type: ignore[assignment]  # (n,) participants; no use for tuple.count
     missing: Integers  # (n, T) visits without score, the first n_missing of a row
     n_missing: Integers  # (n,)
     cc: Floats  # (n, q (q + 1) / 2) c c', upper triangle by rows
