@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from alsmodel import inference, reports
+from alsmodel.inference import prior_predictive
 
 fake = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("fake_study.py"))))
 
@@ -25,7 +26,7 @@ def fit(people: int = 120) -> SimpleNamespace:
     )
     return SimpleNamespace(
         data=data,
-        spec=SimpleNamespace(outcome="alsfrs_r_total", event_words="death or tracheostomy"),
+        spec=SimpleNamespace(outcome="alsfrs_r_total", transform="identity", event_words="death or tracheostomy"),
         summary=fake.summary(),
         draws=fake.draws(),
         checks=fake.checks(),
@@ -53,6 +54,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         prior_check=lambda spec, data: pl.DataFrame(),
     )
     monkeypatch.setattr(inference, "predict", predict, raising=False)
+    monkeypatch.setattr(prior_predictive, "prior_predictive", lambda spec, data, draws, people: "7% of the paths leave the scale.")
     return seen
 
 
@@ -61,7 +63,7 @@ def test_posterior_report_takes_everything_from_fit_and_cohort(asked: dict[str, 
     html = reports.posterior(fit(), cohort, title="A fit", by="phenotype", baselines=fake.baselines(), limits=("One limit.",))
     assert asked["by"] == "phenotype"
     assert asked["times"][-1] == pytest.approx(np.quantile(np.linspace(1, 20, 120), 0.9))
-    for text in ("death or tracheostomy", "limb (n = 119)", "One limit.", "Table 1.", "Cox hazard ratio", "abc"):
+    for text in ("death or tracheostomy", "limb (n = 119)", "One limit.", "Table 1.", "Cox hazard ratio", "abc", "7% of the paths"):
         assert text in html
     assert "SECRET-ID-0001" not in html
 
