@@ -133,7 +133,7 @@ def test_a_study_ends_in_a_report_and_the_second_run_reuses_every_step(
     assert second.report is not None
     assert second.report.read_text(encoding="utf-8") == page
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        "cohort", "fit", "baselines", "trial", "report.html", "settings.toml", "provenance.json", "steps.json",
+        "cohort", "fit", "baselines", "replicates", "trial", "report.html", "settings.toml", "provenance.json", "steps.json",
     }  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def test_what_the_cohort_lacks_is_reported_at_the_line_of_the_setting(
     study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]]
 ) -> None:
     sampler(True)
-    study.write_text(study.read_text().replace("[model]\n", '[model]\noutcome = "serBilir"\n'))
+    study.write_text(study.read_text().replace("[model.decline]\n", '[model]\noutcome = "serBilir"\n\n[model.decline]\n', 1))
     with pytest.raises(InvalidInput, match=r"small\.toml:\d+: error: model\.outcome: .*serBilir"):
         run(study, tmp_path / "run")
 
