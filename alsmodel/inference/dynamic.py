@@ -23,9 +23,9 @@ from alsmodel.kernels.posterior import Segments
 from alsmodel.kernels.records import Cuts
 from alsmodel.models.groups import members
 from alsmodel.models.parameters import nested
-from alsmodel.models.program import Program, program
+from alsmodel.models.program import Program, cuts_of_layout, program, segments_of
 from alsmodel.models.spec import JointModel
-from alsmodel.models.structure import layout_of, node_baseline, segment_lengths
+from alsmodel.models.structure import layout_of
 
 Floats = NDArray[np.float64]
 LaterExposure = Literal["continue", "stop"]
@@ -255,9 +255,7 @@ def placed(spec: JointModel, made: Program, data: JointData, least_nodes: int = 
     """Segments and nodes of `data` for the parameters of `made`."""
     finer = replace(spec, survival=replace(spec.survival, nodes=max(spec.survival.nodes, least_nodes)))
     layout = layout_of(finer, data, made.knots)
-    inside, before = segment_lengths(layout)
-    cuts = Cuts(*(getattr(layout, name) for name in Cuts._fields))
-    return Segments(layout.seg_person, layout.exposed, inside, before, *node_baseline(finer, data, made.knots, layout)), cuts
+    return segments_of(finer, data, made.knots, layout), cuts_of_layout(layout)
 
 
 def _values(fit: Fit, made: Program, x: Floats) -> Floats:

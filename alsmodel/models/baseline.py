@@ -43,12 +43,7 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
     if part.kind == "weibull":
         amid = float(np.median(happened)) if happened.size else float(end.max()) / 2
         return np.array([part.at if part.at is not None else float(f"{amid:.2g}")])
-    if isinstance(part.knots, tuple):
-        inner = np.array(part.knots, float)
-    elif happened.size == 0:
-        inner = np.empty(0)
-    else:
-        inner = np.unique(np.quantile(happened, np.arange(1, part.knots + 1) / (part.knots + 1)))
+    inner = inner_knots(part.knots, happened)
     if part.kind == "piecewise":
         return inner
     begin = -data.onset_shift if spec.population == "incident" else data.entry_time
@@ -56,6 +51,15 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
     upper = float(end.max()) if part.upper is None else part.upper
     inner = inner[(inner > lower) & (inner < upper)]
     return np.concatenate([[lower], inner, [upper]])
+
+
+def inner_knots(knots: int | tuple[float, ...], happened: Floats) -> Floats:
+    """The knots given, or as many quantiles of the times at which events happened as their number says."""
+    if isinstance(knots, tuple):
+        return np.array(knots, float)
+    if happened.size == 0:
+        return np.empty(0)
+    return np.unique(np.quantile(happened, np.arange(1, knots + 1) / (knots + 1)))
 
 
 def cuts_of(spec: JointModel, knots: Floats) -> Floats:

@@ -11,14 +11,15 @@ from alsmodel.kernels.correlations import partial_factor, partial_gradient
 from alsmodel.kernels.layout import lay_out
 from alsmodel.kernels.outcome_records import Grid, Population, Risk, Rows, Slopes, Work, plane_grid, room
 from alsmodel.kernels.outcomes import outcomes_loglik
-from alsmodel.kernels.posterior import BETA, HALF_NORMAL, IDENTITY, LOG, LOGODDS, NORMAL, Priors, constrain
+from alsmodel.kernels.posterior import Priors, constrain
+from alsmodel.models.baseline import inner_knots
 from alsmodel.models.domain import DomainModel
 from alsmodel.models.domain_parameters import effect_names, outcome_parameters, outcome_scales, residual_groups
+from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
 from alsmodel.models.parameters import Block
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-_KINDS = {"normal": (NORMAL, IDENTITY), "half-normal": (HALF_NORMAL, LOG), "beta": (BETA, LOGODDS)}
 TOLERANCE = 1e-2
 EVENT_NODES = 3
 
@@ -66,7 +67,7 @@ class Places:
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DomainProgram:
+class DomainProgram(AbstractProgram):
     """A model on data, ready to evaluate.
 
     Attributes
@@ -98,25 +99,6 @@ class DomainProgram:
     weights: Floats
     tolerance: float
     start: Floats
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Printed name of each parameter."""
-        return tuple(label for block in self.blocks for label in block.labels)
-
-    @property
-    def size(self) -> int:
-        """Number of parameters, P."""
-        return self.priors.a.size
-
-    def density(self, x: Floats) -> tuple[float, Floats]:
-        """Log posterior density (up to a constant) and gradient at an unconstrained vector of shape (P,)."""
-        total, gradient, _ = self._evaluate(x)
-        return total, gradient
-
-    def loglik(self, x: Floats) -> Floats:
-        """Log-likelihood of each participant, random effects integrated out; shape (N,)."""
-        return self._evaluate(x)[2]
 
     def population(self, value: Floats) -> Population:
         """Parameters on their own scale as the kernel takes them."""
@@ -194,14 +176,6 @@ class DomainProgram:
             d[p.df] += g.alpha[2] * pop.df
         return d
 
-    def constrained(self, x: Floats) -> Floats:
-        """Parameters on their own scale, from unconstrained vectors of shape (..., P)."""
-        out = x.copy()
-        log, odds = self.priors.transform == LOG, self.priors.transform == LOGODDS
-        out[..., log] = np.exp(x[..., log])
-        out[..., odds] = 1.0 / (1.0 + np.exp(-x[..., odds]))
-        return out
-
 
 def domain_program(
     spec: DomainModel,
@@ -225,18 +199,12 @@ def domain_program(
     more_time_nodes : int
         Added to the nodes of each piece of the hazard, to judge them.
     """
-    knots = _knots(spec, data)
+    knots = inner_knots(spec.survival.knots, data.base.event_time[data.base.event > 0])
     blocks = outcome_parameters(spec, data, knots.size + 1)
-    kinds = [_KINDS[block.kind] for block in blocks for _ in range(block.size)]
     return DomainProgram(
         blocks=blocks,
         knots=knots,
-        priors=Priors(
-            np.array([transform for _, transform in kinds], np.int64),
-            np.array([kind for kind, _ in kinds], np.int64),
-            np.concatenate([block.a for block in blocks]),
-            np.concatenate([block.b for block in blocks]),
-        ),
+        priors=priors_of(blocks),
         places=_places(spec, data, blocks),
         rows=_rows(spec, data),
         risk=_risk(data, knots, spec.survival.nodes + more_time_nodes),
@@ -246,17 +214,6 @@ def domain_program(
         tolerance=tolerance,
         start=_start(spec, data, blocks),
     )
-
-
-def _knots(spec: DomainModel, data: OutcomeData) -> Floats:
-    if not isinstance(spec.survival.knots, int):
-        return np.array(spec.survival.knots)
-    happened = data.base.event_time[data.base.event > 0]
-    if happened.size == 0:
-        return np.empty(0)
-    pieces = spec.survival.knots + 1
-    shares = np.arange(1, pieces) / pieces
-    return np.unique(np.quantile(happened, shares))
 
 
 def _rows(spec: DomainModel, data: OutcomeData) -> Rows:
@@ -309,7 +266,7 @@ def _risk(data: OutcomeData, knots: Floats, nodes: int) -> Risk:
 
 def _places(spec: DomainModel, data: OutcomeData, blocks: tuple[Block, ...]) -> Places:
     where: dict[str, int] = {}
-    for label in (label for block in blocks for label in block.labels):
+    for label in labels_of(blocks):
         where[label] = len(where)
 
     def find(labels: list[str]) -> Ints:

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout, hermite_grid
-from alsmodel.kernels.posterior import BETA, HALF_NORMAL, IDENTITY, LOG, LOGODDS, NORMAL, Priors, Segments, Wiring, log_posterior
+from alsmodel.kernels.posterior import Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.baseline import coefficient_labels, reference, strata
 from alsmodel.models.effects import exposed
+from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
 from alsmodel.models.parameters import Block, Derived, columns_of, derived, parameters
 from alsmodel.models.priors import Scales, data_scales
 from alsmodel.models.spec import JointModel
@@ -26,12 +27,11 @@ from alsmodel.models.structure import (
 )
 
 Floats = NDArray[np.float64]
-_KINDS = {"normal": (NORMAL, IDENTITY), "half-normal": (HALF_NORMAL, LOG), "beta": (BETA, LOGODDS)}
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Program:
+class Program(AbstractProgram):
     """A model on data, ready to evaluate.
 
     Attributes
@@ -64,38 +64,11 @@ class Program:
     early: tuple[Segments, Cuts, Rule]
     start: Floats
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Printed name of each parameter."""
-        return tuple(label for block in self.blocks for label in block.labels)
-
-    @property
-    def size(self) -> int:
-        """Number of parameters, P."""
-        return self.priors.a.size
-
-    def density(self, x: Floats) -> tuple[float, Floats]:
-        """Log posterior density (up to a constant) and gradient at an unconstrained vector of shape (P,)."""
-        total, gradient, _ = self._evaluate(x)
-        return total, gradient
-
-    def loglik(self, x: Floats) -> Floats:
-        """Log-likelihood of each participant, random effects integrated out; shape (N,)."""
-        return self._evaluate(x)[2]
-
     def _evaluate(self, x: Floats) -> tuple[float, Floats, Floats]:
         result: tuple[float, Floats, Floats] = log_posterior(
             x, self.priors, self.wiring, self.segments, self.cuts, self.rule, self.weibull, self.incident, *self.early
         )
         return result
-
-    def constrained(self, x: Floats) -> Floats:
-        """Parameters on their own scale, from unconstrained vectors of shape (..., P)."""
-        out = x.copy()
-        log, odds = self.priors.transform == LOG, self.priors.transform == LOGODDS
-        out[..., log] = np.exp(x[..., log])
-        out[..., odds] = 1.0 / (1.0 + np.exp(-x[..., odds]))
-        return out
 
     def derived_values(self, values: Floats) -> dict[str, Floats]:
         """Derived values by printed name, from parameters on their own scale of shape (..., P)."""
@@ -129,14 +102,14 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
         blocks=blocks,
         derived=derived(spec, data, knots),
         knots=knots,
-        priors=_priors(blocks),
+        priors=priors_of(blocks),
         wiring=_wiring(spec, data, blocks, knots),
-        segments=_segments(spec, data, knots, layout),
-        cuts=_cuts(layout),
+        segments=segments_of(spec, data, knots, layout),
+        cuts=cuts_of_layout(layout),
         rule=_rule(spec.hermite, random),
         weibull=baseline_kind(spec) == WEIBULL_CLOCK,
         incident=incident,
-        early=(_segments(spec, data, knots, early_layout), _cuts(early_layout), _rule(early_hermite, random)),
+        early=(segments_of(spec, data, knots, early_layout), cuts_of_layout(early_layout), _rule(early_hermite, random)),
         start=np.concatenate([_start(block, scales) for block in blocks]),
     )
 
@@ -165,29 +138,21 @@ def _rule(hermite: int, random: int) -> Rule:
     return Rule(x, np.ascontiguousarray(grid.T), logw)
 
 
-def _segments(spec: JointModel, data: JointData, knots: Floats, layout: Layout) -> Segments:
+def segments_of(spec: JointModel, data: JointData, knots: Floats, layout: Layout) -> Segments:
+    """Exposure, lengths and baseline of the segments of `layout`."""
     inside, before = segment_lengths(layout)
     return Segments(layout.seg_person, layout.exposed, inside, before, *node_baseline(spec, data, knots, layout))
 
 
-def _cuts(layout: Layout) -> Cuts:
+def cuts_of_layout(layout: Layout) -> Cuts:
+    """`layout` as the kernels take it."""
     return Cuts(*(getattr(layout, name) for name in Cuts._fields))
-
-
-def _priors(blocks: tuple[Block, ...]) -> Priors:
-    kinds = [_KINDS[block.kind] for block in blocks for _ in range(block.size)]
-    return Priors(
-        np.array([transform for _, transform in kinds], np.int64),
-        np.array([kind for kind, _ in kinds], np.int64),
-        np.concatenate([block.a for block in blocks]),
-        np.concatenate([block.b for block in blocks]),
-    )
 
 
 def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots: Floats) -> Wiring:
     made = derived(spec, data, knots)
     where: dict[str, int] = {}
-    for label in (*(label for block in blocks for label in block.labels), *(one.label for one in made)):
+    for label in (*labels_of(blocks), *(one.label for one in made)):
         where[label] = len(where)
 
     def find(*labels: str) -> NDArray[np.int64]:

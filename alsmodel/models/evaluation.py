@@ -1,0 +1,74 @@
+"""What models on data share whatever they are models of: parameters with their priors, and a density over unconstrained vectors."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alsmodel.kernels.posterior import BETA, HALF_NORMAL, IDENTITY, LOG, LOGODDS, NORMAL, Priors
+from alsmodel.models.parameters import Block
+
+Floats = NDArray[np.float64]
+_KINDS = {"normal": (NORMAL, IDENTITY), "half-normal": (HALF_NORMAL, LOG), "beta": (BETA, LOGODDS)}
+
+
+class AbstractProgram(ABC):
+    """A model on data, ready to evaluate.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        Parameters in the order of the unconstrained vector.
+    priors : Priors
+    """
+
+    blocks: tuple[Block, ...]
+    priors: Priors
+
+    @abstractmethod
+    def _evaluate(self, x: Floats) -> tuple[float, Floats, Floats]:
+        """Log posterior density (up to a constant), its gradient (P,), and each participant's log-likelihood (N,)."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Printed name of each parameter."""
+        return tuple(labels_of(self.blocks))
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, P."""
+        return self.priors.a.size
+
+    def density(self, x: Floats) -> tuple[float, Floats]:
+        """Log posterior density (up to a constant) and gradient at an unconstrained vector of shape (P,)."""
+        total, gradient, _ = self._evaluate(x)
+        return total, gradient
+
+    def loglik(self, x: Floats) -> Floats:
+        """Log-likelihood of each participant, random effects integrated out; shape (N,)."""
+        return self._evaluate(x)[2]
+
+    def constrained(self, x: Floats) -> Floats:
+        """Parameters on their own scale, from unconstrained vectors of shape (..., P)."""
+        out = x.copy()
+        log, odds = self.priors.transform == LOG, self.priors.transform == LOGODDS
+        out[..., log] = np.exp(x[..., log])
+        out[..., odds] = 1.0 / (1.0 + np.exp(-x[..., odds]))
+        return out
+
+
+def labels_of(blocks: tuple[Block, ...]) -> Iterable[str]:
+    """Printed names of the parameters, in order."""
+    return (label for block in blocks for label in block.labels)
+
+
+def priors_of(blocks: tuple[Block, ...]) -> Priors:
+    """Transformation and prior of each parameter, as the kernels take them."""
+    kinds = [_KINDS[block.kind] for block in blocks for _ in range(block.size)]
+    return Priors(
+        np.array([transform for _, transform in kinds], np.int64),
+        np.array([kind for kind, _ in kinds], np.int64),
+        np.concatenate([block.a for block in blocks]),
+        np.concatenate([block.b for block in blocks]),
+    )
