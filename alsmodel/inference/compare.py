@@ -16,6 +16,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import highest_k_hat, normalised, smooth
 from alsmodel.inference.dynamic import placed
 from alsmodel.inference.fit import Fit
+from alsmodel.inference.sampling import evenly
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +61,7 @@ def split_likelihood(fit: Fit, draws: int = 1000) -> Split:
     segments, cuts = placed(fit.spec, made, data)
     alone = replace(made, segments=segments, cuts=cuts)
     flat = fit.x.reshape(-1, made.size)
-    chosen = flat[np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).astype(np.int64))]
+    chosen = flat[evenly(len(flat), draws)]
     scores = np.array([alone.loglik(x) for x in chosen])
     return Split(scores=scores, events=np.array([made.loglik(x) for x in chosen]) - scores)
 

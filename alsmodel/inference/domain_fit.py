@@ -1,10 +1,8 @@
 """`fit_domains`: from a model of several outcomes and a cohort to a posterior that has been checked."""
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
@@ -14,24 +12,22 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.outcome_arrays import OutcomeData, outcome_data
-from alsmodel.errors import FitFailed
-from alsmodel.inference.checks import Check, Diagnostics, diagnostics, gate
+from alsmodel.inference.chains import SecondTry, judged_chains, provenance
+from alsmodel.inference.checks import Check, Diagnostics
 from alsmodel.inference.mode import Mode, find_mode
-from alsmodel.inference.sampling import Advance, Sampling, sample
-from alsmodel.inference.store import read_data, write_data
+from alsmodel.inference.refine import MOST_SHIFT, quadrature_check, shift_of_mode
+from alsmodel.inference.sampling import Advance, Sampling
+from alsmodel.inference.store import read_data, read_draws, replacing, write_data, write_draws
+from alsmodel.inference.summary import block_texts, lkj_text, summary_rows
 from alsmodel.kernels.correlations import partial_factor
 from alsmodel.models.domain import DomainModel
 from alsmodel.models.domain_parameters import effect_names
 from alsmodel.models.domain_program import DomainProgram, domain_program
-from alsmodel.settings import code_digest, decode, encode
+from alsmodel.settings import decode, encode
 
 Floats = NDArray[np.float64]
-MOST_SHIFT = 0.05
 NODES = ((16, 10), (24, 16), (32, 24))
 FINEST_NODES, FINEST_EVENT_NODES, FINEST_TOLERANCE, FINER_TIMES = (40, 30), 9, 1e-6, 3
-CAREFUL = 0.95
-INFORMED = 0.9  # posterior SD over prior SD above which the data are said not to inform a parameter
-PACKAGES = ("alsmodel", "numpy", "numba", "nutpie", "arviz-stats", "scipy", "polars")
 
 
 @final
@@ -88,22 +84,14 @@ class DomainFit:
 
     def save(self, folder: Path | str) -> None:
         """Write draws, data, summary and provenance to `folder`: to a temporary name first, then renamed."""
-        target = Path(folder)
-        part = target.with_name(target.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        chains, draws, size = self.x.shape
-        index = {"chain": np.repeat(np.arange(chains), draws), "draw": np.tile(np.arange(draws), chains)}
-        pl.DataFrame(index | {f"x[{k}]": self.x[..., k].ravel() for k in range(size)}).write_parquet(part / "unconstrained.parquet")
-        pl.DataFrame(index | {name: value.ravel() for name, value in self.draws.items()}).write_parquet(part / "draws.parquet")
-        self.summary.write_parquet(part / "summary.parquet")
-        write_data(self.data.base, part)
-        rows = {name: getattr(self.data, name) for name in ("row_person", "row_outcome", "row_time", "row_value")}
-        pl.DataFrame(rows).write_parquet(part / "rows.parquet")
         facts = {"spec": encode(self.spec), "checks": [vars(check) for check in self.checks], "provenance": self.provenance}
-        (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        part.rename(target)
+        rows = {name: getattr(self.data, name) for name in ("row_person", "row_outcome", "row_time", "row_value")}
+        with replacing(folder) as part:
+            write_draws(self.x, self.draws, part)
+            self.summary.write_parquet(part / "summary.parquet")
+            write_data(self.data.base, part)
+            pl.DataFrame(rows).write_parquet(part / "rows.parquet")
+            (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path | str) -> "DomainFit":
@@ -111,15 +99,13 @@ class DomainFit:
         source = Path(folder)
         facts = json.loads((source / "fit.json").read_text(encoding="utf-8"))
         spec = decode(DomainModel, facts["spec"], where=f"{source.name}/fit.json")
-        flat, named = pl.read_parquet(source / "unconstrained.parquet"), pl.read_parquet(source / "draws.parquet")
-        chains = flat["chain"].n_unique()
-        shape = (chains, flat.height // chains)
+        x, draws = read_draws(source)
         rows = {column.name: np.array(column.to_numpy()) for column in pl.read_parquet(source / "rows.parquet")}
         return cls(
             spec=spec,
             data=OutcomeData(base=read_data(source), names=spec.names, **rows),
-            x=np.ascontiguousarray(flat.drop("chain", "draw").to_numpy().reshape(*shape, -1)),
-            draws={name: named[name].to_numpy().reshape(shape) for name in named.columns if name not in ("chain", "draw")},
+            x=x,
+            draws=draws,
             summary=pl.read_parquet(source / "summary.parquet"),
             checks=tuple(Check(**check) for check in facts["checks"]),
             provenance=facts["provenance"],
@@ -173,21 +159,12 @@ def prepare_domains(spec: DomainModel, data: OutcomeData) -> tuple[DomainModel, 
             replace(spec, nodes=FINEST_NODES), data,
             tolerance=FINEST_TOLERANCE, event_nodes=FINEST_EVENT_NODES, more_time_nodes=FINER_TIMES,
         )  # fmt: skip
-        gap = finest.density(mode.at)[1] - made.density(mode.at)[1]
-        covariance = mode.scale @ mode.scale.T
-        shift = float(np.max(np.abs(covariance @ gap) / np.sqrt(np.diag(covariance))))
+        shift = shift_of_mode(made, mode, finest)
         larger = [nodes for nodes in NODES if nodes > spec.nodes]
         if shift > MOST_SHIFT and larger:
             spec = replace(spec, nodes=larger[0])
             continue
-        check = Check(
-            name="quadrature, shift of the mode",
-            passed=shift <= MOST_SHIFT,
-            value=shift,
-            limit=MOST_SHIFT,
-            meaning="in posterior SDs; above the limit, the integration over random effects is too coarse for these data",
-        )
-        return spec, made, mode, check
+        return spec, made, mode, quadrature_check(shift)
 
 
 def fit_domain_data(
@@ -195,37 +172,18 @@ def fit_domain_data(
 ) -> DomainFit:
     """`fit_domains` on arrays that were made before."""
     spec, made, mode, check = prepare_domains(spec, data)
-    settings = sampling
-    while True:
-        drawn = sample(made.density, mode, settings, seed, progress)
-        if not np.isfinite(drawn.x).all():
-            raise FitFailed("The sampler returned draws that are not finite.")
-        draws = named_domain_draws(spec, made, drawn.x)
-        measured = diagnostics(np.stack(list(draws.values()), axis=-1))
-        checks = (*gate(measured, drawn.energy, drawn.diverging), check)
-        if settings != sampling or all(each.passed for each in checks):
-            break
-        if drawn.diverging.any():  # one more try: smaller steps after divergences, more draws where chains only mix slowly
-            settings = replace(sampling, target_accept=max(sampling.target_accept, CAREFUL), tune=2 * sampling.tune)
-        else:
-            settings = replace(sampling, draws=3 * sampling.draws, tune=2 * sampling.tune)
+    chains = judged_chains(
+        made.density, mode, sampling, lambda x: named_domain_draws(spec, made, x),
+        seed=seed, progress=progress, further=(check,), second=SecondTry(target_accept=0.95, more_draws=3),
+    )  # fmt: skip
     return DomainFit(
         spec=spec,
         data=data,
-        x=drawn.x,
-        draws=draws,
-        summary=_summary(spec, made, draws, measured),
-        checks=checks,
-        provenance={
-            "seed": seed,
-            "sampling": encode(settings),
-            "model": encode(spec),
-            "data": digest,
-            "code": code_digest(["alsmodel.kernels", "alsmodel.models", "alsmodel.inference"]),
-            "versions": {name: version(name) for name in PACKAGES},
-            "knots": made.knots.tolist(),
-            "leapfrog_steps": float(drawn.steps.mean()),
-        },
+        x=chains.drawn.x,
+        draws=chains.draws,
+        summary=_summary(spec, made, chains.draws, chains.measured),
+        checks=chains.checks,
+        provenance=chains.provenance | provenance(spec, made.knots, seed=seed, data=digest),
     )
 
 
@@ -259,48 +217,12 @@ def named_domain_draws(spec: DomainModel, made: DomainProgram, x: Floats) -> dic
 
 
 def _summary(spec: DomainModel, made: DomainProgram, draws: dict[str, Floats], measured: Diagnostics) -> pl.DataFrame:
-    priors = _prior_texts(spec, made)
-    rows: list[dict[str, Any]] = []
-    for k, (name, drawn) in enumerate(draws.items()):
-        value = drawn.ravel()
-        low, median, high = np.quantile(value, [0.025, 0.5, 0.975])
-        text, prior_sd = priors.get(name, ("", float("nan")))
-        sd = float(value.std(ddof=1))
-        rows.append(
-            {
-                "parameter": name,
-                "unit": unit_of(name, spec),
-                "mean": float(value.mean()),
-                "sd": sd,
-                "q2_5": float(low),
-                "median": float(median),
-                "q97_5": float(high),
-                "r_hat": float(measured.r_hat[k]),
-                "ess_bulk": float(measured.ess_bulk[k]),
-                "ess_tail": float(measured.ess_tail[k]),
-                "prior": text,
-                "prior_sd": prior_sd,
-                "informed": not sd > INFORMED * prior_sd,
-            }
-        )
-    return pl.DataFrame(rows)
-
-
-def _prior_texts(spec: DomainModel, made: DomainProgram) -> dict[str, tuple[str, float]]:
-    out = {}
-    for block in made.blocks:
-        for label, a, b in zip(block.labels, block.a, block.b, strict=True):
-            if block.kind == "normal":
-                out[label] = (f"N({a:g}, {b:g}^2)", float(b))
-            elif block.kind == "half-normal":
-                out[label] = (f"half-normal({b:g})", float(b * np.sqrt(1 - 2 / np.pi)))
     effects, eta = effect_names(spec), spec.priors.correlation
-    words = f"LKJ({eta:g})" + (", uniform over correlation matrices" if eta == 1 else "")
-    sd = float(1 / np.sqrt(2 * (eta + (len(effects) - 2) / 2) + 1))
-    for i in range(len(effects)):
-        for j in range(i):
-            out[f"corr:{effects[j]},{effects[i]}"] = (words, sd)
-    return out
+    pairs = [f"corr:{effects[j]},{effects[i]}" for i in range(len(effects)) for j in range(i)]
+    priors = block_texts(made) | dict.fromkeys(pairs, lkj_text(eta, len(effects)))
+    rows = [row | {"unit": unit_of(row["parameter"], spec)} for row in summary_rows(draws, list(draws), measured, priors)]
+    order = ("parameter", "unit", "mean", "sd", "q2_5", "median", "q97_5", "r_hat", "ess_bulk", "ess_tail", "prior", "prior_sd", "informed")
+    return pl.DataFrame(rows).select(order)
 
 
 def unit_of(name: str, spec: DomainModel) -> str:

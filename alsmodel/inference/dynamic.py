@@ -18,6 +18,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.effects import path_at
 from alsmodel.inference.fit import Fit
+from alsmodel.inference.sampling import evenly
 from alsmodel.kernels.effects import draw_effects, follow_effects
 from alsmodel.kernels.posterior import Segments
 from alsmodel.kernels.records import Cuts
@@ -111,7 +112,7 @@ def futures(
         for start, stop in zip(np.concatenate([[landmark], at[:-1]]), at, strict=True)
     ]
     flat = fit.x.reshape(-1, fit.program.size)
-    places = np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).astype(np.int64))
+    places = evenly(len(flat), draws)
     values = _values(fit, made, flat[places])
     survival, score = np.empty((places.size, people.size, at.size)), np.empty((places.size, people.size, at.size))
 

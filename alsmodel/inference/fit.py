@@ -1,10 +1,8 @@
 """`fit`: from a model and a cohort to a posterior that has been checked."""
 
 import json
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -14,23 +12,21 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import JointData, joint_data
-from alsmodel.errors import FitFailed
 from alsmodel.estimators.laplace import Weighted
 from alsmodel.estimators.psis import resample
-from alsmodel.inference.checks import Check, diagnostics, gate, importance_diagnostics, importance_gate
+from alsmodel.inference.chains import SecondTry, judged_chains, provenance
+from alsmodel.inference.checks import Check, importance_diagnostics, importance_gate
 from alsmodel.inference.importance import weigh
 from alsmodel.inference.refine import Prepared, prepare
-from alsmodel.inference.sampling import Advance, Sampling, sample
-from alsmodel.inference.store import read_data, write_data
+from alsmodel.inference.sampling import Advance, Sampling
+from alsmodel.inference.store import read_data, read_draws, replacing, write_data, write_draws
 from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
-from alsmodel.settings import code_digest, decode, encode
+from alsmodel.settings import decode, encode
 
 Floats = NDArray[np.float64]
 Method = Literal["auto", "nuts", "psis"]
-CAREFUL = 0.97  # acceptance aimed at after divergences
-PACKAGES = ("alsmodel", "numpy", "numba", "nutpie", "arviz-stats", "scipy", "polars")
 
 
 @final
@@ -118,26 +114,16 @@ class Fit:
 
     def save(self, folder: Path | str) -> None:
         """Write draws, data, summary and provenance to `folder`: to a temporary name first, then renamed."""
-        target = Path(folder)
-        part = target.with_name(target.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        chains, draws, _ = self.x.shape
-        index = {"chain": np.repeat(np.arange(chains), draws), "draw": np.tile(np.arange(draws), chains)}
-        columns = {f"x[{k}]": self.x[..., k].ravel() for k in range(self.x.shape[-1])}
-        pl.DataFrame(index | columns).write_parquet(part / "unconstrained.parquet")
-        pl.DataFrame(index | {name: value.ravel() for name, value in self.draws.items()}).write_parquet(part / "draws.parquet")
-        self.summary.write_parquet(part / "summary.parquet")
-        if self.weighted is not None:
-            weighted = {f"x[{k}]": self.weighted.x[:, k] for k in range(self.x.shape[-1])} | {"log_weight": self.weighted.log_weight}
-            pl.DataFrame(weighted).write_parquet(part / "weighted.parquet")
-        write_data(self.data, part)
         facts = {"spec": encode(self.spec), "checks": [vars(check) for check in self.checks], "provenance": self.provenance}
-        if self.weighted is not None:
-            facts["weighted"] = {"k_hat": self.weighted.k_hat, "ess": self.weighted.ess}
-        (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        part.rename(target)
+        with replacing(folder) as part:
+            write_draws(self.x, self.draws, part)
+            self.summary.write_parquet(part / "summary.parquet")
+            write_data(self.data, part)
+            if self.weighted is not None:
+                weighted = {f"x[{k}]": self.weighted.x[:, k] for k in range(self.x.shape[-1])} | {"log_weight": self.weighted.log_weight}
+                pl.DataFrame(weighted).write_parquet(part / "weighted.parquet")
+                facts["weighted"] = {"k_hat": self.weighted.k_hat, "ess": self.weighted.ess}
+            (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path | str) -> "Fit":
@@ -145,16 +131,12 @@ class Fit:
         source = Path(folder)
         facts = json.loads((source / "fit.json").read_text(encoding="utf-8"))
         spec = decode(JointModel, facts["spec"], where=f"{source.name}/fit.json")
-        flat = pl.read_parquet(source / "unconstrained.parquet")
-        named = pl.read_parquet(source / "draws.parquet")
-        chains = flat["chain"].n_unique()
-        shape = (chains, flat.height // chains)
-        x = flat.drop("chain", "draw").to_numpy().reshape(*shape, -1)
+        x, draws = read_draws(source)
         return cls(
             spec=spec,
             data=read_data(source),
-            x=np.ascontiguousarray(x),
-            draws={name: named[name].to_numpy().reshape(shape) for name in named.columns if name not in ("chain", "draw")},
+            x=x,
+            draws=draws,
             summary=pl.read_parquet(source / "summary.parquet"),
             checks=tuple(Check(**check) for check in facts["checks"]),
             provenance=facts["provenance"],
@@ -267,7 +249,7 @@ def _by_psis(prepared: Prepared, data: JointData, weighted: Weighted, seed: int,
         draws=named_draws(spec, data, made, x),
         summary=summarise(spec, exact, list(exact), measured, prior_texts(spec, made), prior_reasons(made), weight),
         checks=(*importance_gate(weighted), prepared.check),
-        provenance={"method": "psis", "importance_draws": int(weight.size)} | _provenance(prepared, seed, digest),
+        provenance={"method": "psis", "importance_draws": int(weight.size)} | provenance(spec, made.knots, seed=seed, data=digest),
         weighted=weighted,
     )
 
@@ -276,45 +258,17 @@ def _by_nuts(
     prepared: Prepared, data: JointData, sampling: Sampling, seed: int, progress: Advance | None, digest: str, fallback: str | None
 ) -> Fit:
     spec, made = prepared.spec, prepared.program
-    settings = sampling
-    while True:
-        drawn = sample(made.density, prepared.mode, settings, seed, progress)
-        if not np.isfinite(drawn.x).all():
-            raise FitFailed("The sampler returned draws that are not finite.")
-        draws = named_draws(spec, data, made, drawn.x)
-        measured = diagnostics(np.stack(list(draws.values()), axis=-1))
-        checks = (*gate(measured, drawn.energy, drawn.diverging), prepared.check)
-        again = _second_try(sampling, checks, bool(drawn.diverging.any()))
-        if settings != sampling or again is None:
-            break
-        settings = again
-    own: dict[str, Any] = {"method": "nuts", "sampling": encode(settings), "leapfrog_steps": float(drawn.steps.mean())}
+    chains = judged_chains(
+        made.density, prepared.mode, sampling, lambda x: named_draws(spec, data, made, x),
+        seed=seed, progress=progress, further=(prepared.check,), second=SecondTry(),
+    )  # fmt: skip
+    own = {"method": "nuts"} | chains.provenance | ({"fallback": fallback} if fallback else {})
     return Fit(
         spec=spec,
         data=data,
-        x=drawn.x,
-        draws=draws,
-        summary=summarise(spec, draws, list(draws), measured, prior_texts(spec, made), prior_reasons(made)),
-        checks=checks,
-        provenance=own | ({"fallback": fallback} if fallback else {}) | _provenance(prepared, seed, digest),
+        x=chains.drawn.x,
+        draws=chains.draws,
+        summary=summarise(spec, chains.draws, list(chains.draws), chains.measured, prior_texts(spec, made), prior_reasons(made)),
+        checks=chains.checks,
+        provenance=own | provenance(spec, made.knots, seed=seed, data=digest),
     )
-
-
-def _provenance(prepared: Prepared, seed: int, digest: str) -> dict[str, Any]:
-    return {
-        "seed": seed,
-        "model": encode(prepared.spec),
-        "data": digest,
-        "code": code_digest(["alsmodel.kernels", "alsmodel.models", "alsmodel.inference", "alsmodel.estimators"]),
-        "versions": {name: version(name) for name in PACKAGES},
-        "knots": prepared.program.knots.tolist(),
-    }
-
-
-def _second_try(sampling: Sampling, checks: tuple[Check, ...], diverging: bool) -> Sampling | None:
-    """Settings for one more try: smaller steps after divergences, four times the draws where chains only mix slowly."""
-    if all(check.passed for check in checks):
-        return None
-    if diverging:
-        return replace(sampling, target_accept=max(sampling.target_accept, CAREFUL), tune=2 * sampling.tune)
-    return replace(sampling, draws=4 * sampling.draws, tune=2 * sampling.tune)

@@ -8,6 +8,7 @@ import numpy as np
 from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.checks import Check
 from alsmodel.inference.mode import Mode, find_mode
+from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 
@@ -47,27 +48,30 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
     while True:
         made = program(spec, data)
         mode = find_mode(made.density, made.start if mode is None else mode.at)
-        by_hermite = _shift(made, mode, program(replace(spec, hermite=FINEST_HERMITE), data))
+        by_hermite = shift_of_mode(made, mode, program(replace(spec, hermite=FINEST_HERMITE), data))
         finer = replace(spec.survival, nodes=min(spec.survival.nodes + FINER_NODES, MOST_NODES[spec.survival.kind]))
-        by_nodes = _shift(made, mode, program(replace(spec, survival=finer), data))
+        by_nodes = shift_of_mode(made, mode, program(replace(spec, survival=finer), data))
         larger = [q for q in HERMITE if q > spec.hermite]
         if by_hermite > MOST_SHIFT and larger:
             spec = replace(spec, hermite=larger[0])
         elif by_nodes > MOST_SHIFT and spec.survival.nodes < finer.nodes:
             spec = replace(spec, survival=finer)
         else:
-            worst = max(by_hermite, by_nodes)
-            check = Check(
-                name="quadrature, shift of the mode",
-                passed=worst <= MOST_SHIFT,
-                value=worst,
-                limit=MOST_SHIFT,
-                meaning="in posterior SDs; above the limit, the integration over random effects is too coarse for these data",
-            )
-            return Prepared(spec=spec, program=made, mode=mode, check=check)
+            return Prepared(spec=spec, program=made, mode=mode, check=quadrature_check(max(by_hermite, by_nodes)))
 
 
-def _shift(made: Program, mode: Mode, finer: Program) -> float:
+def quadrature_check(shift: float) -> Check:
+    """Whether a much finer rule would leave the mode where it is."""
+    return Check(
+        name="quadrature, shift of the mode",
+        passed=shift <= MOST_SHIFT,
+        value=shift,
+        limit=MOST_SHIFT,
+        meaning="in posterior SDs; above the limit, the integration over random effects is too coarse for these data",
+    )
+
+
+def shift_of_mode(made: AbstractProgram, mode: Mode, finer: AbstractProgram) -> float:
     """Largest move of the mode, in posterior SDs of each parameter, that the finer rule would cause."""
     gap = finer.density(mode.at)[1] - made.density(mode.at)[1]
     covariance = mode.scale @ mode.scale.T

@@ -127,6 +127,11 @@ def sample(density: Density, mode: Mode, settings: Sampling, seed: int, progress
     )
 
 
+def evenly(draws: int, most: int) -> NDArray[np.int64]:
+    """Positions of at most `most` of so many draws, evenly spaced."""
+    return np.unique(np.linspace(0, draws - 1, min(most, draws)).astype(np.int64))
+
+
 class OutsideSupport(ValueError):
     """The density is not finite here; the sampler takes it as a divergence."""
 

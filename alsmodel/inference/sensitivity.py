@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from alsmodel.inference.sampling import evenly
 from alsmodel.kernels.posterior import IDENTITY, constrain
 from alsmodel.models.program import Program
 
@@ -41,7 +42,7 @@ def prior_sensitivity(fit: "Fit", draws: int = 1000) -> pl.DataFrame:
     import arviz_stats
 
     chains = fit.x.shape[0]
-    places = np.unique(np.linspace(0, fit.x.shape[1] - 1, min(max(draws // chains, 100), fit.x.shape[1])).astype(np.int64))
+    places = evenly(fit.x.shape[1], max(draws // chains, 100))
     x, made = fit.x[:, places], fit.program
     log_prior = np.array([[log_prior_of(made, point) for point in chain] for chain in x])
     log_likelihood = np.array([[made.loglik(point).sum() for point in chain] for chain in x])

@@ -1,19 +1,53 @@
 """Fitted arrays on disk: Parquet for columns, JSON for the rest; read back bit for bit."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.cohort.exposed import ExposureCount
 
+Floats = NDArray[np.float64]
 _PEOPLE = ("entry_time", "event_time", "event", "onset_shift")
 _VISITS = ("visit_person", "visit_time", "outcome")
 _INTERVALS = ("exposure_person", "exposure_drug", "exposure_start", "exposure_stop")
+
+
+@contextmanager
+def replacing(folder: Path | str) -> Iterator[Path]:
+    """Give a folder under a temporary name to write into, and put it in place of `folder` when all is written."""
+    target = Path(folder)
+    part = target.with_name(target.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    shutil.rmtree(target, ignore_errors=True)
+    part.rename(target)
+
+
+def write_draws(x: Floats, draws: dict[str, Floats], folder: Path) -> None:
+    """Write unconstrained draws (chains, draws, P) and draws by name (chains, draws) into an existing folder."""
+    chains, length, size = x.shape
+    index = {"chain": np.repeat(np.arange(chains), length), "draw": np.tile(np.arange(length), chains)}
+    pl.DataFrame(index | {f"x[{k}]": x[..., k].ravel() for k in range(size)}).write_parquet(folder / "unconstrained.parquet")
+    pl.DataFrame(index | {name: value.ravel() for name, value in draws.items()}).write_parquet(folder / "draws.parquet")
+
+
+def read_draws(folder: Path) -> tuple[Floats, dict[str, Floats]]:
+    """Read what `write_draws` wrote."""
+    flat, named = pl.read_parquet(folder / "unconstrained.parquet"), pl.read_parquet(folder / "draws.parquet")
+    chains = flat["chain"].n_unique()
+    shape = (chains, flat.height // chains)
+    x = np.ascontiguousarray(flat.drop("chain", "draw").to_numpy().reshape(*shape, -1))
+    return x, {name: named[name].to_numpy().reshape(shape) for name in named.columns if name not in ("chain", "draw")}
 
 
 def write_data(data: JointData, folder: Path) -> None:

@@ -10,10 +10,15 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.checks import Diagnostics
 from alsmodel.models.effects import exposed
+from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
+COLUMNS = (
+    "parameter", "label", "unit", "mean", "sd", "q2_5", "median", "q97_5", "r_hat", "ess_bulk", "ess_tail", "prior", "prior_sd", "reason",
+    "informed",
+)  # fmt: skip
 INFORMED = 0.9  # posterior SD over prior SD above which the data are said not to inform a parameter
 
 
@@ -69,16 +74,28 @@ def summarise(
     weight: Floats | None = None,
 ) -> pl.DataFrame:
     """One row per parameter and derived value; `reasons` says why each prior is what it is, `weight` (summing to one) weights the draws."""
+    rows = [
+        row | {"label": label_of(name, spec), "unit": unit_of(name, spec), "reason": (reasons or {}).get(name, "")}
+        for name, row in zip(names, summary_rows(draws, names, measured, priors, weight), strict=True)
+    ]
+    return pl.DataFrame(rows).select(COLUMNS)
+
+
+def summary_rows(
+    draws: dict[str, Floats],
+    names: list[str],
+    measured: Diagnostics,
+    priors: dict[str, tuple[str, float]],
+    weight: Floats | None = None,
+) -> list[dict[str, Any]]:
+    """Moments, quantiles, diagnostics and prior of each of `names`, whatever the model."""
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(names):
-        value = draws[name].ravel()
-        mean, sd, quantiles = _moments(value, weight)
+        mean, sd, quantiles = _moments(draws[name].ravel(), weight)
         text, prior_sd = priors.get(name, ("", float("nan")))
         rows.append(
             {
                 "parameter": name,
-                "label": label_of(name, spec),
-                "unit": unit_of(name, spec),
                 "mean": mean,
                 "sd": sd,
                 "q2_5": float(quantiles[0]),
@@ -89,11 +106,10 @@ def summarise(
                 "ess_tail": float(measured.ess_tail[k]),
                 "prior": text,
                 "prior_sd": prior_sd,
-                "reason": (reasons or {}).get(name, ""),
                 "informed": not sd > INFORMED * prior_sd,
             }
         )
-    return pl.DataFrame(rows)
+    return rows
 
 
 def prior_reasons(made: Program) -> dict[str, str]:
@@ -113,21 +129,26 @@ def _moments(value: Floats, weight: Floats | None) -> tuple[float, float, Floats
 
 def prior_texts(spec: JointModel, made: Program) -> dict[str, tuple[str, float]]:
     """Prior of each parameter as text, and its SD on the parameter's own scale."""
+    lkj = lkj_text(spec.priors.correlation, 2 if spec.random_effects == "linear" else 3)
+    pairs = (label for label in made.labels if label.startswith("partial:"))
+    return block_texts(made) | {label.replace("partial:", "corr:"): lkj for label in pairs}
+
+
+def block_texts(made: AbstractProgram) -> dict[str, tuple[str, float]]:
+    """Normal and half-normal priors as text, and their SD."""
     out = {}
     for block in made.blocks:
-        for label, a, b in zip(block.labels, block.a, block.b, strict=True):
-            if block.kind == "normal":
-                out[label] = (f"N({a:g}, {b:g}^2)", float(b))
-            elif block.kind == "half-normal":
-                out[label] = (f"half-normal({b:g})", float(b * np.sqrt(1 - 2 / np.pi)))
-    eta = spec.priors.correlation
-    random = 2 if spec.random_effects == "linear" else 3
-    # Each correlation of an LKJ matrix is a beta on (-1, 1) with both shapes eta + (q - 2) / 2.
-    sd = float(1 / np.sqrt(2 * (eta + (random - 2) / 2) + 1))
-    words = f"LKJ({eta:g})" + (", uniform over correlation matrices" if eta == 1 else "")
-    for label in (label for block in made.blocks for label in block.labels if label.startswith("partial:")):
-        out[label.replace("partial:", "corr:")] = (words, sd)
+        for k, label in enumerate(block.labels):
+            if block.kind != "beta":
+                sd = block.b[k] if block.kind == "normal" else block.b[k] * np.sqrt(1 - 2 / np.pi)
+                out[label] = (block.text(k), float(sd))
     return out
+
+
+def lkj_text(shape: float, random: int) -> tuple[str, float]:
+    """Prior of a correlation of `random` effects as text, and its SD: a beta on (-1, 1) with both shapes `shape` + (q - 2) / 2."""
+    words = f"LKJ({shape:g})" + (", uniform over correlation matrices" if shape == 1 else "")
+    return words, float(1 / np.sqrt(2 * (shape + (random - 2) / 2) + 1))
 
 
 _PARTS = {"intercept": "mean at time zero", "slope": "mean slope", "hazard": "log hazard"}

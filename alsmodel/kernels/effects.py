@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import njit
 
-from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky
+from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky, solve_cholesky
 
 MOST_NEWTON = 20
 MOST_TRIES = 10_000
@@ -108,15 +108,15 @@ def _cumulative(nodes, constant, zeta, b, slope, bend):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _solve(chol, right, out):
-    """Solve chol chol' out = right."""
-    random = right.size
-    for r in range(random):
-        total = right[r]
-        for c in range(r):
-            total -= chol[r, c] * out[c]
-        out[r] = total / chol[r, r]
-    _back(chol, out)
+def _hazard_at(nodes, constant, zeta, b):
+    """H(b)."""
+    total = 0.0
+    for n in range(nodes):
+        eta = constant[n]
+        for r in range(b.size):
+            eta += zeta[n, r] * b[r]
+        total += math.exp(min(eta, 600.0))
+    return total
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -172,7 +172,7 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
         if not cholesky(precision, random, chol):
             out[i] = np.nan
             continue
-        _solve(chol, pull, m)
+        solve_cholesky(chol, random, pull, m)
         nodes = cuts.node_ptr[i + 1] - cuts.node_ptr[i]
         _hazards(i, path, shared, cuts, weibull, constant, zeta)
         total = _cumulative(nodes, constant, zeta, m, slope, bend)
@@ -184,12 +184,12 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
                     bent[r, c] = precision[r, c] + bend[r, c]
             if not cholesky(bent, random, chol_bent):
                 break
-            _solve(chol_bent, down, step)
+            solve_cholesky(chol_bent, random, down, step)
             m += step
             total = _cumulative(nodes, constant, zeta, m, slope, bend)
             if (step * down).sum() < CLOSE:
                 break
-        _solve(chol, pull - slope, centre)
+        solve_cholesky(chol, random, pull - slope, centre)
         out[i] = np.nan
         for _ in range(MOST_TRIES):
             proposals += 1
@@ -200,13 +200,7 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
             line = total
             for r in range(random):
                 line += slope[r] * (b[r] - m[r])
-            here = 0.0
-            for n in range(nodes):
-                eta = constant[n]
-                for r in range(random):
-                    eta += zeta[n, r] * b[r]
-                here += math.exp(min(eta, 600.0))
-            if rng.random() < math.exp(min(line - here, 0.0)):
+            if rng.random() < math.exp(min(line - _hazard_at(nodes, constant, zeta, b), 0.0)):
                 out[i] = b
                 break
     return proposals
@@ -231,13 +225,7 @@ def follow_effects(path, shared, cuts, weibull, effects, cumulative, value):
     constant, zeta = np.empty(most), np.empty((most, random))
     for i in range(people):
         _hazards(i, path, shared, cuts, weibull, constant, zeta)
-        total = 0.0
-        for n in range(cuts.node_ptr[i + 1] - cuts.node_ptr[i]):
-            eta = constant[n]
-            for r in range(random):
-                eta += zeta[n, r] * effects[i, r]
-            total += math.exp(min(eta, 600.0))
-        cumulative[i] = total
+        cumulative[i] = _hazard_at(cuts.node_ptr[i + 1] - cuts.node_ptr[i], constant, zeta, effects[i])
         e, t = cuts.event_seg[i], cuts.event_time[i]
         d = t - cuts.seg_ref[e]
         value[i] = path.level[e] + path.rate[e] * d + shared.quad * t * t + effects[i, 0]

@@ -24,27 +24,11 @@ from numba import njit
 
 from alsmodel.kernels.outcome_records import Slopes
 from alsmodel.kernels.outcome_sites import crude_moments, integrate
+from alsmodel.kernels.smallmat import cholesky
 
 MOST_SWEEPS = 30
 CRUDE_SWEEPS = 1
 PLACED = 0.3  # with a single site the nodes have only to lie well: within this of its own moments, in SDs
-
-
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _factor(matrix, n, out):
-    """Lower Cholesky factor; False when there is none."""
-    for k in range(n):
-        for m in range(k + 1):
-            value = matrix[k, m]
-            for r in range(m):
-                value -= out[k, r] * out[m, r]
-            if k == m:
-                if not (value > 0.0 and value < 1e300):
-                    return False
-                out[k, k] = math.sqrt(value)
-            else:
-                out[k, m] = value / out[m, m]
-    return True
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -263,7 +247,7 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
     loglik = np.full(people, -np.inf)
     out = Slopes(np.zeros((people, n)), np.zeros(people), np.zeros((n, n)), np.zeros(pop.sigma.shape), np.zeros(pop.base.size), np.zeros(3))
     chol, root, prior = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
-    if not _factor(pop.covariance, n, chol):
+    if not cholesky(pop.covariance, n, chol):
         return loglik, out
     prior_logdet = _invert(chol, n, root, prior)
     precision, cover, sum_bb = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
@@ -278,7 +262,7 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
     change = np.zeros(5)
     for i in range(people):
         constant = _gaussian_part(i, pop, rows, risk, prior, precision, linear)
-        if not _factor(precision, n, chol):
+        if not cholesky(precision, n, chol):
             return loglik, out
         _invert(chol, n, root, cover)
         for r in range(n):
@@ -306,7 +290,7 @@ def outcomes_loglik(pop, rows, risk, grid, event_grid, tolerance, work):
         while True:
             if final:  # from the precision itself, which sheds the rounding of the updates
                 _add_sites(which, used, projections, sites, precision)
-                if not _factor(precision, n, chol):
+                if not cholesky(precision, n, chol):
                     return loglik, out
                 total = constant - 0.5 * prior_logdet - 0.5 * _invert(chol, n, root, cover)
                 for r in range(n):

@@ -253,10 +253,46 @@ def _clock_gradient(d_rate, d_reading, drugs, which, segments, seg_ptr, rate, ou
                     out[drugs[k, which]] += d * segments.exposed[e, k]
 
 
+class Between(NamedTuple):
+    """What lies between the parameters and the paths, for the gradient.
+
+    Attributes
+    ----------
+    speed : array, shape (N,)
+        Mean slope without treatment.
+    rate, reading, own_rate, clock_rate : array, shape (S,)
+        Rates of the three clocks, and the reading of the first at the reference times.
+    factor, lower : array
+        Cholesky factors of the random effects' correlation and covariance.
+    """
+
+    speed: Floats
+    rate: Floats
+    reading: Floats
+    own_rate: Floats
+    clock_rate: Floats
+    factor: Floats
+    lower: Floats
+
+
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, out):
-    """Add sign times the log-likelihood to each participant's, and its gradient in the parameters to `out`."""
-    drugs, seg_ptr, people, size = wiring.drugs, cuts.seg_ptr, wiring.shift.size, segments.person.size
+def paths(value, wiring, segments, seg_ptr):
+    """Mean paths of all participants and what they share, at one vector of parameters on their own scale.
+
+    Parameters
+    ----------
+    value : array
+        Parameters, then the values of groups, strata and spline weights (`alsmodel.kernels.baseline.extend`).
+    wiring : Wiring
+    segments : Segments
+        Of the data on which the paths are wanted.
+    seg_ptr : int array, shape (N + 1,)
+
+    Returns
+    -------
+    tuple of Path, Shared, Between
+    """
+    drugs, size = wiring.drugs, segments.person.size
     start = _linear(value, value[wiring.one[0]], wiring.intercept, wiring.x_intercept, wiring.imputed, 2)
     speed = _linear(value, value[wiring.one[1]], wiring.slope, wiring.x_slope, wiring.imputed, 3)
     hazard = _linear(value, 0.0, wiring.hazard, wiring.x_hazard, wiring.imputed, 4)
@@ -290,12 +326,22 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, 
     alpha = np.array([_at(value, wiring.alpha[0]), _at(value, wiring.alpha[1])])
     shared = Shared(base, alpha, _at(value, wiring.one[2]), value[wiring.one[3]], lower @ lower.T)
     path = Path(level, mean_rate, own_reading, own_rate, clock_level, clock_rate, offset)
+    return path, shared, Between(speed, rate, reading, own_rate, clock_rate, factor, lower)
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, out):
+    """Add sign times the log-likelihood to each participant's, and its gradient in the parameters to `out`."""
+    drugs, seg_ptr, people, size = wiring.drugs, cuts.seg_ptr, wiring.shift.size, segments.person.size
+    path, shared, between = paths(value, wiring, segments, seg_ptr)
+    speed, rate, reading, clock_rate = between.speed, between.rate, between.reading, between.clock_rate
     ll, g = joint_loglik(path, shared, cuts, rule, weibull)
     loglik += sign * ll
 
     d = np.zeros(value.size)
     d_start, d_speed, d_hazard = np.zeros(people), np.zeros(people), np.zeros(people)
     d_rate, d_reading, d_clock_rate = np.empty(size), np.empty(size), np.empty(size)
+    plain, elapsed = np.empty(size), np.empty(size)
     for e in range(size):
         i = segments.person[e]
         d_start[i] += g.level[e]
@@ -315,12 +361,12 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, 
             d[drugs[k, 2]] += (g.level * elapsed).sum()
     if drugs.shape[0] > 0:
         _clock_gradient(d_rate, d_reading, drugs, 0, segments, seg_ptr, rate, d)
-        _clock_gradient(g.own_rate, g.own_level, drugs, 1, segments, seg_ptr, own_rate, d)
+        _clock_gradient(g.own_rate, g.own_level, drugs, 1, segments, seg_ptr, between.own_rate, d)
         _clock_gradient(d_clock_rate, g.clock_level, drugs, 4, segments, seg_ptr, clock_rate, d)
     _linear_gradient(d_start, value, wiring.one[0], wiring.intercept, wiring.x_intercept, wiring.imputed, 2, d)
     _linear_gradient(d_speed, value, wiring.one[1], wiring.slope, wiring.x_slope, wiring.imputed, 3, d)
     _linear_gradient(d_hazard, value, -1, wiring.hazard, wiring.x_hazard, wiring.imputed, 4, d)
-    _covariance_gradient(g.covariance, value, wiring, factor, lower, d)
+    _covariance_gradient(g.covariance, value, wiring, between.factor, between.lower, d)
     baseline_gradient(g.base, value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum, d)
     for k in range(2):
         if wiring.alpha[k] >= 0:

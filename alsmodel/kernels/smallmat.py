@@ -1,4 +1,4 @@
-"""Algebra of 2 x 2 and 3 x 3 positive definite matrices, in place and without allocation."""
+"""Algebra of small positive definite matrices, in place and without allocation."""
 
 import math
 

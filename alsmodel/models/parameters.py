@@ -53,6 +53,14 @@ class Block:
         """Number of parameters."""
         return self.a.size
 
+    def text(self, k: int) -> str:
+        """Prior of element `k` in a formula."""
+        if self.kind == "half-normal":
+            return f"half-normal({self.b[k]:g})"
+        if self.kind == "beta":
+            return f"(1 + r) / 2 ~ beta({self.a[k]:g}, {self.a[k]:g})"
+        return f"N({self.a[k]:g}, {self.b[k]:g}^2)"
+
 
 @final
 @dataclass(frozen=True, kw_only=True)

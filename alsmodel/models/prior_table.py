@@ -6,7 +6,7 @@ import polars as pl
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.models.baseline import hazard_knots
-from alsmodel.models.parameters import Block, parameters
+from alsmodel.models.parameters import parameters
 from alsmodel.models.priors import data_scales
 from alsmodel.models.spec import JointModel
 
@@ -27,16 +27,8 @@ def prior_table(spec: JointModel, data: JointData) -> pl.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for block in parameters(spec, data, data_scales(data), hazard_knots(spec, data)):
-        for text in dict.fromkeys(_text(block, k) for k in range(block.size)):
-            labels = [label for k, label in enumerate(block.labels) if _text(block, k) == text]
+        for text in dict.fromkeys(block.text(k) for k in range(block.size)):
+            labels = [label for k, label in enumerate(block.labels) if block.text(k) == text]
             name = labels[0] if len(labels) == 1 else f"{labels[0]} to {labels[-1]}"
             rows.append({"parameters": name, "prior": text, "reason": block.reason})
     return pl.DataFrame(rows, schema={"parameters": pl.String, "prior": pl.String, "reason": pl.String})
-
-
-def _text(block: Block, k: int) -> str:
-    if block.kind == "half-normal":
-        return f"half-normal({block.b[k]:g})"
-    if block.kind == "beta":
-        return f"(1 + r) / 2 ~ beta({block.a[k]:g}, {block.a[k]:g})"
-    return f"N({block.a[k]:g}, {block.b[k]:g}^2)"
