@@ -12,6 +12,25 @@ from alsmodel.estimators._pattern_sums import add_forms, add_quadratics, invert,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _coefficients(count, forms, xvy, unit, factor, phi, beta):  # type: ignore[no-untyped-def]
+    """Mirror the first `count` forms; fill `phi`, the inverse of the first, and `beta`. Log determinant, NaN when singular."""
+    p = beta.shape[0]
+    for j in range(count):
+        for a in range(p):
+            for b in range(a):
+                forms[j, b, a] = forms[j, a, b]
+    if not invert(forms[0], unit, factor, phi):
+        return np.nan
+    log_det = 0.0
+    for a in range(p):
+        log_det += 2.0 * np.log(factor[a, a])
+        beta[a] = 0.0
+        for b in range(p):
+            beta[a] += phi[a, b] * xvy[b]
+    return log_det
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def evaluate(theta, patterns, row, stats, fit, work):  # type: ignore[no-untyped-def]
     """Restricted log likelihood without its 2 pi constant; fills `fit`. NaN when theta or X'V^-1X is singular."""
     forms, phi, beta, score, expected, observed = fit
@@ -32,18 +51,9 @@ def evaluate(theta, patterns, row, stats, fit, work):  # type: ignore[no-untyped
         quad[j] = 0.0
     for g in range(patterns):
         add_forms(g, theta, row, stats, forms, xvy, traces, middle)
-    for j in range(15):
-        for a in range(p):
-            for b in range(a):
-                forms[j, b, a] = forms[j, a, b]
-    if not invert(forms[0], unit, factor, phi):
+    log_det = _coefficients(15, forms, xvy, unit, factor, phi, beta)
+    if np.isnan(log_det):
         return np.nan
-    log_det = 0.0
-    for a in range(p):
-        log_det += 2.0 * np.log(factor[a, a])
-        beta[a] = 0.0
-        for b in range(p):
-            beta[a] += phi[a, b] * xvy[b]
     rvr = 0.0
     for g in range(patterns):
         rvr += add_quadratics(g, theta, beta, row, stats, rs, quad, curve, c)
@@ -81,18 +91,9 @@ def approach(theta, patterns, row, stats, fit, work):  # type: ignore[no-untyped
     factor, _, xvy, c, phis, _, traces, quad, _, unit = work
     p = row.shape[0]
     rvr = sum_towards(theta, patterns, row, stats, forms, xvy, c, traces, quad)
-    for j in range(5):
-        for a in range(p):
-            for b in range(a):
-                forms[j, b, a] = forms[j, a, b]
-    if not invert(forms[0], unit, factor, phi):
+    log_det = _coefficients(5, forms, xvy, unit, factor, phi, beta)
+    if np.isnan(log_det):
         return np.nan
-    log_det = 0.0
-    for a in range(p):
-        log_det += 2.0 * np.log(factor[a, a])
-        beta[a] = 0.0
-        for b in range(p):
-            beta[a] += phi[a, b] * xvy[b]
     for a in range(p):
         rvr -= beta[a] * xvy[a]
     for k in range(4):

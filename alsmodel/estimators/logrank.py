@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numba import njit
 from scipy.special import ndtr
 
+from alsmodel.estimators._cox_kernel import evaluate_arm
 from alsmodel.estimators._events import arm_table, event_data
 
 Floats = npt.NDArray[np.float64]
@@ -72,19 +73,9 @@ class LogRankFits:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _cox(table, rows, start):  # type: ignore[no-untyped-def]
     """Newton steps on the Efron partial likelihood; returns (log hazard ratio, information, converged)."""
-    beta, information = start, 0.0
+    beta = start
     for _ in range(40):
-        ratio, score, information = np.exp(beta), 0.0, 0.0
-        for j in range(rows):
-            deaths, active, at_risk, risk_active = table[j, 0], table[j, 1], table[j, 2], table[j, 3]
-            score += active
-            for k in range(int(deaths)):
-                share = k / deaths
-                exposed = (risk_active - share * active) * ratio
-                total = exposed + at_risk - risk_active - share * (deaths - active)
-                mean = exposed / total
-                score -= mean
-                information += mean * (1.0 - mean)
+        _, score, information = evaluate_arm(beta, table, rows)
         if not information > 1e-10:
             return np.nan, np.nan, False
         step = score / information

@@ -146,6 +146,21 @@ def hidden_block(keys: NDArray[np.uint64], first: int, n: int, cholesky: Floats,
 
 
 @njit(cache=True, fastmath=False, nogil=True)
+def _bend(
+    r: int, p: int, a: int, g: int, b0: float, b1: float, nature: Nature, treatments: Treatments, levels: Floats, rates: Floats
+) -> None:
+    """Fill the true score where each segment starts and its slope there: participant p of trial r, arm a, group g."""
+    level = nature.intercept[r, p] + b0
+    for s in range(levels.size):
+        levels[s] = level
+        rates[s] = (
+            nature.slope[r, p] * treatments.mean_factor[a, g, s] + b1 * treatments.deviation_factor[a, g, s] + treatments.points[a, g, s]
+        )
+        if s + 1 < levels.size:
+            level += rates[s] * (nature.edges[s + 1] - nature.edges[s])
+
+
+@njit(cache=True, fastmath=False, nogil=True)
 def true_paths(
     keys: NDArray[np.uint64], person: Integers, arm: Integers, group: Integers, nature: Nature, treatments: Treatments, months: Floats
 ) -> Floats:
@@ -153,23 +168,18 @@ def true_paths(
     trials, n = person.shape
     segments = nature.edges.size - 1
     values = np.empty((trials, n, months.size))
+    levels, rates = np.empty(segments), np.empty(segments)
     for r in range(trials):
         for i in range(n):
             b0, b1 = hidden(keys[r], person[r, i], nature.cholesky[r], nature.skew)
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
-            level, v = nature.intercept[r, p] + b0, 0
+            _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
+            v = 0
             for s in range(segments):
-                rate = (
-                    nature.slope[r, p] * treatments.mean_factor[a, g, s]
-                    + b1 * treatments.deviation_factor[a, g, s]
-                    + treatments.points[a, g, s]
-                )
                 while v < months.size and (months[v] <= nature.edges[s + 1] or s + 1 == segments):
-                    values[r, i, v] = level + rate * (months[v] - nature.edges[s])
+                    values[r, i, v] = levels[s] + rates[s] * (months[v] - nature.edges[s])
                     v += 1
-                if s + 1 < segments:
-                    level += rate * (nature.edges[s + 1] - nature.edges[s])
     return values
 
 
@@ -226,16 +236,8 @@ def follow(
             b0, b1 = hidden(key, who, nature.cholesky[r], nature.skew)
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
-            level = nature.intercept[r, p] + b0
-            for s in range(segments):
-                rate = (
-                    nature.slope[r, p] * treatments.mean_factor[a, g, s]
-                    + b1 * treatments.deviation_factor[a, g, s]
-                    + treatments.points[a, g, s]
-                )
-                levels[s], rates[s], shifts[s] = level, rate, treatments.log_ratio[a, g, s]
-                if s + 1 < segments:
-                    level += rate * (nature.edges[s + 1] - nature.edges[s])
+            _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
+            shifts[:] = treatments.log_ratio[a, g]
             end = schedule.duration
             if leaving.log_rate > -np.inf:
                 mass = -np.log(uniform(key, who, PURPOSE_DROPOUT, 0))

@@ -9,7 +9,6 @@ cumulative hazard is ``h0 expm1(r w) / r``, and its inverse at mass e is ``log1p
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 
 @njit(cache=True, fastmath=False)
@@ -43,54 +42,6 @@ def segment_inverse(log_rate: float, growth: float, mass: float) -> float:
     if x <= -1.0:
         return np.inf
     return float(np.log1p(x) / growth)
-
-
-@njit(cache=True, fastmath=False)
-def event_month(
-    mass: float,
-    knots: NDArray[np.float64],
-    log_baseline_hazard: NDArray[np.float64],
-    log_hazard: float,
-    growth: float,
-    horizon: float,
-) -> float:
-    """Find the month at which a person has used up `mass` of cumulative hazard.
-
-    Parameters
-    ----------
-    mass : float
-        An exponential draw with mean 1.
-    knots : array, shape (K + 1,)
-        Months where the baseline hazard changes, from 0; the last level holds beyond the last knot.
-    log_baseline_hazard : array, shape (K,)
-        Log hazard per month in each interval.
-    log_hazard : float
-        The person's log hazard beside the baseline, at month 0.
-    growth : float
-        Change of the person's log hazard per month.
-    horizon : float
-        Months after which nothing is looked for.
-
-    Returns
-    -------
-    float
-        The event month, or infinity if it lies beyond `horizon`.
-    """
-    last = log_baseline_hazard.size - 1
-    for k in range(last + 1):
-        start = knots[k]
-        if start >= horizon:
-            return np.inf
-        stop = horizon if k == last else min(knots[k + 1], horizon)
-        log_rate = log_baseline_hazard[k] + log_hazard + growth * start
-        wait = segment_inverse(log_rate, growth, mass)
-        if start + wait <= stop:
-            return float(start + wait)
-        mass -= segment_mass(log_rate, growth, stop - start)
-        if mass <= 0.0:
-            # Only rounding at the segment's end leads here: the event is at the boundary itself.
-            return float(stop)
-    return np.inf
 
 
 @njit(cache=True, fastmath=False)

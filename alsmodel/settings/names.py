@@ -1,8 +1,9 @@
 """The names that a settings dataclass knows at each place, for suggestions."""
 
 import dataclasses
+import difflib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -34,6 +35,14 @@ def moved_at(cls: type, loc: tuple[str | int, ...], name: str) -> str | None:
         if name in moved:
             return moved[name]
     return None
+
+
+def nearest(word: str, known: Collection[str], *, otherwise: str) -> str:
+    """Ask whether the nearest known word was meant; `otherwise` when none is near. A mapping says how each word is printed."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    if not close:
+        return otherwise
+    return f"Did you mean {known[close[0]] if isinstance(known, Mapping) else close[0]}?"
 
 
 def sections_with(cls: type, name: str) -> list[SettingPath]:

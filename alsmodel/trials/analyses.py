@@ -307,3 +307,11 @@ def named(name: str, analysis: AbstractAnalysis, *more: str) -> str:
     if analysis.arm != 1:
         parts.append(f"arm {analysis.arm}")
     return ", ".join(parts)
+
+
+def normal_size(p_value: Floats) -> Floats:
+    """Size of a standard normal statistic with these two-sided p values; NaN stays."""
+    from scipy.special import ndtri  # here: reading a study file must not wait for scipy
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(-ndtri(np.maximum(p_value, 1e-300) / 2))

@@ -10,11 +10,10 @@ from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from alsmodel.patients.course import cut
 from alsmodel.patients.streams import stream_key
-from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData, normal_size
 from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import Enrolled, Integers, Keys, Observed, assign, enrol, first, observe
@@ -152,8 +151,7 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
 
 def z_of(result: Analysed) -> Floats:
     """Result on the normal scale, positive in favour of the active arm; NaN where failed."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        size = -ndtri(np.maximum(result.p_value, 1e-300) / 2)
+    size = normal_size(result.p_value)
     return np.asarray(np.where(result.failed, np.nan, np.where(result.benefit, size, -size)))
 
 

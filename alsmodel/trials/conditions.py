@@ -7,7 +7,6 @@
 A chain such as ``0.3 <= delta_frs < 2`` holds when every link does. A missing value fails every comparison.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
+
+from alsmodel.settings.names import nearest
 
 Bools = npt.NDArray[np.bool_]
 
@@ -231,8 +232,7 @@ def _link_faults(left: Side, sign: str, right: Side, vocabulary: Vocabulary) -> 
 
 
 def _nearest(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+    return nearest(word.lower(), known, otherwise=f"Known: {', '.join(known)}.")
 
 
 class _Reader:

@@ -22,6 +22,11 @@ def run_estimator(module: str, function: str, measure: Measure, /, *arrays: Any,
     return record(fit, home.STATUS, measure, fit.failed, fit.df)
 
 
+def _adjusted(analysis: "ANCOVA | Cox | JointRank", data: TrialData) -> dict[str, Any]:
+    """What an estimator adjusts for: covariates and strata of the analysis, as arrays."""
+    return {"covariates": data.covariates(analysis.covariates), "strata": data.strata(analysis.strata)}
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class MMRM(AbstractAnalysis):
@@ -112,8 +117,7 @@ class ANCOVA(AbstractAnalysis):
 
     def analyse(self, data: TrialData) -> Analysed:
         data = data.against_control(self.arm)
-        more = {"covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
-        return run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **more)
+        return run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **_adjusted(self, data))
 
 
 @final
@@ -182,9 +186,16 @@ class Cox(AbstractAnalysis):
 
     def analyse(self, data: TrialData) -> Analysed:
         data = data.against_control(self.arm)
-        more = {"covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
         return run_estimator(
-            "cox", "fit_cox", self.measure, data.event_time, data.event, data.arm, test=self.test, penalty=self.penalty, **more
+            "cox",
+            "fit_cox",
+            self.measure,
+            data.event_time,
+            data.event,
+            data.arm,
+            test=self.test,
+            penalty=self.penalty,
+            **_adjusted(self, data),
         )
 
 
@@ -244,8 +255,9 @@ class JointRank(AbstractAnalysis):
 
     def analyse(self, data: TrialData) -> Analysed:
         data = data.against_control(self.arm)
-        more = {"covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
-        return run_estimator("joint_rank", "fit_joint_rank", self.measure, data.scores, data.event_time, data.event, data.arm, **more)
+        return run_estimator(
+            "joint_rank", "fit_joint_rank", self.measure, data.scores, data.event_time, data.event, data.arm, **_adjusted(self, data)
+        )
 
 
 @final

@@ -5,16 +5,14 @@ where the design's does. The functionals, over the population that is eligible:
 
     slope difference      mean difference of the least-squares slopes of the true paths through the planned visits, death set aside
     change difference     mean difference of the true paths at the last planned visit, death set aside
-    responder difference  difference of the chances of a response, scores as measured, death a non-response
     log hazard ratio      Cox limit at the horizon: where the expected partial-likelihood score of both twins together is zero
     RMST difference       difference of the mean months without event, up to the horizon
 
-The first two are hypothetical; the others count death as it comes. Win statistics and the joint rank compare twins of different
-people, paired at random.
+The first two are hypothetical; the others count death as it comes. Responders, win statistics and the joint rank have no true value
+stated.
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ import numpy.typing as npt
 from alsmodel.settings import code_digest, digest_of
 from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.block import TWIN_STREAM, trial_keys
+from alsmodel.trials.parts import put_text
 from alsmodel.trials.randomisation import Alternating
 from alsmodel.trials.trial import Scenario
 from alsmodel.trials.truth import PosteriorTruth
@@ -79,7 +78,8 @@ def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
         known = _read(path)
         if known is None:
             known = _compute(scenario, wanted, twins)
-            _write(path, {"identity": identity, "values": known})
+            text = json.dumps({"identity": identity, "values": known}, indent=1, sort_keys=True) + "\n"
+            put_text(path, text)
         values = {a.label: np.asarray(known[_address(a)]) for a in scenario.trial.analyses if _address(a) in known}
     return TrueValues(values)
 
@@ -94,12 +94,8 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
 
 
 def _address(analysis: AbstractAnalysis) -> str:
-    return digest_of([analysis.measure, analysis.arm, *estimand_options(analysis)])
-
-
-def estimand_options(analysis: AbstractAnalysis) -> list[Any]:
-    """What of an analysis decides its estimand, beside its measure."""
-    return [getattr(analysis, name, None) for name in ("horizon", "threshold", "responder")]
+    """What of an analysis decides its true value: measure, arm, and the horizon where it has one."""
+    return digest_of([analysis.measure, analysis.arm, getattr(analysis, "horizon", None)])
 
 
 def _read(path: Path) -> dict[str, list[float]] | None:
@@ -107,13 +103,6 @@ def _read(path: Path) -> dict[str, list[float]] | None:
         return dict(json.loads(path.read_text(encoding="utf-8"))["values"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _write(path: Path, values: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(partial, path)
 
 
 def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int) -> dict[str, list[float]]:
@@ -152,9 +141,8 @@ def _followed(scenario: Scenario, enrolled: Enrolled, keys: npt.NDArray[np.uint6
     path = paths(trial.design, trial.population, enrolled, scenario.effect, arms, keys) if hypothetical else None
     if measures <= hypothetical:
         return None, path
-    scored = measures - hypothetical <= {"log hazard ratio", "RMST difference"}
-    # Survival alone needs no scores in between.
-    design = replace(trial.design, visits=(0.0, trial.design.duration), phone_visits=()) if scored else trial.design
+    # The others are of survival alone, which needs no scores in between.
+    design = replace(trial.design, visits=(0.0, trial.design.duration), phone_visits=())
     return observe(design, trial.population, enrolled, scenario.effect, arms, keys, twins=True), path
 
 

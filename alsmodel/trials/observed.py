@@ -5,7 +5,6 @@ the window, among assessments after day 0; each belongs to one planned visit onl
 earlier. The baseline is the last assessment at or before day 0. Scores after the event that ends the follow-up are not used.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
@@ -20,6 +19,7 @@ from alsmodel.cohort.baseline import covariate_values
 from alsmodel.cohort.endpoints import end_point
 from alsmodel.cohort.selection import Covariate, Selection
 from alsmodel.errors import Fault, InvalidInput
+from alsmodel.settings.names import nearest
 from alsmodel.trials.analyses import TrialData
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.conditions import Categories, Column, check, names_of, parse
@@ -128,9 +128,7 @@ def observed_trial(cohort: Cohort, plan: ComparisonPlan, *, where: str = "analys
         window=window,
         death=people["death_day"].cast(pl.Float64).fill_null(float("nan")).to_numpy() / DAYS_PER_MONTH,
         vocabulary=vocabulary,
-        steps=pl.DataFrame(
-            steps, schema={"step": pl.String, "participants": pl.Int64, "scores": pl.Int64, "reason": pl.String}, orient="row"
-        ),
+        steps=pl.DataFrame(steps, schema=_STEPS, orient="row"),
     )
 
 
@@ -168,8 +166,7 @@ def _assigned(
         low = given.strip().lower()
         codes[low] = code
         if low not in known and known:
-            close = difflib.get_close_matches(low, list(known), n=1, cutoff=0.5)
-            remedy = f"Did you mean {known[close[0]]!r}?" if close else f"Arms: {', '.join(arms)}."
+            remedy = nearest(low, {word: repr(arm) for word, arm in known.items()}, otherwise=f"Arms: {', '.join(arms)}.")
             faults.append(Fault(place, f"No arm is called {given!r}.", remedy))
     assigned = kept.with_columns(code=label.replace_strict(codes, default=None, return_dtype=pl.Int64)).filter(pl.col("code").is_not_null())
     unknown = kept["arm"].null_count()
@@ -187,8 +184,7 @@ def _scores(cohort: Cohort, plan: ComparisonPlan, people: pl.DataFrame, faults: 
     rows = cohort.measurements.filter(pl.col("name") == plan.outcome)
     if rows.is_empty():
         known = sorted(cohort.measurements["name"].unique().to_list())
-        close = difflib.get_close_matches(plan.outcome, known, n=1, cutoff=0.5)
-        remedy = f"Did you mean {close[0]}?" if close else f"The cohort has {', '.join(known[:12]) or 'none'}."
+        remedy = nearest(plan.outcome, known, otherwise=f"The cohort has {', '.join(known[:12]) or 'none'}.")
         faults.append(Fault(f"{where}.outcome", f"No measurement is called {plan.outcome!r}.", remedy))
     joined = rows.join(people.select("participant_id", "row"), on="participant_id", how="inner")
     return joined.group_by("row", "day").agg(pl.col("value").mean()).sort("row", "day")
@@ -223,8 +219,7 @@ def _kinds(cohort: Cohort, plan: ComparisonPlan, faults: list[Fault], where: str
     kinds = sorted(cohort.events["kind"].unique().to_list())
     for kind in plan.events:
         if kind not in kinds:
-            close = difflib.get_close_matches(kind, kinds, n=1, cutoff=0.5)
-            remedy = f"Did you mean {close[0]}?" if close else f"The cohort has {', '.join(kinds) or 'no events'}."
+            remedy = nearest(kind, kinds, otherwise=f"The cohort has {', '.join(kinds) or 'no events'}.")
             faults.append(Fault(f"{where}.events", f"No event is of kind {kind!r}.", remedy))
     seen = pl.concat([frame.select("participant_id", "day") for frame in (cohort.assessments, cohort.measurements)])
     last = seen.group_by("participant_id").agg(last_seen=pl.col("day").max())

@@ -10,8 +10,9 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -97,21 +98,15 @@ class Parts:
 
     def write(self, digest: str, start: int, stop: int, frame: pl.DataFrame) -> None:
         """Put one part in its place, all at once."""
-        home = self.folder / digest
-        home.mkdir(parents=True, exist_ok=True)
-        name = f"{start:08d}-{stop:08d}.parquet"
-        partial = home / f".{name}.{os.getpid()}.partial"
-        frame.write_parquet(partial, compression="zstd")
-        os.replace(partial, home / name)
+        path = self.folder / digest / f"{start:08d}-{stop:08d}.parquet"
+        put(path, lambda temporary: frame.write_parquet(temporary, compression="zstd"))
 
-    def describe(self, digest: str, identity: dict[str, Any], name: str) -> None:
-        """Say in words what the digest stands for."""
+    def describe(self, digest: str, identity: Callable[[], dict[str, Any]], name: str) -> None:
+        """Say in words what the digest stands for; `identity` is asked for only when that has not been said yet."""
         path = self.folder / digest / "scenario.json"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".scenario.{os.getpid()}.partial")
-            partial.write_text(json.dumps({"name": name, **identity}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            os.replace(partial, path)
+            text = json.dumps({"name": name, **identity()}, indent=1, sort_keys=True) + "\n"
+            put_text(path, text)
 
     def chunks(self, digest: str, replicates: int, size: int) -> Iterator[pl.DataFrame]:
         """Records of replicates 0 to `replicates` in chunks of exactly `size` replicates (the last may be smaller).
@@ -136,6 +131,19 @@ class Parts:
     def records(self, digest: str, replicates: int) -> pl.DataFrame:
         """All records of replicates 0 to `replicates`, in order."""
         return pl.concat([pl.DataFrame(schema=SCHEMA), *self.chunks(digest, replicates, 10_000)])
+
+
+def put(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file under a temporary name of this process, and put it in its place all at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    write(temporary)
+    os.replace(temporary, path)
+
+
+def put_text(path: Path, text: str) -> None:
+    """Put a text file in its place all at once."""
+    put(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _readable(path: Path) -> bool:
@@ -188,10 +196,7 @@ def merge(target: Path | str, sources: list[Path]) -> dict[str, int]:
             if path.suffix == ".parquet":
                 counts["present" if known else "parts"] += 1
             if not known:
-                there.parent.mkdir(parents=True, exist_ok=True)
-                partial = there.with_name(f".{there.name}.{os.getpid()}.partial")
-                shutil.copyfile(path, partial)
-                os.replace(partial, there)
+                put(there, partial(shutil.copyfile, path))
     return counts | {"scenarios": sum(1 for path in home.iterdir() if path.is_dir())}
 
 

@@ -1,8 +1,9 @@
 """Changing one setting of a trial by its path, such as ``design.dropout_per_month``: the axes of a grid of scenarios."""
 
-import difflib
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
+
+from alsmodel.settings.names import nearest
 
 #: Short names of settings that a study file writes without their section.
 SHORT = {"alpha": "decision.alpha", "side": "decision.side"}
@@ -26,8 +27,7 @@ def _put(thing: Any, parts: list[str], value: Any, path: str) -> Any:
     known = [field.name for field in fields(thing) if field.init]
     name, *rest = parts
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        remedy = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+        remedy = nearest(name, known, otherwise=f"Known: {', '.join(known)}.")
         raise ValueError(f"axis {path!r}: {name} is not a setting. {remedy}")
     here = getattr(thing, name)
     if rest:

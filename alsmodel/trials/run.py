@@ -73,7 +73,7 @@ class Runner:
             for scenario, columns in zip(task.scenarios, found, strict=True):
                 digest = digests[id(scenario)]
                 columns["scenario"] = np.full(columns["replicate"].shape, digest, dtype=object)
-                parts.describe(digest, scenario.identity(), scenario.name)
+                parts.describe(digest, scenario.identity, scenario.name)
                 parts.write(digest, task.start, task.stop, frame_of(columns))
             done += (task.stop - task.start) * len(task.scenarios)
             if self.progress is not None and shard is None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy.special import ndtri, stdtrit
 
+from alsmodel.trials.analyses import normal_size
 from alsmodel.trials.estimands import TrueValues
 from alsmodel.trials.trial import Scenario
 
@@ -149,8 +150,8 @@ class Tally:
         if not (decides and design.looks):
             return decision.rejects(p_value, benefit)
         final = design.z_bounds[0][-1]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            last = (-ndtri(np.maximum(p_value, 1e-300) / 2) >= final) & benefit
+        with np.errstate(invalid="ignore"):
+            last = (normal_size(p_value) >= final) & benefit
         return np.asarray((stop == "efficacy") | ((stop == "end") & last))
 
     @property

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, follow
+from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, first_month, follow
 from alsmodel.patients.streams import stream_key
-from alsmodel.patients.trial import event_month, segment_inverse, segment_mass, skewed
+from alsmodel.patients.trial import segment_inverse, segment_mass, skewed
 
 KNOTS = np.array([0.0, 4.0, 9.0, np.inf])
 LEVELS = np.array([-1.2, -0.6, -0.9])
@@ -52,6 +52,14 @@ def run(n: int, key: int = 1, **changes: Any) -> tuple[NDArray[np.float64], NDAr
         keys, people, nobody, nobody.copy(), nature, Treatments(table, table.copy(), 0 * table, 0 * table), leaving, schedule
     )
     return scores[0], time[0], event[0]
+
+
+def event_month(
+    mass: float, knots: NDArray[np.float64], levels: NDArray[np.float64], log_hazard: float, growth: float, horizon: float
+) -> float:
+    """First month along a straight line of a point a month, each point of which adds `growth` to the log hazard."""
+    ones = np.ones(levels.size)
+    return first_month(mass, knots, levels, knots[:-1].copy(), ones, 0 * ones, log_hazard, growth, 0.0, horizon)
 
 
 @pytest.mark.parametrize("growth", [-0.4, -1e-12, 0.0, 1e-300, 1e-9, 0.3])
