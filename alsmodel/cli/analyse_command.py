@@ -71,7 +71,7 @@ _SHOWN: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def analyse(study: StudyFile, out: RunOut = None, as_json: Json = False, quiet: Quiet = False) -> Exit:
-    """Compare the arms of a real trial by the analyses of the study's [analyse] section; save the tables."""
+    """Compare the arms of a real trial by the analyses that the study's section "analyse" names; save the tables."""
     output = Output(as_json=as_json, quiet=quiet)
     from alsmodel.study import analyse as analyse_study
 

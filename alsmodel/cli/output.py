@@ -12,8 +12,8 @@ from alsmodel.study.progress import Advance
 if TYPE_CHECKING:
     from rich.console import Console
 
-#: Characters of a text that is shown on one line.
-_SHORT = 20
+#: Characters of a text that is shown on one line, and between columns.
+_SHORT, _GAP = 20, 2
 
 
 @final
@@ -64,13 +64,17 @@ class Output:
         from rich.text import Text
 
         table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        widths = [max((len(_cell(row[place])) for row in rows), default=0) for place in range(len(columns))]
+        widths = [max(len(column), *(len(_cell(row[place])) for row in rows)) if rows else 0 for place, column in enumerate(columns)]
+        numeric = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))]
+        # A number that is cut short is another number: those columns keep their width and long texts fold. So do names in the first
+        # column, as long as the other texts keep room enough to be read.
+        fixed = [numeric[place] or widths[place] <= _SHORT for place in range(len(columns))]
+        others = fixed[1:].count(False)
+        left = self._out.width - sum(width + _GAP for width, keeps in zip(widths, fixed, strict=True) if keeps)
+        if others and not fixed[0]:
+            fixed[0] = left - widths[0] - _GAP >= others * (_SHORT + _GAP)
         for place, column in enumerate(columns):
-            numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
-            # A number that is cut short is another number: those columns keep their width and long texts fold. So do names, in
-            # the first column, where no other can.
-            whole = numeric or widths[place] <= _SHORT or (place == 0 and max(widths[1:], default=0) > _SHORT)
-            table.add_column(column, justify="right" if numeric else "left", no_wrap=whole, overflow="fold")
+            table.add_column(column, justify="right" if numeric[place] else "left", no_wrap=fixed[place], overflow="fold")
         for row in rows:
             table.add_row(*(Text(_cell(value)) for value in row))
         self._out.print(table, soft_wrap=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alsmodel.study import Outcome
     from alsmodel.study.pipeline import Step
 
-_POWER = ["analysis", "effect", "n_per_arm", "power", "mcse", "replicates", "failures"]
+_POWER = {"n_per_arm": "per arm", "power": "power", "mcse": "MCSE", "replicates": "replicates", "failures": "failed"}
 
 
 def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit:
@@ -201,9 +201,11 @@ def _show_effects(outcome: "Outcome", output: Output) -> None:
 
 def _show_trial(outcome: "Outcome", output: Output) -> None:
     if outcome.trial is not None:
-        rows = [[row[name] for name in _POWER] for row in outcome.trial.table.iter_rows(named=True)]
-        heads = ["analysis", "effect", "per arm", "power", "MCSE", "replicates", "failed"]
-        output.table("Power", heads, rows)
+        from alsmodel.trials.results import axes_of
+
+        table = outcome.trial.table
+        shown = {"analysis": "analysis", "effect": "effect", **axes_of(table), **_POWER}
+        output.table("Power", list(shown.values()), [[row[name] for name in shown] for row in table.iter_rows(named=True)])
 
 
 def _as_values(outcome: "Outcome") -> dict[str, Any]:

@@ -238,10 +238,13 @@ def event_check(frame: pl.DataFrame, time_unit: str) -> Table:
 
 def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
     """Every scenario and analysis with Monte Carlo error; failed replicates counted."""
+    from alsmodel.trials.results import axes_of  # here: most reports have no trial
+
     names = {
         "n_per_arm": "Per arm",
         "n_total": "In all",
         "effect": effect_label,
+        **{column: name.replace("_", " ").capitalize() for column, name in axes_of(frame).items()},
         "replicates": "Replicates",
         "failures": "Failed",
         "power": "Power (MCSE)",

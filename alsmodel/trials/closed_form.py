@@ -427,7 +427,7 @@ def size_events(
         power=float(ndtr(abs(effect) * sqrt(events * share * (1.0 - share)) - plan.z_alpha)),
         events=events,
         formula="events = (z_alpha + z_beta)² / {p (1 - p) (log HR - log margin)²};  n = events / {(1 - p) P_control + p P_active}",
-        numbers=f"({plan.z_alpha:.4f} + {plan.z_beta:.4f})² / ({share:.4f} x {1 - share:.4f} x {effect:.4f}²) = {raw:.2f} events; "
+        numbers=f"({plan.z_alpha:.4f} + {plan.z_beta:.4f})² / ({share:.4f} x {1 - share:.4f} x ({effect:.4f})²) = {raw:.2f} events; "
         f"/ ({1 - share:.4f} x {control_p:.4f} + {share:.4f} x {active_p:.4f}) = {raw / mean:.2f}",
         source="Schoenfeld, Biometrika 1981;68:316; Lachin & Foulkes, Biometrics 1986;42:507",
         assumptions=(

@@ -54,6 +54,12 @@ COLUMNS = {
     "records": "address of the records in the results folder",
 }
 
+
+def axes_of(table: pl.DataFrame) -> dict[str, str]:
+    """Columns of a table of operating characteristics that are axes of its grid, with a short name each."""
+    return {name: name.rpartition(".")[2] for name in table.columns if name not in COLUMNS}
+
+
 #: Columns of `OperatingCharacteristics.paired`.
 PAIRED_COLUMNS = {
     "scenario": "effect and size",

@@ -24,3 +24,16 @@ def test_keys_stay_whole_where_a_long_text_can_fold(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COLUMNS", "80")
     Output().table("Effects", ["key", "effect"], [["lacomblez-100-unadjusted", "riluzole against placebo, all participants " * 3]])
     assert "lacomblez-100-unadjusted" in capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize("width", [70, 80, 200])
+def test_a_long_name_leaves_room_for_the_text_beside_it(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    effects = ["30% slower after 2 months, fewer deaths early", "none at all, and nothing else"]
+    rows = [["log-rank, stratified by phenotype", effect, 60, 0.646, 0.021, 10_000, 0] for effect in effects]
+    Output().table("Power", ["analysis", "effect", "per arm", "power", "MCSE", "replicates", "failed"], rows)
+    shown = capsys.readouterr().out
+    assert "effect" in shown
+    assert {"0.646", "10,000", "slower", "deaths", "nothing"} <= set(shown.split())
