@@ -1,8 +1,9 @@
 """The posterior by weighted draws around the mode, spread over cores."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +11,25 @@ from numpy.typing import NDArray
 from alsmodel.estimators.laplace import MOST, Weighted, weighted_draws
 from alsmodel.inference.checks import ESS
 from alsmodel.inference.mode import Mode
-from alsmodel.models.program import Program
 
 Floats = NDArray[np.float64]
 SPARE = 1.25  # aimed above the limit, so that single quantities are known about as well
 
 
-def weigh(made: Program, mode: Mode, *, seed: int, cores: int = 1, least_ess: float = SPARE * ESS, most: int = MOST) -> Weighted:
+class HasDensity(Protocol):
+    """Anything with a log density and its gradient: a program."""
+
+    @property
+    def density(self) -> Callable[[Floats], tuple[float, Floats]]: ...
+
+
+def weigh(made: HasDensity, mode: Mode, *, seed: int, cores: int = 1, least_ess: float = SPARE * ESS, most: int = MOST) -> Weighted:
     """Weight draws around the mode; see `alsmodel.estimators.laplace.weighted_draws`.
 
     Parameters
     ----------
-    made : Program
+    made : object with a `density`
+        A program.
     mode : Mode
     seed : int
     cores : int

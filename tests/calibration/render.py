@@ -6,7 +6,7 @@ from typing import Any
 from tests.calibration.controls import CONTROLS
 from tests.calibration.literal import Mapping
 from tests.calibration.rows import EVIDENCE, Row, read_models, read_rows
-from tests.calibration.run import load, path_of
+from tests.calibration.run import file_name, load, path_of
 from tests.calibration.sbc import LOGLIK, judge
 
 PAGE = EVIDENCE / "README.md"
@@ -30,8 +30,10 @@ The family is a product of parts, so the table holds one base model and every pa
 
 {rows}
 
-"stale": the code, the specification or the generator has changed since; verdict and figures are those of the code before, and nothing is
-claimed for the present one. "rejected" stands as it fell: no row is run again on other seeds until it passes.
+"current, carried": the code has changed since in a way that changed no rank: the simulations named in the file were run again by the
+present code, and every rank of every quantity was the same. "stale": the code, the specification or the generator has changed since;
+verdict and figures are those of the code before, and nothing is claimed for the present one. "rejected" stands as it fell: no row is
+run again on other seeds until it passes.
 
 ## Simulation-based calibration
 
@@ -43,8 +45,9 @@ parameters alone (Modrak and others, Bayesian Analysis 2025;20:461, doi 10.1214/
 - Generator: `tests/calibration/literal.py`, numpy only, one participant after the other: own clocks, event times by inverting a
   cumulative hazard added up over cells of 0.01 month, visits that end with the event, people who die before entry drawn again. Nothing
   is shared with the package.
-- Fit: by the route of `alsmodel.inference.fit.fit_data`: mode, quadrature judged, whitened NUTS; {chains} chains of {draws} draws after
-  {tune}. Its second attempt, with more draws of the same density when chains are short of the gate, is left out.
+- Fit: by the route of `alsmodel.inference.fit.fit_data` with `method="auto"`: mode, quadrature judged, draws around the mode weighted by
+  Pareto-smoothed importance sampling; where the weights fail their checks, whitened NUTS, {chains} chains of {draws} draws after {tune}
+  (column "by NUTS"). The second attempt of NUTS, with more draws of the same density when chains are short of the gate, is left out.
 - Size: {simulations} simulations of {participants} participants per row. Priors, all stated in `models.toml`, do not look at the data;
   where covariates are missing, the generator draws them as the imputation assumes, around the mean of those recorded.
 - Rule, fixed before the first run: three tests of each quantity (chi-square over {bins} bins, mean rank, spread of the ranks). A row is
@@ -53,6 +56,12 @@ parameters alone (Modrak and others, Bayesian Analysis 2025;20:461, doi 10.1214/
 
 With {simulations} simulations the rule finds a posterior that is shifted by 0.27 of its SD, or an SD wrong by a fifth, with even odds;
 smaller errors may pass.
+
+## By NUTS alone
+
+The same simulations with `method="nuts"`, where they have been run.
+
+{by_nuts}
 
 ## Negative controls
 
@@ -93,16 +102,17 @@ def verdicts(record: dict[str, Any], rule: Mapping) -> tuple[str, str]:
     return recovered, "proven" if sound else "rejected"
 
 
-def _line(row: Row, rule: Mapping) -> str:
-    cells = [f"`{row.name}`", row.part, "tested", "tested"]
-    if standing(row, rule)[1] == "not run":
-        return _cells([*cells, "not run", "not run", "", "", ""])
-    record = load(row.name)
+def _line(row: Row, rule: Mapping, method: str = "auto") -> str:
+    cells = [f"`{row.name}`", row.part, "tested", "tested"] if method == "auto" else [f"`{row.name}`"]
+    if not path_of(file_name(row, method)).is_file():
+        return _cells([*cells, "not run", "not run", "", "", "", ""])
+    record = load(file_name(row, method))
     recovered, sbc = verdicts(record, rule)
-    fresh = "current" if record["digests"] == row.digests else "stale"
+    fresh = "stale" if record["digests"] != row.digests_by(method) else "current, carried" if "carried" in record else "current"
     recovery = record["recovery"]
     shown = "not run" if recovery is None else f"{recovered} ({recovery.get('largest', 'no fit')}, {recovery.get('parameter', '')})"
-    return _cells([*cells, shown, f"{sbc}, {fresh}", str(record["simulations"]), _smallest(record, rule), str(len(record["failed"]))])
+    counts = [str(len(record["failed"])), str(len(record["fallbacks"])) if method == "auto" else str(record["divergences"])]
+    return _cells([*cells, shown, f"{sbc}, {fresh}", str(record["simulations"]), _smallest(record, rule), *counts])
 
 
 def _smallest(record: dict[str, Any], rule: Mapping) -> str:
@@ -131,7 +141,9 @@ def render() -> str:
     """The page."""
     models, rows = read_models(), read_rows()
     rule = models["rule"]
-    head = ["row", "model", "density", "gradient", "recovery", "SBC", "simulations", "smallest p", "failed fits"]
+    head = ["row", "model", "density", "gradient", "recovery", "SBC", "simulations", "smallest p", "failed fits", "by NUTS"]
+    nuts_head = ["row", "recovery", "SBC", "simulations", "smallest p", "failed fits", "divergences"]
+    by_nuts = [_line(row, rule, "nuts") for row in rows.values() if path_of(file_name(row, "nuts")).is_file()]
     control_head = ["control", "verdict", "simulations", "smallest p", "smallest p without the log-likelihood"]
     left = [f"`{name}`" for name, row in rows.items() if row.sbc != "proven"]
     missing = [f"- SBC, by the present code, of {', '.join(left)}."] if left else []
@@ -139,6 +151,7 @@ def render() -> str:
     return TEXT.format(
         rows=_table(head, [_line(row, rule) for row in rows.values()]),
         controls=_table(control_head, [_control(name, rule) for name in CONTROLS]),
+        by_nuts=_table(nuts_head, by_nuts),
         missing="\n".join(missing),
         recovered=rule["recovery"]["participants"],
         most_deviation=rule["recovery"]["most_deviation"],

@@ -25,23 +25,24 @@ EVIDENCE = ROOT / "docs" / "evidence"
 MODELS = EVIDENCE / "models.toml"
 RANKS = EVIDENCE / "ranks"
 
-#: What every row runs between the arrays and the draws.
+#: Kernels of every row.
 KERNELS = ("baseline", "joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
-ROUTE = [
+#: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
+NUTS_ROUTE = [
     *(f"alsmodel.kernels.{name}" for name in KERNELS),
     "alsmodel.models",
     "alsmodel.inference.mode",
     "alsmodel.inference.refine",
     "alsmodel.inference.sampling",
 ]
-#: The same for the route of weighted draws.
-WEIGHTED_ROUTE = [
-    *(name for name in ROUTE if name != "alsmodel.inference.sampling"),
+AUTO_ROUTE = [
+    *NUTS_ROUTE,
+    "alsmodel.inference.checks",
     "alsmodel.inference.importance",
     "alsmodel.estimators.laplace",
     "alsmodel.estimators.psis",
 ]
-METHODS = ("nuts", "psis")
+METHODS = ("auto", "nuts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +70,13 @@ class Row:
     @property
     def digests(self) -> dict[str, str]:
         """What the ranks of this row depend on: code (with numba and numpy), specification and settings, generator."""
-        return self.digests_by("nuts")
+        return self.digests_by("auto")
 
     def digests_by(self, method: str) -> dict[str, str]:
         """The same for a method of inference."""
         own = {"model": self.model, "design": self.design, "rule": read_models()["rule"]}
         return {
-            "code": code_digest(ROUTE if method == "nuts" else WEIGHTED_ROUTE),
+            "code": code_digest(NUTS_ROUTE if method == "nuts" else AUTO_ROUTE),
             "spec": digest_of(own),
             "generator": digest_of(Path(literal.__file__).read_text(encoding="utf-8")),
         }

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tests.calibration.sbc import Simulation, judge, run_simulation
 
 VERSIONS = ("numpy", "numba", "nutpie", "scipy")
 EVERY = 10
+REPEATED = 8
 
 
 def path_of(row: str) -> Path:
@@ -44,13 +45,13 @@ def processor() -> str:
 
 def file_name(row: Row, method: str) -> str:
     """Name of a row's file by a method of inference."""
-    return row.name if method == "nuts" else f"{method}_{row.name}"
+    return row.name if method == "auto" else f"{method}_{row.name}"
 
 
 def empty(row: Row, seed: int, digests: dict[str, str]) -> dict[str, Any]:
     """A rank file before its first simulation."""
     return {
-        "row": row.name, "seed": seed, "simulations": 0, "failed": [], "divergences": 0, "digests": digests,
+        "row": row.name, "seed": seed, "simulations": 0, "failed": [], "fallbacks": [], "divergences": 0, "digests": digests,
         "versions": {name: version(name) for name in VERSIONS}, "processor": processor(), "recovery": None, "ranks": {},
     }  # fmt: skip
 
@@ -59,8 +60,8 @@ def add(record: dict[str, Any], result: Simulation) -> None:
     """File one simulation; one without a fit leaves its number only."""
     record["simulations"] += 1
     record["divergences"] += result.divergences
-    if result.untrusted:
-        record.setdefault("untrusted", []).append(record["simulations"] - 1)
+    if result.fallback:
+        record["fallbacks"].append(record["simulations"] - 1)
     if result.ranks is None:
         record["failed"].append(record["simulations"] - 1)
         return
@@ -85,7 +86,7 @@ def load(row: str) -> dict[str, Any]:
     return record
 
 
-def recover(row: Row, seed: int, method: str = "nuts") -> dict[str, Any]:
+def recover(row: Row, seed: int, method: str = "auto") -> dict[str, Any]:
     """One fit of many participants: largest distance of a posterior mean from the truth, in posterior SDs."""
     rule = read_models()["rule"]
     data_seed, fit_seed = stream(seed, row.name + " recovery", 0).spawn(2)
@@ -97,7 +98,7 @@ def recover(row: Row, seed: int, method: str = "nuts") -> dict[str, Any]:
     return {"participants": participants, "largest": round(float(away[worst]), 2), "parameter": worst}
 
 
-def run_row(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool, method: str = "nuts") -> dict[str, Any]:
+def run_row(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool, method: str = "auto") -> dict[str, Any]:
     """Run or continue one row; `digests` as they were when the code was loaded."""
     name = file_name(row, method)
     record = empty(row, seed, digests) | {"row": name}
@@ -137,20 +138,20 @@ def describe(record: dict[str, Any]) -> str:
     verdict = judge(record["ranks"], read_models()["rule"])
     outcome = "compatible with uniform" if verdict.passed else "rejected"
     return f"{record['row']}: {outcome}; p {verdict}; {len(record['failed'])} failures, {record['divergences']} divergences" + (
-        f", {len(record['untrusted'])} with weights that fail their checks" if record.get("untrusted") else ""
+        f", {len(record['fallbacks'])} by NUTS, their weights failing the checks" if record.get("fallbacks") else ""
     )
 
 
-def check(row: Row, numbers: list[int]) -> Iterator[str]:
+def check(row: Row, numbers: Sequence[int], method: str = "auto") -> Iterator[str]:
     """Simulate some numbers again; yields what differs from the committed ranks.
 
     On the processor of the file, ranks must be the same. On another, rounding may send the sampler another way, and ranks may
     differ as those of two independent sets of draws do: by less than 35 (five SDs), and by less than 12 on average.
     """
-    record = load(row.name)
+    record = load(file_name(row, method))
     exact = record["processor"] == processor()
     for number in numbers:
-        again = run_simulation(row, number, record["seed"]).ranks
+        again = run_simulation(row, number, record["seed"], method=method).ranks
         if (again is None) != (number in record["failed"]):
             yield f"{row.name}, simulation {number}: fitted only once in two attempts"
         if again is None or number in record["failed"]:
@@ -159,6 +160,29 @@ def check(row: Row, numbers: list[int]) -> Iterator[str]:
         away = {name: abs(again[name] - values[place]) for name, values in record["ranks"].items()}
         if max(away.values()) > (0 if exact else 35) or sum(away.values()) / len(away) > 12:
             yield f"{row.name}, simulation {number}: ranks differ from those on file by {away}"
+
+
+def carry(row: Row, digests: dict[str, str], method: str = "auto") -> str:
+    """Take ranks over to code that has changed without changing any of them; returns what was found, in one line.
+
+    Only where model, settings and generator are those of the file, and the processor is the same. `REPEATED` simulations, evenly
+    spread over the series, and the first that NUTS took over are run by the present code; every rank of every quantity must be as
+    filed. The file then says so under "carried".
+    """
+    name = file_name(row, method)
+    if not path_of(name).is_file():
+        return f"{name}: not run yet"
+    record = load(name)
+    if record["digests"] == digests:
+        return f"{name}: of the present code"
+    if {**record["digests"], "code": ""} != {**digests, "code": ""} or record["processor"] != processor():
+        return f"{name}: cannot be carried over, since more than the code has changed"
+    numbers = sorted({*np.linspace(0, record["simulations"] - 1, REPEATED).astype(int).tolist(), *record["fallbacks"][:1]})
+    if differences := list(check(row, numbers, method)):
+        return f"{name}: not carried over; {differences[0]}"
+    record["carried"] = [*record.get("carried", []), {"from": record["digests"]["code"], "repeated": numbers}]
+    save(record | {"digests": digests})
+    return f"{name}: carried over, {len(numbers)} simulations repeated"
 
 
 def one_thread() -> None:
@@ -177,7 +201,10 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=rule["simulations"])
     parser.add_argument("--resume", action="store_true", help="keep simulations on file where nothing has changed")
     parser.add_argument("--check", type=int, nargs="+", metavar="NUMBER", help="repeat these simulations and compare; writes nothing")
-    parser.add_argument("--method", choices=METHODS, default="nuts", help="how posteriors are computed; ranks of each are filed apart")
+    parser.add_argument(
+        "--carry", action="store_true", help="repeat some simulations; where every rank is as filed, file it for the present code"
+    )
+    parser.add_argument("--method", choices=METHODS, default="auto", help="how posteriors are computed; ranks of each are filed apart")
     arguments = parser.parse_args()
     rows = read_rows()
     chosen = arguments.row or ["controls", *rows]
@@ -186,12 +213,17 @@ def main() -> None:
     one_thread()
     np.seterr(all="ignore")
     if arguments.check:
-        differences = [line for name in chosen if name in rows for line in check(rows[name], arguments.check)]
+        differences = [line for name in chosen if name in rows for line in check(rows[name], arguments.check, arguments.method)]
         raise SystemExit("\n".join(differences) if differences else 0)
     method = arguments.method
     digests = {name: rows[name].digests_by(method) for name in rows}
+    if arguments.carry:
+        for name in chosen:
+            if name != "controls":
+                print(carry(rows[name], digests[name], method), flush=True)
+        return
     for name in chosen:
-        if name == "controls" and method == "nuts":
+        if name == "controls" and method == "auto":
             run_controls(rows["base"], arguments.simulations, rule["seed"], digests["base"], resume=arguments.resume)
         elif name != "controls":
             record = run_row(rows[name], arguments.simulations, rule["seed"], digests[name], resume=arguments.resume, method=method)

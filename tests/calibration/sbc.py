@@ -18,7 +18,7 @@ from alsmodel.errors import FitFailed
 from alsmodel.estimators.psis import resample
 from alsmodel.inference.checks import importance_gate
 from alsmodel.inference.importance import weigh
-from alsmodel.inference.mode import Mode, find_mode
+from alsmodel.inference.mode import find_mode
 from alsmodel.inference.refine import prepare
 from alsmodel.inference.sampling import sample
 from alsmodel.inference.summary import named_draws
@@ -35,11 +35,18 @@ LOGLIK = "log-likelihood"
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """Ranks of one simulation, none when the fit failed; divergent draws, or weights that did not pass their checks."""
+    """Ranks of one simulation, none when the fit failed; divergent draws; whether weights failed their checks and NUTS took over."""
 
     ranks: dict[str, int] | None
     divergences: int = 0
-    untrusted: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A broken density in the place of a program."""
+
+    density: Density
 
 
 def thinned(draws: int, kept: int) -> Ints:
@@ -53,27 +60,24 @@ def rank(truth: float, draws: Floats, kept: int) -> int:
     return int((flat[thinned(flat.size, kept)] < truth).sum())
 
 
-def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None = None, method: str = "nuts", **design: float) -> Simulation:
-    """Draw truth and data, fit by the route of `fit_data` (quadrature judged, mode, whitened NUTS), and rank the truth.
+def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None = None, method: str = "auto", **design: float) -> Simulation:
+    """Draw truth and data, fit by the route of `fit_data`, and rank the truth.
 
-    The second attempt that `fit_data` makes when chains are short of its gate is left out: it draws more from the same density.
-
-    By ``method="psis"`` the draws are weighted and resampled as `fit_data` does. Simulations whose weights do not pass their checks,
-    where "auto" would go on to NUTS, are kept among the ranks and counted: leaving them out would select on the data.
+    "auto" judges the quadrature, finds the mode, weights draws around it, and goes on to whitened NUTS where the weights do not pass
+    their checks; "nuts" goes there at once. The second attempt that `fit_data` makes when chains are short of its gate is left out:
+    it draws more from the same density.
 
     Parameters
     ----------
     row : Row
     number, seed : int
         Which simulation, of which series.
-    method : {"nuts", "psis"}
     breaking : callable, optional
         Turns the density into a wrong one, for negative controls.
+    method : {"auto", "nuts"}
     design
         Changes to the row's design.
     """
-    if method == "psis" and breaking is not None:
-        raise ValueError("negative controls are run by NUTS.")
     data_seed, fit_seed = stream(seed, row.name, number).spawn(2)
     truth, people = simulate(row, data_seed, **design)
     data = arrays(row, people)
@@ -83,12 +87,17 @@ def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None =
         density = made.density if breaking is None else breaking(made)
         mode = mode if breaking is None else find_mode(density, made.start)
         own_seed = int(fit_seed.generate_state(1)[0])
-        if method == "psis":
-            return _weighted(row, data, truth, made, mode, own_seed)
+        if method == "auto":
+            weighted = weigh(Wrong(density), mode, seed=own_seed)
+            if all(check.passed for check in importance_gate(weighted)):
+                chosen = resample(weighted.log_weight, weighted.log_weight.size, np.random.default_rng([own_seed, 4]))
+                return Simulation(ranks=_ranks(row, data, truth, made, weighted.x[chosen][None]))
         drawn = sample(density, mode, sampling(), own_seed)
     except (FitFailed, np.linalg.LinAlgError):
         return Simulation(ranks=None)
-    return Simulation(ranks=_ranks(row, data, truth, made, drawn.x), divergences=int(drawn.diverging.sum()))
+    return Simulation(
+        ranks=_ranks(row, data, truth, made, drawn.x), divergences=int(drawn.diverging.sum()), fallback=method == "auto"
+    )  # fmt: skip
 
 
 def _ranks(row: Row, data: JointData, truth: dict[str, float], made: Program, x: Floats) -> dict[str, int]:
@@ -100,13 +109,6 @@ def _ranks(row: Row, data: JointData, truth: dict[str, float], made: Program, x:
     logliks = np.array([made.loglik(point).sum() for point in flat[thinned(len(flat), kept)]])
     ranks[LOGLIK] = int((logliks < made.loglik(unconstrained(made, truth)).sum()).sum())
     return ranks
-
-
-def _weighted(row: Row, data: JointData, truth: dict[str, float], made: Program, mode: Mode, seed: int) -> Simulation:
-    weighted = weigh(made, mode, seed=seed)
-    chosen = resample(weighted.log_weight, weighted.log_weight.size, np.random.default_rng([seed, 4]))
-    untrusted = not all(check.passed for check in importance_gate(weighted))
-    return Simulation(ranks=_ranks(row, data, truth, made, weighted.x[chosen][None]), untrusted=untrusted)
 
 
 @dataclass(frozen=True, kw_only=True)
