@@ -2,6 +2,8 @@
 
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +47,31 @@ TINY: dict[str, Any] = {
 def warm(progress: Progress | None = None, *, participants: int = 120) -> float:
     """Run the whole path once in a temporary folder and throw the result away; forget code of earlier versions.
 
+    The trial's kernels are compiled by a process of their own, beside those of the fit.
+
     Returns
     -------
     float
         Seconds it took.
     """
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as aside:
         base = Path(folder)
         write_proact(participants, 1, base / "data")
-        (base / "warmup.toml").write_text(dump_toml(TINY), encoding="utf-8")
-        run(base / "warmup.toml", base / "run", progress=_Quiet(progress or Silent()))
+        whole, trial = base / "warmup.toml", base / "trial.toml"
+        whole.write_text(dump_toml(TINY), encoding="utf-8")
+        trial.write_text(dump_toml(TINY | {"trial": TINY["trial"] | {"truth": {"kind": "named"}}}), encoding="utf-8")
+        simulated = aside.submit(_simulate, trial, base / "aside")
+        quiet = _Quiet(progress or Silent())
+        run(whole, base / "run", until="fit", progress=quiet)
+        simulated.result()
+        run(whole, base / "run", progress=quiet)
     forget_old_code()
     return time.perf_counter() - start
+
+
+def _simulate(study: Path, out: Path) -> None:
+    run(study, out, until="trial")
 
 
 class _Quiet:
