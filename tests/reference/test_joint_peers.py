@@ -17,7 +17,7 @@ from alsmodel.kernels.posterior import constrain
 from alsmodel.models.program import program
 from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Weibull
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nuts")]
+pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[1] / "goldens" / "joint_model"
 PEERS: dict[str, Any] = json.loads((FOLDER / "estimates.json").read_text(encoding="utf-8"))
 SAMPLING = Sampling(draws=600, tune=250)

@@ -17,7 +17,6 @@ PLACE = os.environ.get("ALSMODEL_VERIFICATION_DATA", "")
 FOLDERS = [folder for folder in (Path(PLACE) / "valproate", Path(PLACE)) if PLACE and (folder / "surv.csv").is_file()]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("nuts"),
     pytest.mark.skipif(not FOLDERS, reason="the valproate data may not be copied; set ALSMODEL_VERIFICATION_DATA"),
 ]
 peers = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_joint_peers.py"))))

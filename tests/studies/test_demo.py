@@ -28,7 +28,6 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return run(folder / "study.toml", folder / "run")
 
 
-@pytest.mark.xdist_group("nuts")
 def test_the_demo_passes_its_checks_and_writes_its_report(outcome: Outcome) -> None:
     assert outcome.failed == ()
     assert outcome.report is not None
@@ -37,7 +36,6 @@ def test_the_demo_passes_its_checks_and_writes_its_report(outcome: Outcome) -> N
     assert "provisional" not in page.lower().split("</head>")[-1][:20_000]
 
 
-@pytest.mark.xdist_group("nuts")
 def test_every_row_of_the_demo_is_accounted_for(outcome: Outcome) -> None:
     assert outcome.cohort is not None
     flow = outcome.cohort.flow
@@ -45,7 +43,6 @@ def test_every_row_of_the_demo_is_accounted_for(outcome: Outcome) -> None:
     assert int(flow["read"].sum()) == EXPECTED["rows_read"]
 
 
-@pytest.mark.xdist_group("nuts")
 @pytest.mark.parametrize("name", sorted(EXPECTED["estimates"]))
 def test_an_estimate_of_the_demo_is_as_expected(outcome: Outcome, name: str) -> None:
     assert outcome.fit is not None
@@ -54,7 +51,6 @@ def test_an_estimate_of_the_demo_is_as_expected(outcome: Outcome, name: str) -> 
     assert row["mean"] == pytest.approx(expected["value"], abs=expected["tolerance"])
 
 
-@pytest.mark.xdist_group("nuts")
 @pytest.mark.parametrize("name", sorted(EXPECTED["power"]))
 def test_a_power_of_the_demo_is_as_expected(outcome: Outcome, name: str) -> None:
     assert outcome.trial is not None

@@ -19,7 +19,6 @@ from alsmodel.inference.mode import find_mode
 from alsmodel.inference.predict import event_check, kaplan_meier, prior_check, score_check, survival_curve, trajectory
 from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Quadratic, Treatment, Weibull
 
-pytestmark = pytest.mark.xdist_group("nuts")
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 SPEC = JointModel(
     outcome="score", decline=Linear(covariates=("arm",)), covariates={"arm": Covariate(reference="placebo")},

@@ -17,7 +17,7 @@ from alsmodel.cohort.selection import Covariate
 from alsmodel.inference import Sampling, fit_data
 from alsmodel.models.spec import JointModel, Linear, Normal, PiecewiseExponential, Priors
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nuts")]
+pytestmark = pytest.mark.slow
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 
 KNOTS = (5.0, 10.0)

@@ -27,7 +27,6 @@ from alsmodel.inference.refine import prepare
 from alsmodel.models import JointModel, Linear, PiecewiseExponential
 from alsmodel.models.program import Program
 
-pytestmark = pytest.mark.xdist_group("nuts")
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 SPEC = JointModel(
     outcome="score", decline=Linear(covariates=("arm",)), survival=PiecewiseExponential(knots=2, covariates=("arm",)),

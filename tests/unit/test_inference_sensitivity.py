@@ -17,7 +17,6 @@ from alsmodel.models.decline import Linear
 from alsmodel.models.program import program
 from alsmodel.models.spec import JointModel, Normal, PiecewiseExponential, Priors
 
-pytestmark = pytest.mark.xdist_group("nuts")
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 SPEC = JointModel(
     outcome="score", decline=Linear(covariates=["arm"]), survival=PiecewiseExponential(knots=2, covariates=["arm"]),
