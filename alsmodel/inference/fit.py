@@ -69,6 +69,17 @@ class Fit:
         return "nuts" if self.weighted is None else "psis"
 
     @property
+    def route(self) -> str:
+        """How the posterior was computed and, after a fallback, why, in a sentence."""
+        if self.weighted is not None:
+            draws, worth = self.weighted.log_weight.size, self.weighted.ess
+            return f"Posterior by importance sampling: {draws:,} weighted draws, worth {worth:,.0f}; k-hat {self.weighted.k_hat:.2f}."
+        chains, length = self.x.shape[:2]
+        reason = self.provenance.get("fallback")
+        why = f", since importance sampling did not pass its checks: {reason}" if reason else ""
+        return f"Posterior by the no-U-turn sampler, {chains} chains of {length:,} draws{why}."
+
+    @property
     def passed(self) -> bool:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
@@ -147,12 +158,8 @@ class Fit:
         failed = [check.name for check in self.checks if not check.passed]
         state = "all checks pass" if not failed else f"checks failed: {', '.join(failed)}"
         head = f"Fit of {self.spec.outcome}: {self.data.people} participants, {int(self.data.event.sum())} events; {state}"
-        if self.weighted is not None:
-            head += f"; importance sampling, {self.weighted.ess:.0f} effective draws, k-hat {self.weighted.k_hat:.2f}"
-        if reason := self.provenance.get("fallback"):
-            head += f"; NUTS, since importance sampling did not do: {reason}"
         rows = self.summary.select("parameter", "mean", "sd", "q2_5", "q97_5").rows()
-        return "\n".join([head, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
+        return "\n".join([head, self.route, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
 
     def _repr_html_(self) -> str:
         columns = ["parameter", "unit", "mean", "sd", "q2_5", "q97_5", "r_hat", "ess_bulk"]
