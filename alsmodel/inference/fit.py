@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import JointData, joint_data
+from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.laplace import Weighted
 from alsmodel.estimators.psis import resample
 from alsmodel.inference.chains import SecondTry, judged_chains, provenance
@@ -76,7 +77,7 @@ class Fit:
             return f"Posterior by importance sampling: {draws:,} weighted draws, worth {worth:,.0f}; k-hat {self.weighted.k_hat:.2f}."
         chains, length = self.x.shape[:2]
         reason = self.provenance.get("fallback")
-        why = f", since importance sampling did not pass its checks: {reason}" if reason else ""
+        why = f", since {reason}" if reason else ""
         return f"Posterior by the no-U-turn sampler, {chains} chains of {length:,} draws{why}."
 
     @property
@@ -233,12 +234,18 @@ def fit_data(
     if method not in ("auto", "nuts", "psis"):
         raise ValueError(f'method must be "auto", "nuts" or "psis"; got {method!r}.')
     prepared = prepare(spec, data)
-    if method == "nuts":
-        return _by_nuts(prepared, data, sampling, seed, progress, digest, None)
+    mixed = ", ".join(block.labels[0] for _, block in prepared.program.mixtures)
+    if mixed and method == "psis":
+        fault = f"Weighted draws rest on one mode, and with a mixture as the prior of {mixed} there may be several."
+        raise InvalidInput([Fault("fit.method", fault, 'Choose "auto" or "nuts".')])
+    if mixed or method == "nuts":
+        reason = f"the prior of {mixed} is a mixture, which may give several modes" if mixed and method == "auto" else None
+        return _by_nuts(prepared, data, sampling, seed, progress, digest, reason)
     weighted = weigh(prepared.program, prepared.mode, seed=seed, cores=sampling.cores)
     failed = [check for check in importance_gate(weighted) if not check.passed]
     if method == "auto" and failed:
-        reason = ", ".join(f"{check.name} {check.value:.3g} (limit {check.limit:.3g})" for check in failed)
+        limits = ", ".join(f"{check.name} {check.value:.3g} (limit {check.limit:.3g})" for check in failed)
+        reason = f"importance sampling did not pass its checks: {limits}"
         return _by_nuts(prepared, data, sampling, seed, progress, digest, reason)
     return _by_psis(prepared, data, weighted, seed, digest)
 
