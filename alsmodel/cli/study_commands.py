@@ -215,6 +215,8 @@ def _as_values(outcome: "Outcome") -> dict[str, Any]:
         "reused": list(outcome.reused),
         "checks_passed": not outcome.failed,
         "failed_checks": list(outcome.failed),
+        "method": None if outcome.fit is None else outcome.fit.method,
+        "fallback": None if outcome.fit is None else outcome.fit.provenance.get("fallback"),
         "estimates": None if outcome.fit is None else outcome.fit.summary.to_dicts(),
         "power": None if outcome.trial is None else outcome.trial.table.to_dicts(),
     }

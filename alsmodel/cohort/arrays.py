@@ -3,7 +3,7 @@
 Nothing is dropped silently: each step that loses a participant, a visit or a day is a row of `JointData.steps`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -102,6 +102,36 @@ class JointData:
         names = tuple(column for term in covariates for column in self.terms[term])
         stacked = [self.columns[name] for name in names]
         return names, np.column_stack(stacked) if stacked else np.zeros((self.people, 0))
+
+    def of_people(self, people: Ints) -> "JointData":
+        """The same arrays for some participants alone, in their old order; `steps` and `exposures` still count everybody.
+
+        Parameters
+        ----------
+        people : int array
+            Places of the participants to keep, increasing.
+        """
+        place = np.full(self.people, -1)
+        place[people] = np.arange(people.size)
+        seen, taken = place[self.visit_person] >= 0, place[self.exposure_person] >= 0
+        return replace(
+            self,
+            participant_ids=tuple(self.participant_ids[i] for i in people),
+            visit_person=place[self.visit_person[seen]],
+            visit_time=self.visit_time[seen],
+            outcome=self.outcome[seen],
+            entry_time=self.entry_time[people],
+            event_time=self.event_time[people],
+            event=self.event[people],
+            onset_shift=self.onset_shift[people],
+            columns={name: column[people] for name, column in self.columns.items()},
+            missing={name: absent[people] for name, absent in self.missing.items()},
+            groups={name: tuple(column[i] for i in people) for name, column in self.groups.items()},
+            exposure_person=place[self.exposure_person[taken]],
+            exposure_drug=self.exposure_drug[taken],
+            exposure_start=self.exposure_start[taken],
+            exposure_stop=self.exposure_stop[taken],
+        )
 
 
 def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") -> JointData:

@@ -5,20 +5,30 @@ asks for the prediction of somebody new; the likelihood given the effects would 
 weights fail.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import highest_k_hat, normalised, smooth
-from alsmodel.inference.dynamic import placed
+from alsmodel.inference.dynamic import placed, program_for, unconstrained_for
 from alsmodel.inference.fit import Fit
 from alsmodel.inference.sampling import evenly
 
 Floats = NDArray[np.float64]
+
+
+class HasData(Protocol):
+    """A model with the data that it was fitted to."""
+
+    @property
+    def data(self) -> JointData:
+        """Arrays of the participants."""
 
 
 @final
@@ -43,10 +53,18 @@ class Split:
         return self.scores + self.events
 
 
-def split_likelihood(fit: Fit, draws: int = 1000) -> Split:
+def split_likelihood(fit: Fit, draws: int = 1000, *, data: JointData | None = None) -> Split:
     """Split the integrated likelihood of each participant into log p(y) + log p(T | y).
 
     log p(y) is the same density for a participant whose follow-up has no length.
+
+    Parameters
+    ----------
+    fit : Fit
+    draws : int
+        Posterior draws, taken evenly.
+    data : JointData, optional
+        Other participants than those fitted, with the same outcome, unit and covariates.
 
     Raises
     ------
@@ -56,12 +74,14 @@ def split_likelihood(fit: Fit, draws: int = 1000) -> Split:
     if fit.spec.population == "incident":
         fault = 'The likelihood comes apart only for population = "enrolled".'
         raise InvalidInput([Fault("model.population", fault, "Compare the joint likelihood, from Fit.loglik.")])
-    data = replace(fit.data, event_time=fit.data.entry_time, event=np.zeros(fit.data.people))
-    made = fit.program
-    segments, cuts = placed(fit.spec, made, data)
+    made, source = (fit.program, fit.data) if data is None else program_for(fit, data)
+    unseen = replace(source, event_time=source.entry_time, event=np.zeros(source.people))
+    segments, cuts = placed(fit.spec, made, unseen)
     alone = replace(made, segments=segments, cuts=cuts)
-    flat = fit.x.reshape(-1, made.size)
+    flat = fit.x.reshape(-1, fit.program.size)
     chosen = flat[evenly(len(flat), draws)]
+    if data is not None:
+        chosen = unconstrained_for(fit, made, chosen)
     scores = np.array([alone.loglik(x) for x in chosen])
     return Split(scores=scores, events=np.array([made.loglik(x) for x in chosen]) - scores)
 
@@ -92,7 +112,7 @@ def compare(fits: dict[str, Fit], draws: int = 1000) -> pl.DataFrame:
     Pareto-smoothed importance sampling (Vehtari, Gelman & Gabry 2017, Stat Comput 27:1413, doi 10.1007/s11222-016-9696-4) of the joint
     likelihood; the weights that leave a participant out are used for both parts.
     """
-    _require_same_data(fits)
+    require_same_data(fits)
     parts = {name: _left_out(split_likelihood(fit, draws)) for name, fit in fits.items()}
     total = {name: scores + events for name, (scores, events, _) in parts.items()}
     best = max(total, key=lambda name: float(total[name].sum()))
@@ -127,7 +147,14 @@ def _left_out(split: Split) -> tuple[Floats, Floats, Floats]:
     return scores, whole - scores, k_hat
 
 
-def _require_same_data(fits: dict[str, Fit]) -> None:
+def require_same_data(fits: Mapping[str, HasData]) -> None:
+    """Refuse models whose likelihoods are of different things: other participants, scores, events, scale or unit.
+
+    Raises
+    ------
+    InvalidInput
+        With everything that differs.
+    """
     if len(fits) < 2:
         raise InvalidInput([Fault("fits", f"A comparison needs at least two models; got {len(fits)}.")])
     first, *others = fits.items()

@@ -190,6 +190,25 @@ def as_fitted(fit: Fit, data: JointData) -> JointData:
     return replace(data, levels={"/".join(names): members(fit.data, names, where="model")[0] for names in asked})
 
 
+def program_for(fit: Fit, data: JointData) -> tuple[Program, JointData]:
+    """The density of other participants than those fitted, with the baseline, groups and levels of the fit; and their data.
+
+    Raises
+    ------
+    InvalidInput
+        When the new data are of another kind than those fitted.
+    """
+    _require_alike(fit, data)
+    source = as_fitted(fit, data)
+    return program(fit.spec, source, fit.program.knots), source
+
+
+def unconstrained_for(fit: Fit, made: Program, x: Floats) -> Floats:
+    """Unconstrained draws of the fit in the order of the parameters of `made`."""
+    place = {label: k for k, label in enumerate(fit.program.labels)}
+    return np.ascontiguousarray(x[..., [place[label] for label in made.labels]])
+
+
 def _require_alike(fit: Fit, data: JointData) -> None:
     faults = []
     for name in ("outcome_name", "time_unit", "transform", "upper"):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import JointData, joint_data
+from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.laplace import Weighted
 from alsmodel.estimators.psis import resample
 from alsmodel.inference.chains import SecondTry, judged_chains, provenance
@@ -67,6 +68,17 @@ class Fit:
     def method(self) -> str:
         """How the posterior was computed: "nuts" or "psis"."""
         return "nuts" if self.weighted is None else "psis"
+
+    @property
+    def route(self) -> str:
+        """How the posterior was computed and, after a fallback, why, in a sentence."""
+        if self.weighted is not None:
+            draws, worth = self.weighted.log_weight.size, self.weighted.ess
+            return f"Posterior by importance sampling: {draws:,} weighted draws, worth {worth:,.0f}; k-hat {self.weighted.k_hat:.2f}."
+        chains, length = self.x.shape[:2]
+        reason = self.provenance.get("fallback")
+        why = f", since {reason}" if reason else ""
+        return f"Posterior by the no-U-turn sampler, {chains} chains of {length:,} draws{why}."
 
     @property
     def passed(self) -> bool:
@@ -147,12 +159,8 @@ class Fit:
         failed = [check.name for check in self.checks if not check.passed]
         state = "all checks pass" if not failed else f"checks failed: {', '.join(failed)}"
         head = f"Fit of {self.spec.outcome}: {self.data.people} participants, {int(self.data.event.sum())} events; {state}"
-        if self.weighted is not None:
-            head += f"; importance sampling, {self.weighted.ess:.0f} effective draws, k-hat {self.weighted.k_hat:.2f}"
-        if reason := self.provenance.get("fallback"):
-            head += f"; NUTS, since importance sampling did not do: {reason}"
         rows = self.summary.select("parameter", "mean", "sd", "q2_5", "q97_5").rows()
-        return "\n".join([head, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
+        return "\n".join([head, self.route, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
 
     def _repr_html_(self) -> str:
         columns = ["parameter", "unit", "mean", "sd", "q2_5", "q97_5", "r_hat", "ess_bulk"]
@@ -226,12 +234,18 @@ def fit_data(
     if method not in ("auto", "nuts", "psis"):
         raise ValueError(f'method must be "auto", "nuts" or "psis"; got {method!r}.')
     prepared = prepare(spec, data)
-    if method == "nuts":
-        return _by_nuts(prepared, data, sampling, seed, progress, digest, None)
+    mixed = ", ".join(block.labels[0] for _, block in prepared.program.mixtures)
+    if mixed and method == "psis":
+        fault = f"Weighted draws rest on one mode, and with a mixture as the prior of {mixed} there may be several."
+        raise InvalidInput([Fault("fit.method", fault, 'Choose "auto" or "nuts".')])
+    if mixed or method == "nuts":
+        reason = f"the prior of {mixed} is a mixture, which may give several modes" if mixed and method == "auto" else None
+        return _by_nuts(prepared, data, sampling, seed, progress, digest, reason)
     weighted = weigh(prepared.program, prepared.mode, seed=seed, cores=sampling.cores)
     failed = [check for check in importance_gate(weighted) if not check.passed]
     if method == "auto" and failed:
-        reason = ", ".join(f"{check.name} {check.value:.3g} (limit {check.limit:.3g})" for check in failed)
+        limits = ", ".join(f"{check.name} {check.value:.3g} (limit {check.limit:.3g})" for check in failed)
+        reason = f"importance sampling did not pass its checks: {limits}"
         return _by_nuts(prepared, data, sampling, seed, progress, digest, reason)
     return _by_psis(prepared, data, weighted, seed, digest)
 

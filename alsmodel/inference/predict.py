@@ -15,6 +15,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.fit import Fit
 from alsmodel.inference.paths import Draw, draw_of, draw_paths, grid_of
 from alsmodel.inference.replicate import follow, planned_follow_up, visit_bins
+from alsmodel.models.evaluation import draw_prior
 from alsmodel.models.parameters import parameters
 from alsmodel.models.priors import data_scales
 from alsmodel.models.spec import JointModel
@@ -246,6 +247,8 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
         for label, a, b in zip(block.labels, block.a, block.b, strict=True):
             if block.kind == "beta":
                 values[label] = 2 * rng.beta(a, a, draws) - 1
+            elif block.mixture:
+                values[label] = np.array([draw_prior(block, rng)[0] for _ in range(draws)])
             else:
                 drawn = rng.normal(a, b, draws)
                 values[label] = np.abs(drawn) if block.kind == "half-normal" else drawn

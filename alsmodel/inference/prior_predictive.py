@@ -12,7 +12,8 @@ from alsmodel.cohort.cohort import Cohort
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_paths, grid_of
 from alsmodel.models.baseline import hazard_knots
-from alsmodel.models.parameters import Block, derived, parameters
+from alsmodel.models.evaluation import draw_prior
+from alsmodel.models.parameters import derived, parameters
 from alsmodel.models.priors import data_scales
 from alsmodel.models.spec import JointModel
 
@@ -101,7 +102,7 @@ def prior_predictive(
     per_month = DAYS_PER_UNIT["month"] / DAYS_PER_UNIT[spec.time_unit]
     counts, alive = np.zeros(4), []
     for _ in range(draws):
-        values = {label: value for block in blocks for label, value in zip(block.labels, _draw(block, rng), strict=True)}
+        values = {label: value for block in blocks for label, value in zip(block.labels, draw_prior(block, rng), strict=True)}
         for one in made:
             values[one.label] = (values[one.common] if one.common else 0.0) + values[one.scale] * values[one.deviation]
         paths = draw_paths(spec, data, Draw(values=_with_correlations(values)), grid, chosen, knots, rng)
@@ -129,13 +130,6 @@ def _bounds(spec: JointModel) -> tuple[float, float]:
         raise InvalidInput(faults)
     low, high = BOUNDS[spec.outcome]
     return float(low), float(high)
-
-
-def _draw(block: Block, rng: np.random.Generator) -> Floats:
-    if block.kind == "beta":
-        return np.asarray(rng.beta(block.a, block.a))
-    drawn = rng.normal(block.a, block.b)
-    return np.abs(drawn) if block.kind == "half-normal" else drawn
 
 
 def _with_correlations(values: dict[str, float]) -> dict[str, float]:

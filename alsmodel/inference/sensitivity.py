@@ -68,4 +68,5 @@ def log_prior_of(made: Program, x: Floats) -> float:
     """Log prior density of the parameters on their own scale (no Jacobian) at an unconstrained vector of shape (P,)."""
     slope = np.empty(x.size)
     with_jacobian = float(constrain(x, made.priors, np.empty(x.size), slope, np.zeros(x.size)))
-    return with_jacobian - float(np.log(slope[made.priors.transform != IDENTITY]).sum())
+    mixed = made.mixture_terms(x)[0] if made.mixtures else 0.0
+    return with_jacobian - float(np.log(slope[made.priors.transform != IDENTITY]).sum()) + mixed

@@ -7,7 +7,7 @@ from alsmodel.cohort.selection import Covariate
 from alsmodel.models.association import CurrentValue, NoAssociation, Slope
 from alsmodel.models.decline import Linear, Quadratic
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
-from alsmodel.models.priors import HalfNormal, Normal, Priors, als_priors
+from alsmodel.models.priors import HalfNormal, Mixture, Normal, Priors, als_priors
 from alsmodel.models.spec import JointModel
 from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
 from alsmodel.models.treatments import AMX0035, Edaravone, Riluzole, Tofersen, Treatment
@@ -29,6 +29,7 @@ __all__ = [
     "JointModel",
     "Linear",
     "MSpline",
+    "Mixture",
     "NoAssociation",
     "Normal",
     "Outcome",

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,32 @@ class AbstractProgram(ABC):
     def density(self, x: Floats) -> tuple[float, Floats]:
         """Log posterior density (up to a constant) and gradient at an unconstrained vector of shape (P,)."""
         total, gradient, _ = self._evaluate(x)
+        if self.mixtures:
+            more, slope = self.mixture_terms(x)
+            return total + more, gradient + slope
+        return total, gradient
+
+    @cached_property
+    def mixtures(self) -> tuple[tuple[int, Block], ...]:
+        """Place and block of each parameter whose prior is a mixture."""
+        found, place = [], 0
+        for block in self.blocks:
+            if block.mixture:
+                found.append((place, block))
+            place += block.size
+        return tuple(found)
+
+    def mixture_terms(self, x: Floats) -> tuple[float, Floats]:
+        """What mixtures add to the log prior of the normals with their mean and SD, which the compiled density takes; and its gradient."""
+        total, gradient = 0.0, np.zeros(x.size)
+        for k, block in self.mixtures:
+            weight, mean, sd = np.array(block.mixture).T
+            z = (x[k] - mean) / sd
+            parts = np.log(weight) - 0.5 * z * z - np.log(sd)
+            whole = float(np.logaddexp.reduce(parts))
+            plain = (x[k] - block.a[0]) / block.b[0]
+            total += whole + 0.5 * plain**2 + float(np.log(block.b[0]))
+            gradient[k] = plain / block.b[0] - float(np.exp(parts - whole) @ (z / sd))
         return total, gradient
 
     def loglik(self, x: Floats) -> Floats:
@@ -61,6 +88,18 @@ class AbstractProgram(ABC):
 def labels_of(blocks: tuple[Block, ...]) -> Iterable[str]:
     """Printed names of the parameters, in order."""
     return (label for block in blocks for label in block.labels)
+
+
+def draw_prior(block: Block, rng: np.random.Generator) -> Floats:
+    """One draw of every element of a block, on the scale of its prior."""
+    if block.kind == "beta":
+        return np.asarray(rng.beta(block.a, block.a))
+    if block.mixture:
+        weight, mean, sd = np.array(block.mixture).T
+        chosen = rng.choice(weight.size, p=weight / weight.sum())
+        return np.array([rng.normal(mean[chosen], sd[chosen])])
+    drawn = rng.normal(block.a, block.b)
+    return np.abs(drawn) if block.kind == "half-normal" else drawn
 
 
 def priors_of(blocks: tuple[Block, ...]) -> Priors:

@@ -69,7 +69,10 @@ def _declare(blocks: tuple[Block, ...]) -> dict[str, Any]:
     for block in blocks:
         a, b = (block.a[0], block.b[0]) if block.scalar else (block.a, block.b)
         shape = {} if block.scalar else {"shape": block.size}
-        if block.kind == "normal":
+        if block.mixture:
+            weight, mean, sd = np.array(block.mixture).T
+            variable = pm.NormalMixture(block.name, weight, mean, sd)
+        elif block.kind == "normal":
             variable = pm.Normal(block.name, a, b, **shape)
         elif block.kind == "half-normal":
             variable = pm.HalfNormal(block.name, b, **shape)

@@ -11,7 +11,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.models.baseline import shape_size, strata
 from alsmodel.models.effects import levels_of, varies
 from alsmodel.models.groups import members
-from alsmodel.models.priors import HalfNormal, Normal, Scales, normal_prior
+from alsmodel.models.priors import HalfNormal, Mixture, Normal, Scales, mixture_text, normal_prior
 from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
@@ -38,6 +38,8 @@ class Block:
         Declared without a shape.
     reason : str
         Why this prior.
+    mixture : tuple of (weight, mean, SD)
+        Components of a prior that is a mixture of normals; `a` and `b` are then its mean and SD. Of a scalar normal block only.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Block:
     b: Floats
     scalar: bool = True
     reason: str = ""
+    mixture: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def size(self) -> int:
@@ -55,6 +58,8 @@ class Block:
 
     def text(self, k: int) -> str:
         """Prior of element `k` in a formula."""
+        if self.mixture:
+            return mixture_text(self.mixture)
         if self.kind == "half-normal":
             return f"half-normal({self.b[k]:g})"
         if self.kind == "beta":
@@ -76,11 +81,13 @@ class Derived:
     deviation: str
 
 
-def _normal(name: str, given: Normal | None, weak: Normal | None = None) -> Block:
+def _normal(name: str, given: Normal | Mixture | None, weak: Normal | None = None) -> Block:
     prior = given or weak
     assert prior is not None
     reason = prior.reason or ("given in the specification" if given else WEAK)
-    return Block(name=name, labels=(name,), kind="normal", a=np.array([prior.mean]), b=np.array([prior.sd]), reason=reason)
+    mixture = prior.components if isinstance(prior, Mixture) else ()
+    a, b = np.array([prior.mean]), np.array([prior.sd])
+    return Block(name=name, labels=(name,), kind="normal", a=a, b=b, reason=reason, mixture=mixture)
 
 
 def _half_normal(name: str, given: HalfNormal | None, scale: float = 1.0) -> Block:

@@ -33,6 +33,60 @@ class Normal:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """A prior that is a mixture of normals, such as one borrowed from other trials with a wide component against conflict.
+
+    Attributes
+    ----------
+    weights, means, sds : tuple of float
+        Of the components; the weights sum to one.
+    reason : str
+        Why these numbers; printed with the fit.
+    """
+
+    weights: tuple[float, ...]
+    means: tuple[float, ...]
+    sds: tuple[float, ...]
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not len(self.weights) == len(self.means) == len(self.sds) > 0:
+            faults.append(f"weights, means and sds must be as many; got {len(self.weights)}, {len(self.means)} and {len(self.sds)}.")
+        if not all(weight > 0 for weight in self.weights) or abs(sum(self.weights) - 1) > 1e-6:
+            faults.append(f"weights must be above 0 and sum to one; got {self.weights}.")
+        if not all(sd > 0 for sd in self.sds):
+            faults.append(f"sds must be above 0; got {self.sds}.")
+        if faults:
+            raise ValueError(" ".join(faults))
+
+    @property
+    def components(self) -> tuple[tuple[float, float, float], ...]:
+        """Weight, mean and SD of each component."""
+        return tuple(zip(self.weights, self.means, self.sds, strict=True))
+
+    @property
+    def mean(self) -> float:
+        """Mean of the whole."""
+        return float(np.dot(self.weights, self.means))
+
+    @property
+    def sd(self) -> float:
+        """SD of the whole."""
+        square = sum(w * (s**2 + m**2) for w, m, s in self.components)
+        return float(np.sqrt(square - self.mean**2))
+
+    def __str__(self) -> str:
+        return mixture_text(self.components)
+
+
+def mixture_text(components: tuple[tuple[float, float, float], ...]) -> str:
+    """A mixture of normals in a formula."""
+    return " + ".join(f"{w:.3g} N({m:.4g}, {s:.4g}^2)" for w, m, s in components)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class HalfNormal:
     """A half-normal prior: the absolute value of a normal number with mean 0 and SD `scale`."""
 
@@ -57,23 +111,24 @@ class Priors:
     N(0, (10 s / L / SD(x))^2), on the log hazard N(0, (2.5 / SD(x))^2), the association N(0, (2.5 / s)^2); SDs are half-normal
     with scale 2.5 s (intercept, residual) and 10 s / L (slope). Quadratic terms scale with 10 s / L^2.
 
-    A half-normal prior may be given by its scale alone.
+    A half-normal prior may be given by its scale alone. The mean slope and the effects of drugs may have a `Mixture`.
 
     Attributes
     ----------
-    intercept, slope, quadratic : Normal or None
+    intercept, quadratic : Normal or None
+    slope : Normal, Mixture or None
         Population mean at time zero, mean slope and mean quadratic term with all covariates at zero.
     intercept_covariates, slope_covariates, hazard_covariates : Normal or None
         Shared by every coefficient on that part.
     association_value, association_slope : Normal or None
         Log hazard per outcome unit, and per outcome unit per time unit.
-    theta : Normal
+    theta : Normal or Mixture
         Log ratio of slopes of a drug on the disease clock. N(0, 0.5^2): a slope ratio between 0.38 and 2.7.
     psi : Normal
         Log ratio of the participant's own clock.
-    direct : Normal
+    direct : Normal or Mixture
         Direct log hazard ratio of a drug.
-    additive : Normal or None
+    additive : Normal, Mixture or None
         Additive effect of a drug on the slope.
     sd_intercept, sd_slope, sd_quadratic, sd_residual : HalfNormal, float or None
         SDs between participants, and of the residuals.
@@ -94,17 +149,17 @@ class Priors:
     """
 
     intercept: Normal | None = None
-    slope: Normal | None = None
+    slope: Normal | Mixture | None = None
     quadratic: Normal | None = None
     intercept_covariates: Normal | None = None
     slope_covariates: Normal | None = None
     hazard_covariates: Normal | None = None
     association_value: Normal | None = None
     association_slope: Normal | None = None
-    theta: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
+    theta: Normal | Mixture = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
     psi: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
-    direct: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
-    additive: Normal | None = None
+    direct: Normal | Mixture = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
+    additive: Normal | Mixture | None = None
     sd_intercept: HalfNormal | float | None = None
     sd_slope: HalfNormal | float | None = None
     sd_quadratic: HalfNormal | float | None = None

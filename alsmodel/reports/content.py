@@ -122,6 +122,8 @@ class StudyReport:
         For traces and densities.
     checks : sequence of CheckLike
     passed : bool, optional
+    route : str
+        How the posterior was computed, in a sentence.
         False prints "provisional" at the top. None: no fit was made.
     group_effects : polars.DataFrame, optional
         ``panel``, ``label``, ``mean``, ``lower``, ``upper``, ``reference``, ``informed``, and optionally ``n``; a forest.
@@ -172,6 +174,7 @@ class StudyReport:
     draws: Mapping[str, Array] | None = None
     checks: Sequence[CheckLike] = ()
     passed: bool | None = None
+    route: str = ""
     group_effects: pl.DataFrame | None = None
     trajectories: pl.DataFrame | None = None
     survival: pl.DataFrame | None = None

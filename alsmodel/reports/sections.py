@@ -176,7 +176,8 @@ def computation(content: StudyReport) -> Section:
     rows = [
         (check.passed, check.name, f"{compared(check.value)} (limit {compared(check.limit)}): {check.meaning}") for check in content.checks
     ]
-    blocks: list[Block] = [Badges(rows)]
+    blocks: list[Block] = [Paragraph(content.route)] if content.route else []
+    blocks.append(Badges(rows))
     if content.summary is not None:
         blocks.append(tables.parameters(content.summary))
         blocks += _trace_figure(content, content.summary)

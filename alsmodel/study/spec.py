@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import final
 
+from alsmodel.inference.fit import Method
 from alsmodel.inference.sampling import Sampling
 from alsmodel.models.spec import JointModel
 from alsmodel.study.data import Source
@@ -49,6 +50,21 @@ class Estimand:
     def __post_init__(self) -> None:
         if not any("death" in each.event.lower() for each in self.intercurrent_events):
             raise ValueError("intercurrent_events must say how death is treated.")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FitPlan:
+    """How the posterior is computed.
+
+    Attributes
+    ----------
+    method : {"auto", "nuts", "psis"}
+        As in `alsmodel.inference.fit.fit`: "psis" weights draws around the mode, "nuts" is the no-U-turn sampler with the settings
+        of ``sampling``, "auto" takes the first where its weights pass their checks and the second elsewhere.
+    """
+
+    method: Method = "auto"
 
 
 @final
@@ -128,8 +144,10 @@ class Study:
         Decline and survival.
     estimand : Estimand
         What is estimated.
+    fit : FitPlan
+        How the posterior is computed.
     sampling : Sampling
-        Chains and draws.
+        Chains and draws of the no-U-turn sampler, where it is used.
     baselines : BaselinePlan
         Classical analyses.
     trial : TrialSettings or None
@@ -146,6 +164,7 @@ class Study:
     data: Source
     estimand: Estimand
     model: JointModel = field(default_factory=JointModel)
+    fit: FitPlan = field(default_factory=FitPlan)
     sampling: Sampling = field(default_factory=Sampling)
     baselines: BaselinePlan = field(default_factory=BaselinePlan)
     trial: TrialSettings | None = None

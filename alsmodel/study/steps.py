@@ -120,15 +120,17 @@ def fit(job: Job, cohort: "Cohort") -> "Fit":
     study = job.study
     sampling = encode(study.sampling)
     del sampling["cores"]  # the draws do not depend on it
-    inputs = {"cohort": cohort.digest, "model": encode(study.model), "sampling": sampling, "seed": study.seed}
+    inputs = {"cohort": cohort.digest, "model": encode(study.model), "fit": encode(study.fit), "sampling": sampling, "seed": study.seed}
 
     def make() -> "Fit":
         with job.progress.stage("Fitting the joint model") as advance:
             from alsmodel.inference import fit as fit_model
 
-            return fit_model(study.model, cohort, study.sampling, method="nuts", seed=study.seed, progress=advance)
+            return fit_model(study.model, cohort, study.sampling, method=study.fit.method, seed=study.seed, progress=advance)
 
-    return job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
+    fitted = job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
+    job.progress.say(fitted.route)
+    return fitted
 
 
 def load_fit(folder: Path) -> "Fit":

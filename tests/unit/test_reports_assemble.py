@@ -31,6 +31,7 @@ def fit(people: int = 120) -> SimpleNamespace:
         draws=fake.draws(),
         checks=fake.checks(),
         passed=True,
+        route="Posterior by the no-U-turn sampler, 4 chains of 500 draws.",
         time_unit="month",
         provenance={"seed": 3, "digest": "abc"},
     )

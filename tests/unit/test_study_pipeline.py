@@ -42,6 +42,7 @@ class StandIn:
         check = {"name": "R-hat", "passed": passed, "value": 1.0 if passed else 1.2, "limit": 1.01, "meaning": "chains agree"}
         self.checks = (SimpleNamespace(**check),)
         self.provenance: dict[str, Any] = {}
+        self.method, self.route = "nuts", "Posterior by a stand-in."
 
     def population(self, draws: int, seed: int) -> dict[str, np.ndarray]:
         people = self.data.people
@@ -144,6 +145,34 @@ def test_only_what_depends_on_a_change_is_run_again(study: Path, tmp_path: Path,
     assert run(study, tmp_path / "run").reused == ("cohort", "fit", "baselines")
     study.write_text("seed = 9\n" + study.read_text())
     assert run(study, tmp_path / "run").reused == ("cohort", "baselines")
+
+
+def test_the_method_of_the_study_file_reaches_the_fit_and_the_way_taken_is_told(
+    study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler(True)
+    asked: list[str] = []
+
+    def fit(spec: Any, cohort: Cohort, *arguments: Any, method: str, **options: Any) -> StandIn:
+        asked.append(method)
+        made = StandIn(spec, cohort)
+        made.route = f"Posterior by {method}, for a reason."
+        return made
+
+    monkeypatch.setattr(alsmodel.inference, "fit", fit)
+    told = CliRunner().invoke(app, ["fit", str(study), "--out", str(tmp_path / "run")], env={"COLUMNS": "200"})
+    assert asked == ["auto"]
+    assert "Posterior by auto, for a reason." in told.stdout + told.stderr
+    study.write_text(study.read_text() + '\n[fit]\nmethod = "psis"\n')
+    outcome = run(study, tmp_path / "run")
+    assert asked == ["auto", "psis"]
+    assert outcome.reused == ("cohort",)
+    assert outcome.report is not None
+    assert "Posterior by psis, for a reason." in outcome.report.read_text(encoding="utf-8")
+    assert run(study, tmp_path / "run").reused == ("cohort", "fit", "baselines", "trial")
+    study.write_text(study.read_text().replace('method = "psis"', 'method = "laplace"'))
+    with pytest.raises(InvalidInput, match="nuts"):
+        run(study, tmp_path / "run")
 
 
 def test_a_failed_check_marks_the_report_and_ends_in_exit_4(study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]]) -> None:
