@@ -87,7 +87,7 @@ def enrol(trial: "Trial", keys: Keys, n: int) -> Enrolled:
         When the rules admit so few that a trial cannot be filled.
     """
     design = trial.design
-    if trial.population.plain and not _needs_columns(design):
+    if trial.population.plain and not _needs_columns(trial):
         untreated = trial.truth.block(keys, n)
         person = np.tile(np.arange(n), (keys.size, 1))
         found = _Screened(person, np.zeros(person.shape, dtype=np.int64), untreated.nature, {})
@@ -175,8 +175,10 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
     return _Screened(np.ascontiguousarray(order), np.take_along_axis(drawn.group, order, axis=1), nature, columns)
 
 
-def _needs_columns(design: ParallelDesign) -> bool:
-    return any(factor != "site" for factor in factors_of(design.randomisation))
+def _needs_columns(trial: "Trial") -> bool:
+    """Whether assignment or an analysis reads a baseline column, which screening then has to draw."""
+    read = [*factors_of(trial.design.randomisation), *(name for a in trial.analyses for name in (*a.strata, *a.covariates))]
+    return any(name != "site" for name in read)
 
 
 def _take(column: Column, order: Integers) -> Column:
