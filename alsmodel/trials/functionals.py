@@ -268,7 +268,7 @@ class _Ranked:
 
 def _outcomes(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Ranked:
     stratum = _strata(analysis, _baseline(control))
-    return _Ranked(*(_outcome(twin.followed) for twin in (control, active)), stratum)
+    return _Ranked(_outcome(control.followed), _outcome(active.followed), stratum)
 
 
 def _outcome(seen: "Observed") -> Floats:
