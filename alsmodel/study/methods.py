@@ -53,6 +53,8 @@ def trial_words(study: Study) -> list[str]:
     truth = _truth_words(plan)
     arms = {2: "Two", 3: "Three", 4: "Four"}.get(len(design.allocation), str(len(design.allocation)))
     more = [f"Eligible: {' and '.join(plan.population.eligibility)}."] if plan.population.eligibility else []
+    if design.delayed_start is not None:
+        more.append(f"Control goes over to the active treatment at month {design.delayed_start:g}; the effect follows exposure.")
     if design.looks:
         more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.")
     return [

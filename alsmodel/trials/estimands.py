@@ -123,8 +123,8 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
 
 
 def _address(analysis: AbstractAnalysis) -> str:
-    """What of an analysis decides its true value: measure, arm, and horizon, threshold, scale, covariates and strata where they do."""
-    options = [getattr(analysis, name, None) for name in ("horizon", "threshold", "scale")]
+    """What of an analysis decides its true value: measure, arm, and horizon, cut, threshold, scale, covariates and strata where they do."""
+    options = [getattr(analysis, name, None) for name in ("horizon", "until", "threshold", "scale")]
     adjusting = [list(analysis.covariates), list(analysis.strata)] if analysis.measure not in UNADJUSTED else []
     return digest_of([analysis.measure, analysis.arm, *options, *adjusting])
 
@@ -154,7 +154,8 @@ def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int
         arms = {0, *(a.arm for a in wanted.values())}
         seen = {arm: _followed(scenario, enrolled, keys, arm, list(wanted.values())) for arm in arms}
         for address, analysis in wanted.items():
-            gathered[address].append(_functional(analysis).gather(scenario, analysis, seen[0], seen[analysis.arm]))
+            both = (seen[a].until(analysis.until, scenario.trial.design.visits) for a in (0, analysis.arm))
+            gathered[address].append(_functional(analysis).gather(scenario, analysis, *both))
     values, errors = {}, {}
     for address, analysis in wanted.items():
         parts, settle = gathered[address], _functional(analysis).settle

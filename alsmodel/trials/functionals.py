@@ -8,7 +8,7 @@ visit) and all pairs are counted by sorting.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -46,6 +46,17 @@ class Twin:
     seen: "Observed | None"
     path: Floats | None
     columns: "dict[str, Column]"
+
+    def until(self, month: float | None, visits: tuple[float, ...]) -> "Twin":
+        """The same people with what is known at `month` after randomisation; None is everything."""
+        if month is None:
+            return self
+        kept, seen = sum(visit <= month for visit in visits), self.seen
+        if seen is not None:
+            scores = seen.scores[..., :kept] if seen.scores.shape[-1] == len(visits) else seen.scores
+            event = np.where(seen.event_time > month, 0, seen.event)
+            seen = replace(seen, scores=scores, event=event, event_time=np.minimum(seen.event_time, month))
+        return replace(self, seen=seen, path=None if self.path is None else self.path[..., :kept])
 
     @property
     def followed(self) -> "Observed":
@@ -113,9 +124,10 @@ def _gained(control: Twin, active: Twin) -> Floats:
 
 
 def _slope(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
-    months = np.array(scenario.trial.design.visits, dtype=np.float64)
+    gained = _gained(control, active)
+    months = np.array(scenario.trial.design.visits, dtype=np.float64)[: gained.shape[-1]]
     weights = (months - months.mean()) / ((months - months.mean()) ** 2).sum()
-    return np.asarray(_gained(control, active) @ weights)
+    return np.asarray(gained @ weights)
 
 
 def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:

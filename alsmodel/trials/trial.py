@@ -182,7 +182,7 @@ class Trial:
         or analysis, so that scenarios which differ only in those share their participants.
         """
         design = asdict(self.design)
-        for name in ("allocation", "randomisation", "looks", "boundary", "sequential"):
+        for name in ("allocation", "randomisation", "looks", "boundary", "sequential", "delayed_start"):
             del design[name]
         key = {"truth": self.truth.identity(), "population": asdict(self.population), "design": design}
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
@@ -257,6 +257,12 @@ def fit_faults(
     faults = [] if vocabulary is None else _name_faults(design, analyses, vocabulary)
     late = [a for a in analyses if (getattr(a, "horizon", None) or 0.0) > design.duration]
     faults += [f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months." for a in late]
+    for a in analyses:
+        months = [visit for visit in design.visits if a.until is None or visit <= a.until]
+        if a.until is not None and not (0 < a.until <= design.duration and len(months) >= 2):
+            faults.append(
+                f"{a.label}: until lies within the follow-up of {design.duration:g} months and after two visits; got {a.until:g}."
+            )
     active = len(design.allocation) - 1
     faults += [f"{a.label} compares arm {a.arm}; the design has active arms 1 to {active}." for a in analyses if not 1 <= a.arm <= active]
     for effect in effects:

@@ -300,8 +300,8 @@ def paths(design: ParallelDesign, population: Population, enrolled: Enrolled, ef
 
 
 def _bent(design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect) -> tuple[Nature, Treatments]:
-    nature = split(enrolled.nature, effect.changes, design.duration)
-    tables = effect.tables(nature.edges, population.groups, len(design.allocation))
+    nature = split(enrolled.nature, effect.changes_after(design.delayed_start), design.duration)
+    tables = effect.tables(nature.edges, population.groups, len(design.allocation), design.delayed_start)
     return nature, Treatments(*(np.ascontiguousarray(table) for table in tables))
 
 
