@@ -89,6 +89,26 @@ class Schedule(NamedTuple):
     vital_status: bool
 
 
+class Own(NamedTuple):
+    """What participants bring from a record in place of random numbers; empty arrays (`nobody`) where they are drawn.
+
+    ``deviation`` (R, n): own slope less the mean slope, points per month; the intercepts of the nature are then their own. ``mass``
+    (R, n): cumulative hazard along the untreated path at which the event comes. ``limit`` (R, n): month at which the record ends
+    and with it everything known. ``noise`` (R, n, V): residual at each visit, points.
+    """
+
+    deviation: Floats
+    mass: Floats
+    limit: Floats
+    noise: Floats
+
+
+def nobody() -> Own:
+    """No records: everyone is drawn."""
+    empty = np.zeros((0, 0))
+    return Own(empty, empty.copy(), empty.copy(), np.zeros((0, 0, 0)))
+
+
 @njit(cache=True, fastmath=False, nogil=True)
 def first_month(
     mass: float, edges: Floats, log_base: Floats, levels: Floats, rates: Floats, shifts: Floats,
@@ -162,16 +182,26 @@ def _bend(
 
 @njit(cache=True, fastmath=False, nogil=True)
 def true_paths(
-    keys: NDArray[np.uint64], person: Integers, arm: Integers, group: Integers, nature: Nature, treatments: Treatments, months: Floats
+    keys: NDArray[np.uint64],
+    person: Integers,
+    arm: Integers,
+    group: Integers,
+    nature: Nature,
+    treatments: Treatments,
+    months: Floats,
+    own: Own,
 ) -> Floats:
     """True scores at `months` (V,), increasing, of the participants of R trials, as if nobody could die; shape (R, n, V)."""
     trials, n = person.shape
     segments = nature.edges.size - 1
     values = np.empty((trials, n, months.size))
     levels, rates = np.empty(segments), np.empty(segments)
+    recorded = own.mass.size > 0
     for r in range(trials):
         for i in range(n):
             b0, b1 = hidden(keys[r], person[r, i], nature.cholesky[r], nature.skew)
+            if recorded:
+                b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
             _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
@@ -193,6 +223,7 @@ def follow(
     treatments: Treatments,
     leaving: Leaving,
     schedule: Schedule,
+    own: Own,
 ) -> tuple[Floats, Floats, Floats, Integers, Floats]:
     """Simulate the participants of a block of trials from randomisation to the end of their follow-up.
 
@@ -202,7 +233,7 @@ def follow(
         Stream key of each trial.
     person, arm, group : array of int, shape (R, n)
         Number of the participant in the trial's stream, assigned arm, and group (phenotype); an arm below 0 is followed as arm 0.
-    nature, treatments, leaving, schedule
+    nature, treatments, leaving, schedule, own
         See the classes of these names.
 
     Returns
@@ -227,6 +258,7 @@ def follow(
     levels, rates, shifts = np.empty(segments), np.empty(segments), np.empty(segments)
     steady = np.full(segments, leaving.log_rate)
     nothing = np.zeros(segments)
+    recorded = own.mass.size > 0
     for r in range(trials):
         key = keys[r]
         av, as_ = nature.association_value[r], nature.association_slope[r]
@@ -234,6 +266,8 @@ def follow(
         for i in range(n):
             who = person[r, i]
             b0, b1 = hidden(key, who, nature.cholesky[r], nature.skew)
+            if recorded:
+                b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
             _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
@@ -246,7 +280,11 @@ def follow(
                     mass, nature.edges, steady, levels, rates, nothing, offset, leaving.per_point, leaving.per_slope, schedule.duration
                 )
             watched = end if schedule.vital_status else min(end, left[r, i])
-            mass = -np.log(uniform(key, who, PURPOSE_EVENT, 0))
+            if recorded and own.limit[r, i] < end:
+                # Beyond the record nothing is known, vital status included.
+                left[r, i] = min(left[r, i], own.limit[r, i])
+                watched = min(watched, own.limit[r, i])
+            mass = own.mass[r, i] if recorded else -np.log(uniform(key, who, PURPOSE_EVENT, 0))
             died = first_month(mass, nature.edges, nature.log_baseline[r], levels, rates, shifts, nature.log_hazard[r, p], av, as_, watched)
             if died <= watched:
                 event[r, i] = 1
@@ -269,7 +307,12 @@ def follow(
                     s += 1
                 noise = residual if schedule.extra_sd[v] == 0.0 else np.sqrt(residual**2 + schedule.extra_sd[v] ** 2)
                 score = levels[s] + rates[s] * (t - nature.edges[s])
-                scores[r, i, v] = score + noise * normal(key, who, PURPOSE_RESIDUAL, v)
+                if recorded:
+                    scores[r, i, v] = score + own.noise[r, i, v]
+                    if schedule.extra_sd[v] > 0.0:
+                        scores[r, i, v] += schedule.extra_sd[v] * normal(key, who, PURPOSE_RESIDUAL, v)
+                else:
+                    scores[r, i, v] = score + noise * normal(key, who, PURPOSE_RESIDUAL, v)
     return scores, months, event_time, event, left
 
 
@@ -321,4 +364,15 @@ def draws(keys: NDArray[np.uint64], first: int, n: int, purpose: int, gaussian: 
     for r in range(keys.size):
         for i in range(n):
             table[r, i] = normal(keys[r], first + i, purpose, 0) if gaussian else uniform(keys[r], first + i, purpose, 0)
+    return table
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def draws_by_visit(keys: NDArray[np.uint64], n: int, purpose: int, visits: int) -> Floats:
+    """Uniform numbers of the first `n` participants of each trial at each visit; shape (R, n, V)."""
+    table = np.empty((keys.size, n, visits))
+    for r in range(keys.size):
+        for i in range(n):
+            for v in range(visits):
+                table[r, i, v] = uniform(keys[r], i, purpose, v)
     return table

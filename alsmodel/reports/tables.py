@@ -251,7 +251,7 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
         "benefit": "In favour",
         "mean_estimate": "Mean estimate",
         "mean_se": "Mean SE",
-        "true_value": "True value",
+        "true_value": "True value (MCSE)",
         "empirical_sd": "SD of estimates",
         "bias": "Bias (MCSE)",
         "coverage": "Coverage (MCSE)",

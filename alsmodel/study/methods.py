@@ -10,6 +10,7 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
     from alsmodel.inference import Fit
+    from alsmodel.trials.settings import TrialSettings
 
 
 def slope_unit(study: Study) -> str:
@@ -49,14 +50,11 @@ def trial_words(study: Study) -> list[str]:
     if plan is None:
         return []
     design, decision = plan.design, plan.decision
-    truth = (
-        f"Each simulated trial takes one of {plan.truth.draws} posterior draws of the fit above and new participants with "
-        "covariates resampled from the cohort, so that power is averaged over what the fit does not know (assurance)."
-        if plan.truth.kind == "posterior"
-        else "Participants decline and die by the numbers named in the study file."
-    )
+    truth = _truth_words(plan)
     arms = {2: "Two", 3: "Three", 4: "Four"}.get(len(design.allocation), str(len(design.allocation)))
     more = [f"Eligible: {' and '.join(plan.population.eligibility)}."] if plan.population.eligibility else []
+    if design.delayed_start is not None:
+        more.append(f"Control goes over to the active treatment at month {design.delayed_start:g}; the effect follows exposure.")
     if design.looks:
         more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.")
     return [
@@ -68,6 +66,25 @@ def trial_words(study: Study) -> list[str]:
         f"Success: p below {decision.alpha:g}, {decision.side}. {plan.replicates:,} simulated trials per cell; a trial whose "
         "analysis fails counts as no success.",
     ]
+
+
+def _truth_words(plan: "TrialSettings") -> str:
+    if plan.truth.kind == "named":
+        return "Participants decline and die by the numbers named in the study file."
+    if plan.truth.kind == "posterior":
+        return (
+            f"Each simulated trial takes one of {plan.truth.draws} posterior draws of the fit above and new participants with "
+            "covariates resampled from the cohort, so that power is averaged over what the fit does not know (assurance)."
+        )
+    beyond = {
+        "continue": "where a record ends, the own line goes on and a hazard fitted to the cohort takes over",
+        "end of record": "nothing is known of a participant beyond the end of the record",
+    }[plan.truth.horizon]
+    rules = f" who are eligible ({' and '.join(plan.truth.eligibility)})" if plan.truth.eligibility else ""
+    return (
+        f"Participants are people of the cohort{rules}, drawn with replacement: each has the own fitted line, residuals and event "
+        f"time, and the effect changes the line and the hazard, never the residuals; {beyond}."
+    )
 
 
 def estimand_rows(study: Study) -> dict[str, str]:
@@ -103,4 +120,6 @@ def limits(study: Study) -> list[str]:
     found.append("Scores after death do not exist; a mean score is that of people still alive or, where said so, of the true path.")
     if study.trial is not None and study.trial.truth.kind == "posterior":
         found.append("The trial's power holds for people like those of the cohort, under the model that was fitted to it.")
+    if study.trial is not None and study.trial.truth.kind == "resampled":
+        found.append("The trial's power holds for people like those of the cohort, whose own lines are partly chance.")
     return found

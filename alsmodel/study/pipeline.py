@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import digest_of, dump_toml, encode, installed_version
 from alsmodel.study import steps
-from alsmodel.study.data import rebased
+from alsmodel.study.data import read_source, rebased
 from alsmodel.study.loading import LoadedStudy, load
 from alsmodel.study.progress import Progress, Silent
 from alsmodel.study.runs import SETTINGS, RunFolder
@@ -104,7 +104,7 @@ def run(
     out : path, optional
         Run folder; ``runs/<study>`` by default.
     until : {"fit", "trial", "report"}
-        Where to stop. "trial" does not fit when the truth is named in the study.
+        Where to stop. "trial" does not fit when the truth is named in the study or resampled from its cohort.
     workers : int
         Processes for the trial; the results do not depend on it.
     force : bool
@@ -158,20 +158,23 @@ def _run(job: steps.Job, name: str, until: Step) -> Outcome:
     if until != "trial" or plan is None or plan.truth.kind == "posterior":
         cohort = steps.ingest(job)
         fit = steps.fit(job, cohort)
+    elif plan.truth.kind == "resampled":
+        cohort = steps.ingest(job)
     if until == "report" and fit is not None and cohort is not None and job.study.baselines.run:
         baselines = steps.baselines(job, fit, cohort)
     if until in ("trial", "report") and plan is not None:
-        trial = steps.trial(job, fit)
+        trial = steps.trial(job, fit, cohort)
     results = {"cohort": cohort, "fit": fit, "baselines": baselines, "trial": trial}
     return _finish(job.study, name, job.run, job.progress, until, results, tuple(job.reused))
 
 
 def _run_shard(job: steps.Job, shard: tuple[int, int]) -> Outcome:
     plan = job.study.trial
-    fit = None
-    if plan is not None and plan.truth.kind == "posterior":
-        fit = steps.fit(job, steps.ingest(job))
-    done = steps.trial_shard(job, fit, shard)
+    fit = cohort = None
+    if plan is not None and plan.truth.kind != "named":
+        cohort = steps.ingest(job)
+        fit = steps.fit(job, cohort) if plan.truth.kind == "posterior" else None
+    done = steps.trial_shard(job, fit, cohort, shard)
     made = Shard(number=shard[0], of=shard[1], done=done, folder=job.run.path / steps.REPLICATES)
     return Outcome(folder=job.run.path, last="trial", fit=fit, reused=tuple(job.reused), shard=made)
 
@@ -194,7 +197,8 @@ def tell(
         raise InvalidInput([Fault(loaded.path.name, "the study has no trial to tell.", "Add a [trial] section.")])
     fitted = run(path, out, until="fit", progress=progress).fit if plan.truth.kind == "posterior" else None
     try:
-        return example(steps.built_trial(loaded.study, fitted), replicate=replicate, seed=seed)
+        cohort = read_source(loaded.study.data, loaded.base) if plan.truth.kind == "resampled" else None
+        return example(steps.built_trial(loaded.study, fitted, cohort), replicate=replicate, seed=seed)
     except InvalidInput as error:
         raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
 

@@ -161,14 +161,16 @@ def load_baselines(folder: Path) -> "Baselines":
     return Baselines.load(folder)
 
 
-def trial(job: Job, fitted: "Fit | None") -> "OperatingCharacteristics":
-    """Simulate the study's trial, from the fit or from named numbers."""
+def trial(job: Job, fitted: "Fit | None", cohort: "Cohort | None") -> "OperatingCharacteristics":
+    """Simulate the study's trial, from the fit, the people of the cohort, or named numbers."""
     plan = job.study.trial
     if plan is None:
         raise ValueError("The study has no trial section.")
     inputs: dict[str, Any] = {"plan": encode(plan), "seed": job.study.seed}
     if plan.truth.kind == "posterior":
         inputs["fit"] = job.run.records().get("fit")
+    if plan.truth.kind == "resampled" and cohort is not None:
+        inputs["cohort"] = cohort.digest
 
     def make() -> "OperatingCharacteristics":
         with job.progress.stage("Simulating the trial") as advance:
@@ -178,7 +180,7 @@ def trial(job: Job, fitted: "Fit | None") -> "OperatingCharacteristics":
             if job.force:
                 shutil.rmtree(folder, ignore_errors=True)
             return simulate(
-                built_trial(job.study, fitted),
+                built_trial(job.study, fitted, cohort),
                 workers=job.workers,
                 progress=advance,
                 folder=folder,
@@ -189,16 +191,16 @@ def trial(job: Job, fitted: "Fit | None") -> "OperatingCharacteristics":
     return job.step("trial", "Trial", inputs, make=make, save=lambda made, to: made.save(to), load=load_trial)
 
 
-def trial_shard(job: Job, fitted: "Fit | None", shard: tuple[int, int]) -> int:
+def trial_shard(job: Job, fitted: "Fit | None", cohort: "Cohort | None", shard: tuple[int, int]) -> int:
     """Run one task of an array job; how many replicates of scenarios are in the run folder then."""
     from alsmodel.trials import simulate_shard
 
     with job.progress.stage(f"Simulating shard {shard[0]} of {shard[1]}"):
-        made, folder = built_trial(job.study, fitted), job.run.path / REPLICATES
+        made, folder = built_trial(job.study, fitted, cohort), job.run.path / REPLICATES
         return simulate_shard(made, shard, folder, workers=job.workers, executor=job.executor, scheduler=job.scheduler)
 
 
-def built_trial(study: Study, fitted: "Fit | None") -> "Trial":
+def built_trial(study: Study, fitted: "Fit | None", cohort: "Cohort | None") -> "Trial":
     """The trial that the study describes.
 
     Raises
@@ -212,9 +214,14 @@ def built_trial(study: Study, fitted: "Fit | None") -> "Trial":
     plan = study.trial
     if plan is None:
         raise ValueError("The study has no trial section.")
+    record = None
+    if plan.truth.kind == "resampled" and cohort is not None:
+        from alsmodel.trials.resampling import resampled_truth
+
+        record = resampled_truth(cohort, plan.truth)
     population = fitted.population(plan.truth.draws, study.seed) if plan.truth.kind == "posterior" and fitted is not None else None
     try:
-        made = build(plan, population, study.seed)
+        made = build(plan, population, study.seed, record=record)
         check_eligibility(made)
     except ValueError as error:
         raise InvalidInput([Fault("trial", str(error))]) from None

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
     from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
     from alsmodel.trials.recruitment import Recruitment
+    from alsmodel.trials.resampled import ResampledTruth
+    from alsmodel.trials.resampling import resampled_truth
     from alsmodel.trials.results import OperatingCharacteristics
     from alsmodel.trials.run import simulate, simulate_shard
     from alsmodel.trials.searching import Found, search
-    from alsmodel.trials.settings import PosteriorSettings, TrialSettings, build
+    from alsmodel.trials.settings import PosteriorSettings, ResampledSettings, TrialSettings, build
     from alsmodel.trials.telling import Told, example
     from alsmodel.trials.trial import Scenario, Trial
     from alsmodel.trials.truth import NamedTruth, PosteriorTruth
@@ -54,6 +56,8 @@ __all__ = [
     "PosteriorTruth",
     "RandomSlope",
     "Recruitment",
+    "ResampledSettings",
+    "ResampledTruth",
     "Responder",
     "Scenario",
     "Told",
@@ -65,6 +69,7 @@ __all__ = [
     "compare",
     "example",
     "observed_trial",
+    "resampled_truth",
     "search",
     "simulate",
     "simulate_shard",
@@ -104,6 +109,9 @@ _HOMES = {
     "ParallelDesign": "designs",
     "Effect": "effects",
     "OperatingCharacteristics": "results",
+    "ResampledTruth": "resampled",
+    "ResampledSettings": "settings",
+    "resampled_truth": "resampling",
     "simulate": "run",
     "PosteriorSettings": "settings",
     "TrialSettings": "settings",

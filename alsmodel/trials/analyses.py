@@ -69,6 +69,20 @@ class TrialData:
         coded = np.where(self.arm == arm, 1, np.where(self.arm == 0, 0, -1)).astype(np.int64)
         return replace(self, arm=coded)
 
+    def until(self, month: float | None) -> "TrialData":
+        """What is known of everyone at this month after randomisation; None is everything."""
+        if month is None:
+            return self
+        kept = int(np.sum(self.months <= month))
+        return replace(
+            self,
+            months=np.ascontiguousarray(self.months[:kept]),
+            scores=np.ascontiguousarray(self.scores[:, :, :kept]),
+            actual=None if self.actual is None else np.ascontiguousarray(self.actual[:, :, :kept]),
+            event_time=np.minimum(self.event_time, month),
+            event=np.where(self.event_time > month, 0, self.event),
+        )
+
     def strata(self, names: Sequence[str]) -> Integers | None:
         """Stratum of each participant, one number per combination of `names`; None without names."""
         if not names:
@@ -180,6 +194,8 @@ class AbstractAnalysis(ABC):
     measure: ClassVar[Measure]
     #: The active arm that is compared with control; a field of most analyses.
     arm = 1
+    #: Month after randomisation at which the data are cut for it; None is the end of follow-up.
+    until: float | None = None
     #: Baseline columns or conditions by which the analysis is stratified, and numeric columns that it adjusts for.
     strata: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
@@ -221,6 +237,8 @@ class RandomSlope(AbstractAnalysis):
         Numeric baseline columns; each enters the level and the slope.
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "slope difference"
@@ -230,6 +248,7 @@ class RandomSlope(AbstractAnalysis):
     time: Literal["planned", "actual"] = "planned"
     covariates: tuple[str, ...] = ()
     arm: int = 1
+    until: float | None = None
     kind: Literal["random_slope"] = "random_slope"
 
     @property
@@ -244,7 +263,7 @@ class RandomSlope(AbstractAnalysis):
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.random_slope import STATUS, fit_random_slope
 
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         fit = fit_random_slope(
             data.scores,
             data.months if self.time == "planned" or data.actual is None else data.actual,
@@ -270,12 +289,15 @@ class LogRank(AbstractAnalysis):
         Columns of words or conditions.
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "log hazard ratio"
     method: Literal["one step", "cox"] = "one step"
     strata: tuple[str, ...] = ()
     arm: int = 1
+    until: float | None = None
     kind: Literal["log_rank"] = "log_rank"
 
     @property
@@ -285,7 +307,7 @@ class LogRank(AbstractAnalysis):
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.logrank import NOT_ESTIMABLE, STATUS, fit_log_rank
 
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         out = data.arm < 0
         fit = fit_log_rank(
             np.where(out, 0.0, data.event_time) if out.any() else data.event_time,
@@ -306,6 +328,8 @@ def named(name: str, analysis: AbstractAnalysis, *more: str) -> str:
         parts.append(f"stratified by {' and '.join(analysis.strata)}")
     if analysis.arm != 1:
         parts.append(f"arm {analysis.arm}")
+    if analysis.until is not None:
+        parts.append(f"until month {analysis.until:g}")
     return ", ".join(parts)
 
 

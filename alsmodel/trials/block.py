@@ -60,7 +60,7 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
     # Scenarios with one effect and one way of assigning share what happened, cut to their size.
     for scenario in task.scenarios:
         design = scenario.trial.design
-        address = (repr(scenario.effect), repr((design.allocation, design.randomisation)))
+        address = (repr(scenario.effect), repr((design.allocation, design.randomisation, design.delayed_start)))
         if address not in followed:
             arm = assign(design, enrolled, keys)
             followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys)

@@ -87,6 +87,8 @@ class ComparisonPlan:
         if len(set(labels)) < len(labels):
             faults.append(f"Two analyses share a name: {labels}. Leave one out or set them apart.")
         for analysis in self.analyses:
+            if analysis.until is not None:
+                faults.append(f"{analysis.label}: until is for virtual trials; of a real one give duration and visits.")
             if not 1 <= analysis.arm <= len(self.active):
                 faults.append(f"{analysis.label} compares arm {analysis.arm}; the plan has active arms 1 to {len(self.active)}.")
         try:

@@ -82,6 +82,9 @@ class ParallelDesign:
         Error SD that a score by phone has beside the residual, points.
     vital_status_after_leaving : bool
         Events of those who left are known to the end of their follow-up.
+    delayed_start : float or None
+        Month after randomisation at which control goes over to the treatment of active arm 1, as in the open-label extension of a trial or
+        a delayed-start design; its effect then begins as if that were the first month. None: never.
     looks : tuple of Look
         Interim looks in the order in which they are expected.
     boundary : FixedBounds or None
@@ -101,6 +104,7 @@ class ParallelDesign:
     phone_visits: tuple[float, ...] = ()
     phone_sd: float = 0.0
     vital_status_after_leaving: bool = False
+    delayed_start: float | None = None
     looks: tuple[Look, ...] = ()
     boundary: FixedBounds | None = None
     sequential: GroupSequential | None = None
@@ -134,6 +138,8 @@ class ParallelDesign:
             faults.append(f"phone_visits are some of visits; {strange} are not among {list(self.visits)}.")
         if not (np.isfinite(self.phone_sd) and self.phone_sd >= 0):
             faults.append(f"phone_sd must be points, at least 0; got {self.phone_sd}.")
+        if self.delayed_start is not None and not 0 < self.delayed_start < self.duration:
+            faults.append(f"delayed_start lies within the follow-up of {self.duration:g} months; got {self.delayed_start}.")
         gaps = np.diff(self.visits) if len(self.visits) > 1 else np.array([np.inf])
         if not 0 <= self.visit_window_days <= gaps.min() / 2 * DAYS_PER_MONTH:
             faults.append(

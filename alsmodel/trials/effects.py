@@ -115,17 +115,27 @@ class Effect:
         ends = () if self.to_month is None else (self.to_month,)
         return tuple(sorted({self.from_month, *ends, *(start for start, _ in self.hazard_ratio_periods)} - {0.0}))
 
-    def tables(self, edges: Floats, phenotypes: Sequence[str], arms: int) -> tuple[Floats, Floats, Floats, Floats]:
+    def changes_after(self, switch: float | None) -> tuple[float, ...]:
+        """`changes`, and those of a control arm that goes over to treatment at month `switch`."""
+        if switch is None:
+            return self.changes
+        return tuple(sorted({*self.changes, switch, *(switch + month for month in self.changes)}))
+
+    def tables(
+        self, edges: Floats, phenotypes: Sequence[str], arms: int, switch: float | None = None
+    ) -> tuple[Floats, Floats, Floats, Floats]:
         """What each arm does to each phenotype in each segment of time.
 
         Parameters
         ----------
         edges : array, shape (S + 1,)
-            Months; all of `changes` up to the last edge are among them.
+            Months; all of `changes_after` (the switch) up to the last edge are among them.
         phenotypes : sequence of str
             The groups, or one without a name.
         arms : int
-            Control included; control gets no effect.
+            Control included; control gets no effect before the switch.
+        switch : float or None
+            Month at which control goes over to active arm 1, whose effect it has from then on as from a first month.
 
         Returns
         -------
@@ -133,19 +143,24 @@ class Effect:
             What multiplies the mean slope and a participant's deviation from it, points per month added, and the log
             hazard added.
         """
-        start = edges[:-1]
+        since = np.tile(edges[:-1], (arms, 1))
+        if switch is not None:
+            # A hair later, so that an edge where the effect changes is not missed by rounding.
+            since[0] += 1e-9 - switch
+        on = (since >= 0)[:, None, :]
         stop = np.inf if self.to_month is None else self.to_month
-        acts = ((start >= self.from_month) & (start < stop)).astype(np.float64)
+        acts = ((since >= self.from_month) & (since < stop)).astype(np.float64)[:, None, :]
         doses = np.array(self.by_arm if self.by_arm else (1.0,) * (arms - 1), dtype=np.float64)
         shares = np.array([self.by_phenotype.get(name, 1.0) for name in phenotypes], dtype=np.float64)
-        share = np.concatenate([[0.0], doses])[:, None, None] * shares[None, :, None]
+        own = 0.0 if switch is None else doses[0]
+        share = np.concatenate([[own], doses])[:, None, None] * shares[None, :, None]
         mean = 1.0 - share * self.slowing * acts
         deviation = mean if self.slope_spread == "scaled" else np.ones_like(mean)
-        return mean, deviation, share * self.points_per_month * acts, share * self._log_ratio(start)
+        return mean, deviation, share * self.points_per_month * acts, share * np.where(on, self._log_ratio(since)[:, None, :], 0.0)
 
     def _log_ratio(self, start: Floats) -> Floats:
         if not self.hazard_ratio_periods:
-            return np.full(start.size, np.log(self.hazard_ratio))
+            return np.full(start.shape, np.log(self.hazard_ratio))
         begins = np.array([begin for begin, _ in self.hazard_ratio_periods])
         ratios = np.log(np.array([1.0, *(ratio for _, ratio in self.hazard_ratio_periods)]))
         return np.asarray(ratios[np.searchsorted(begins, start, side="right")])

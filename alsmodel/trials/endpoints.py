@@ -47,6 +47,8 @@ class MMRM(AbstractAnalysis):
         Numeric baseline columns.
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "change difference"
@@ -56,6 +58,7 @@ class MMRM(AbstractAnalysis):
     constrained_baseline: bool = False
     covariates: tuple[str, ...] = ()
     arm: int = 1
+    until: float | None = None
     kind: Literal["mmrm"] = "mmrm"
 
     @property
@@ -67,7 +70,7 @@ class MMRM(AbstractAnalysis):
         """Fit every trial of `data`; with `by_visit` also the means of both arms at every visit, and their differences."""
         from alsmodel.estimators.mmrm import fit_mmrm
 
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         baseline = np.ascontiguousarray(data.scores[:, :, 0])
         # Without a baseline score nobody can be adjusted for it; a participant who is left out has none either.
         arm = data.arm if self.constrained_baseline else np.where(np.isnan(baseline), -1, data.arm)
@@ -103,12 +106,15 @@ class ANCOVA(AbstractAnalysis):
         Numeric baseline columns, and columns of words or conditions.
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "change difference"
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
     arm: int = 1
+    until: float | None = None
     kind: Literal["ancova"] = "ancova"
 
     @property
@@ -116,7 +122,7 @@ class ANCOVA(AbstractAnalysis):
         return named("ANCOVA", self)
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         return run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **_adjusted(self, data))
 
 
@@ -132,12 +138,15 @@ class Responder(AbstractAnalysis):
     method : "newcombe", "miettinen-nurminen" or "fisher"
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "responder difference"
     threshold: float = 6.0
     method: Literal["newcombe", "miettinen-nurminen", "fisher"] = "newcombe"
     arm: int = 1
+    until: float | None = None
     kind: Literal["responder"] = "responder"
 
     def __post_init__(self) -> None:
@@ -151,7 +160,7 @@ class Responder(AbstractAnalysis):
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.responder import responders
 
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         outcome = responders(data.scores, decline_below=self.threshold)
         return run_estimator("responder", "fit_responder", self.measure, outcome, data.arm, method=self.method)
 
@@ -170,6 +179,8 @@ class Cox(AbstractAnalysis):
         Numeric baseline columns, and columns of words or conditions.
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "log hazard ratio"
@@ -178,6 +189,7 @@ class Cox(AbstractAnalysis):
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
     arm: int = 1
+    until: float | None = None
     kind: Literal["cox"] = "cox"
 
     @property
@@ -185,7 +197,7 @@ class Cox(AbstractAnalysis):
         return named("Cox", self, "" if self.test == "wald" else f"{self.test} test", "Firth" * (self.penalty == "firth"))
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         return run_estimator(
             "cox",
             "fit_cox",
@@ -241,12 +253,15 @@ class JointRank(AbstractAnalysis):
         Numeric baseline columns, and columns of words or conditions.
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "joint rank difference"
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
     arm: int = 1
+    until: float | None = None
     kind: Literal["joint_rank"] = "joint_rank"
 
     @property
@@ -254,7 +269,7 @@ class JointRank(AbstractAnalysis):
         return named("joint rank", self)
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         return run_estimator(
             "joint_rank", "fit_joint_rank", self.measure, data.scores, data.event_time, data.event, data.arm, **_adjusted(self, data)
         )
@@ -273,12 +288,15 @@ class Win(AbstractAnalysis):
         Columns of words or conditions; pairs are made within strata.
     arm : int
         The active arm that is compared with control.
+    until : float or None
+        Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
     """
 
     measure: ClassVar[Measure] = "win ratio"
     scale: Literal["win ratio", "win odds", "net benefit"] = "win ratio"
     strata: tuple[str, ...] = ()
     arm: int = 1
+    until: float | None = None
     kind: Literal["win"] = "win"
 
     @property
@@ -286,6 +304,6 @@ class Win(AbstractAnalysis):
         return named(self.scale, self)
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm)
+        data = data.against_control(self.arm).until(self.until)
         more = {"measure": self.scale, "strata": data.strata(self.strata)}
         return run_estimator("win", "fit_win", self.measure, data.scores, data.event_time, data.event, data.arm, **more)

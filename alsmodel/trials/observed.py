@@ -89,8 +89,8 @@ def observed_trial(cohort: Cohort, plan: ComparisonPlan, *, where: str = "analys
     faults: list[Fault] = []
     steps: list[tuple[str, int, int, str]] = []
     people = _assigned(cohort, plan, faults, steps, where)
-    rows = _scores(cohort, plan, people, faults, where)
-    people = _followed(cohort, plan, people, faults, steps, where)
+    rows = scores_of(cohort, plan, people, faults, where)
+    people = followed(cohort, plan, people, faults, steps, where)
     rows = _before_the_end(rows, people, plan, steps)
     window = windows(plan)
     placed = _placed(rows, plan, window)
@@ -99,7 +99,7 @@ def observed_trial(cohort: Cohort, plan: ComparisonPlan, *, where: str = "analys
     arms = (plan.control, *plan.active)
     if people.height and rows.height:
         faults += _empty_windows(scores, codes, arms, plan, window, where)
-    columns, vocabulary = _columns(cohort, plan, people, scores[:, 0], faults, where)
+    columns, vocabulary = baseline_columns(cohort, plan, people, scores[:, 0], faults, where)
     if faults:
         raise InvalidInput(list(dict.fromkeys(faults)))
     seen = ~np.isnan(scores)
@@ -111,7 +111,7 @@ def observed_trial(cohort: Cohort, plan: ComparisonPlan, *, where: str = "analys
     event = people["event"].to_numpy().astype(np.int64)
     if plan.duration is not None:
         event, end = np.where(end > plan.duration, 0, event), np.minimum(end, plan.duration)
-    every_score, every_month = _every(people.height, rows)
+    every_value, every_month = every_score(people.height, rows)
     data = TrialData(
         months=months,
         scores=scores[None],
@@ -123,7 +123,7 @@ def observed_trial(cohort: Cohort, plan: ComparisonPlan, *, where: str = "analys
     )
     return ObservedTrial(
         data=data,
-        every=replace(data, months=np.arange(len(every_month[0]) * 1.0), scores=every_score[None], actual=every_month[None]),
+        every=replace(data, months=np.arange(len(every_month[0]) * 1.0), scores=every_value[None], actual=every_month[None]),
         arms=arms,
         window=window,
         death=people["death_day"].cast(pl.Float64).fill_null(float("nan")).to_numpy() / DAYS_PER_MONTH,
@@ -179,7 +179,7 @@ def _assigned(
     return assigned.with_row_index("row")
 
 
-def _scores(cohort: Cohort, plan: ComparisonPlan, people: pl.DataFrame, faults: list[Fault], where: str) -> pl.DataFrame:
+def scores_of(cohort: Cohort, plan: ComparisonPlan, people: pl.DataFrame, faults: list[Fault], where: str) -> pl.DataFrame:
     """row, day, value of the outcome; several scores of one day are averaged."""
     rows = cohort.measurements.filter(pl.col("name") == plan.outcome)
     if rows.is_empty():
@@ -190,7 +190,7 @@ def _scores(cohort: Cohort, plan: ComparisonPlan, people: pl.DataFrame, faults: 
     return joined.group_by("row", "day").agg(pl.col("value").mean()).sort("row", "day")
 
 
-def _followed(
+def followed(
     cohort: Cohort, plan: ComparisonPlan, people: pl.DataFrame, faults: list[Fault], steps: list[tuple[str, int, int, str]], where: str
 ) -> pl.DataFrame:
     """`people` with `end` (day), `event` and `death_day`; whoever was never seen is censored at day 0."""
@@ -285,7 +285,7 @@ def _grid(people: int, visits: int, placed: pl.DataFrame) -> tuple[Floats, Float
     return scores, actual
 
 
-def _every(people: int, rows: pl.DataFrame) -> tuple[Floats, Floats]:
+def every_score(people: int, rows: pl.DataFrame) -> tuple[Floats, Floats]:
     """All scores from baseline on and their months, shape (n, most scores of anybody)."""
     base = rows.filter(pl.col("day") <= 0).group_by("row", maintain_order=True).last().with_columns(day=pl.lit(0.0))
     used = pl.concat([base.select(rows.columns), rows.filter(pl.col("day") > 0)]).sort("row", "day")
@@ -314,7 +314,7 @@ def _empty_windows(
     return faults
 
 
-def _columns(
+def baseline_columns(
     cohort: Cohort, plan: ComparisonPlan, people: pl.DataFrame, baseline: Floats, faults: list[Fault], where: str
 ) -> tuple[dict[str, Column], dict[str, tuple[str, ...] | None]]:
     """Baseline columns that anything in the plan names, (1, n) each, as they are recorded."""

@@ -37,6 +37,7 @@ COLUMNS = {
     "mean_se": "mean standard error over them",
     "empirical_sd": "standard deviation of the estimates",
     "true_value": "true value of the estimand; null where the analysis has none stated",
+    "true_value_mcse": "its Monte Carlo standard error over the twins; null from too few",
     "bias": "mean of estimate minus true value",
     "bias_mcse": "its Monte Carlo standard error",
     "coverage": "share of all virtual trials whose confidence interval holds the true value",

@@ -9,12 +9,14 @@ import numpy.typing as npt
 from pydantic import Field
 
 from alsmodel.trials.analyses import LogRank, RandomSlope
+from alsmodel.trials.conditions import parse
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
 from alsmodel.trials.population import Population
+from alsmodel.trials.resampled import Horizon, ResampledTruth
 from alsmodel.trials.trial import Trial, fit_faults, grid_faults
-from alsmodel.trials.truth import NamedTruth, PosteriorTruth
+from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[RandomSlope | LogRank | MMRM | ANCOVA | Responder | Cox | RMST | JointRank | Win, Field(discriminator="kind")]
 type Value = bool | int | float | str | tuple[float, ...]
@@ -41,13 +43,74 @@ class PosteriorSettings:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class ResampledSettings:
+    """Resample the participants of the study's own cohort; see `alsmodel.trials.resampled`.
+
+    Attributes
+    ----------
+    outcome : str
+        Name in the measurements table.
+    events : tuple of str
+        Kinds of event that end the follow-up, whichever comes first.
+    end_point : str or None
+        Tag of a survival end point in place of `events`.
+    covariates : tuple of str
+        Baseline columns that analyses or the randomisation use; nobody eligible may lack one.
+    eligibility : tuple of str
+        Conditions over the cohort's baseline columns that all must hold, such as ``"age < 80"``; a missing value fails.
+    least_scores : int
+        Scores that a person must have, at least 3.
+    least_months : float
+        Months from the first to the last of them, at least: a line through a shorter time says little.
+    horizon : "continue" or "end of record"
+        What becomes of a participant who outlives the record: continued by the fitted hazard, or censored where it ends.
+    association_value : float
+        Log hazard per point of the own line; 0 leaves event times alone when an effect changes the slope.
+    hazard_pieces : int
+        Pieces of the fitted hazard.
+    """
+
+    outcome: str = "alsfrs_r_total"
+    events: tuple[str, ...] = ("death",)
+    end_point: str | None = None
+    covariates: tuple[str, ...] = ()
+    eligibility: tuple[str, ...] = ()
+    least_scores: int = 3
+    least_months: float = 3.0
+    horizon: Horizon = "continue"
+    association_value: float = 0.0
+    hazard_pieces: int = 4
+    kind: Literal["resampled"] = "resampled"
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.least_scores < 3:
+            faults.append(f"least_scores must be at least 3: two lie on their line and have no residual; got {self.least_scores}.")
+        if not (np.isfinite(self.least_months) and self.least_months > 0):
+            faults.append(f"least_months is months above 0; got {self.least_months}.")
+        if not np.isfinite(self.association_value) or self.hazard_pieces < 1:
+            faults.append("association_value must be finite and hazard_pieces at least 1.")
+        if not self.events and self.end_point is None:
+            faults.append("events is empty and no end_point is given; name what ends the follow-up, such as death.")
+        for text in self.eligibility:
+            try:
+                parse(text)
+            except ValueError as error:
+                faults.append(f"eligibility: {error}")
+        if faults:
+            raise ValueError(" ".join(faults))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class TrialSettings:
     """What a study says about its trial.
 
     Attributes
     ----------
-    truth : NamedTruth or PosteriorSettings
-        ``kind = "named"`` with numbers, or ``kind = "posterior"`` for the study's own fit.
+    truth : NamedTruth, PosteriorSettings or ResampledSettings
+        ``kind = "named"`` with numbers, ``kind = "posterior"`` for the study's own fit, or ``kind = "resampled"`` for the people of
+        the study's own cohort.
     population : Population
         Phenotypes, covariates, and who is eligible.
     design : ParallelDesign
@@ -73,7 +136,9 @@ class TrialSettings:
         For reports.
     """
 
-    truth: Annotated[NamedTruth | PosteriorSettings, Field(discriminator="kind")] = field(default_factory=PosteriorSettings)
+    truth: Annotated[NamedTruth | PosteriorSettings | ResampledSettings, Field(discriminator="kind")] = field(
+        default_factory=PosteriorSettings
+    )
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
     analyses: tuple[AnyAnalysis, ...] = (RandomSlope(), LogRank())
@@ -93,9 +158,15 @@ class TrialSettings:
     def __post_init__(self) -> None:
         self.decision  # noqa: B018  (its own check)
         faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
-        faults += fit_faults(self.design, self.population, self.analyses, self.effects)
+        resampled = isinstance(self.truth, ResampledSettings)
+        if resampled and not self.population.plain:
+            faults.append("population is for drawn participants; a record brings its own. Give the rules as truth.eligibility.")
+        # The columns of a cohort are known when it has been read.
+        faults += fit_faults(self.design, self.population, self.analyses, self.effects, None if resampled else self.population.vocabulary)
         if faults:
             raise ValueError(" ".join(faults))
+        if resampled:
+            return
         # The rest of what a trial checks; what a posterior would be is not known yet.
         truth = self.truth if isinstance(self.truth, NamedTruth) else NamedTruth()
         posterior = not isinstance(self.truth, NamedTruth)
@@ -107,7 +178,13 @@ class TrialSettings:
         return Decision(alpha=self.alpha, side=self.side)
 
 
-def build(settings: TrialSettings, population: Mapping[str, npt.NDArray[np.float64]] | None, seed: int) -> Trial:
+def build(
+    settings: TrialSettings,
+    population: Mapping[str, npt.NDArray[np.float64]] | None,
+    seed: int,
+    *,
+    record: ResampledTruth | None = None,
+) -> Trial:
     """Make the trial that `settings` describes.
 
     Parameters
@@ -118,14 +195,23 @@ def build(settings: TrialSettings, population: Mapping[str, npt.NDArray[np.float
         What the fit's `population` returns; needed for, and only used by, ``truth.kind = "posterior"``.
     seed : int
         Seed of the virtual trials.
+    record : ResampledTruth or None
+        What `alsmodel.trials.resampling.resampled_truth` makes of the cohort; for ``truth.kind = "resampled"``.
 
     Raises
     ------
     ValueError
-        When the truth is the posterior and there is none.
+        When the truth is the posterior or a record and there is none.
     """
+    truth: Truth
     if isinstance(settings.truth, NamedTruth):
-        truth: NamedTruth | PosteriorTruth = settings.truth
+        truth = settings.truth
+    elif isinstance(settings.truth, ResampledSettings):
+        if record is None:
+            raise ValueError(
+                'trial.truth.kind is "resampled" and there is no cohort. Make the record with resampled_truth(cohort, settings).'
+            )
+        truth = record
     elif population is None:
         raise ValueError(
             'trial.truth.kind is "posterior" and there is no fitted model. Fit first, or give numbers with trial.truth.kind = "named".'
@@ -135,7 +221,7 @@ def build(settings: TrialSettings, population: Mapping[str, npt.NDArray[np.float
     return _trial(settings, truth, seed, settings.axes)
 
 
-def _trial(settings: TrialSettings, truth: NamedTruth | PosteriorTruth, seed: int, axes: Mapping[str, tuple[Value, ...]]) -> Trial:
+def _trial(settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, tuple[Value, ...]]) -> Trial:
     return Trial(
         truth=truth,
         population=settings.population,

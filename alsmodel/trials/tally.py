@@ -83,6 +83,7 @@ class _Analysis:
     squared: Moments = field(default_factory=Moments)
     standard_error: Moments = field(default_factory=Moments)
     true_value: Moments = field(default_factory=Moments)
+    true_value_mcse: float | None = None
     participants: Moments = field(default_factory=Moments)
     screened: Moments = field(default_factory=Moments)
     duration: Moments = field(default_factory=Moments)
@@ -100,7 +101,7 @@ class Tally:
     def __init__(self, scenario: Scenario, truth: TrueValues) -> None:
         self.scenario, self.truth = scenario, truth
         self.labels = [analysis.label for analysis in scenario.trial.analyses]
-        self.sums = {label: _Analysis() for label in self.labels}
+        self.sums = {label: _Analysis(true_value_mcse=truth.error(label)) for label in self.labels}
         self.apart: Counter[tuple[str, str]] = Counter()
 
     @classmethod
@@ -199,6 +200,7 @@ def _row(sums: _Analysis) -> dict[str, Any]:
         "mean_se": sums.standard_error.value,
         "empirical_sd": sums.estimate.sd,
         "true_value": sums.true_value.value if stated else None,
+        "true_value_mcse": sums.true_value_mcse if stated else None,
         "bias": sums.error.value if stated else None,
         "bias_mcse": sums.error.mcse if stated else None,
         "coverage": coverage if stated else None,

@@ -15,6 +15,7 @@ from alsmodel.trials.effects import Effect
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
+from alsmodel.trials.resampled import ResampledTruth
 from alsmodel.trials.truth import PosteriorTruth, Truth
 
 
@@ -80,7 +81,7 @@ class Trial:
 
     Attributes
     ----------
-    truth : NamedTruth or PosteriorTruth
+    truth : NamedTruth, PosteriorTruth or ResampledTruth
         How participants decline and die.
     population : Population
         Phenotypes, covariates, and who is eligible.
@@ -124,7 +125,13 @@ class Trial:
 
     def __post_init__(self) -> None:
         faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
-        faults += fit_faults(self.design, self.population, self.analyses, self.effects)
+        known = self.truth.vocabulary if isinstance(self.truth, ResampledTruth) else self.population.vocabulary
+        faults += fit_faults(self.design, self.population, self.analyses, self.effects, known)
+        if isinstance(self.truth, ResampledTruth) and not self.population.plain:
+            faults.append(
+                "population.phenotypes, covariates and eligibility are for drawn participants; a record brings its own. "
+                "Give the rules as truth.eligibility, over the columns of the record."
+            )
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
         if self.seed < 0:
@@ -152,6 +159,11 @@ class Trial:
             raise ValueError(" ".join(faults))
 
     @property
+    def truth_has_columns(self) -> bool:
+        """Whether participants bring baseline columns of their own, so that none are drawn at screening."""
+        return isinstance(self.truth, ResampledTruth)
+
+    @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """The grid: axes outermost, then effects, then sizes."""
         found = []
@@ -170,7 +182,7 @@ class Trial:
         or analysis, so that scenarios which differ only in those share their participants.
         """
         design = asdict(self.design)
-        for name in ("allocation", "randomisation", "looks", "boundary", "sequential"):
+        for name in ("allocation", "randomisation", "looks", "boundary", "sequential", "delayed_start"):
             del design[name]
         key = {"truth": self.truth.identity(), "population": asdict(self.population), "design": design}
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
@@ -235,10 +247,37 @@ def grid_faults(
 
 
 def fit_faults(
-    design: ParallelDesign, population: Population, analyses: tuple[AbstractAnalysis, ...], effects: tuple[Effect, ...]
+    design: ParallelDesign,
+    population: Population,
+    analyses: tuple[AbstractAnalysis, ...],
+    effects: tuple[Effect, ...],
+    vocabulary: Mapping[str, tuple[str, ...] | None] | None,
 ) -> list[str]:
-    """What does not fit together between the parts of a trial, one sentence each."""
-    known = dict(population.vocabulary)
+    """What does not fit together between the parts of a trial, one sentence each; without a vocabulary names are not looked at."""
+    faults = [] if vocabulary is None else _name_faults(design, analyses, vocabulary)
+    late = [a for a in analyses if (getattr(a, "horizon", None) or 0.0) > design.duration]
+    faults += [f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months." for a in late]
+    for a in analyses:
+        months = [visit for visit in design.visits if a.until is None or visit <= a.until]
+        if a.until is not None and not (0 < a.until <= design.duration and len(months) >= 2):
+            faults.append(
+                f"{a.label}: until lies within the follow-up of {design.duration:g} months and after two visits; got {a.until:g}."
+            )
+    active = len(design.allocation) - 1
+    faults += [f"{a.label} compares arm {a.arm}; the design has active arms 1 to {active}." for a in analyses if not 1 <= a.arm <= active]
+    for effect in effects:
+        if effect.by_arm and len(effect.by_arm) != active:
+            faults.append(f"effect {effect.name!r}: by_arm has {len(effect.by_arm)} shares for {active} active arms.")
+        strange = sorted(set(effect.by_phenotype) - {p.name for p in population.phenotypes})
+        if strange:
+            faults.append(f"effect {effect.name!r}: by_phenotype names {', '.join(strange)}, which the population has not.")
+    return faults
+
+
+def _name_faults(
+    design: ParallelDesign, analyses: tuple[AbstractAnalysis, ...], vocabulary: Mapping[str, tuple[str, ...] | None]
+) -> list[str]:
+    known = dict(vocabulary)
     if design.sites:
         known["site"] = design.sites
     wanted = {f"design.randomisation: {factor}": factor for factor in factors_of(design.randomisation)}
@@ -252,14 +291,4 @@ def fit_faults(
             faults.append(f"covariate {name!r} is not known at baseline. Known: {', '.join(known)}.")
         elif known[name] is not None:
             faults.append(f"covariate {name!r} holds words; use a condition in strata instead.")
-    late = [a for a in analyses if (getattr(a, "horizon", None) or 0.0) > design.duration]
-    faults += [f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months." for a in late]
-    active = len(design.allocation) - 1
-    faults += [f"{a.label} compares arm {a.arm}; the design has active arms 1 to {active}." for a in analyses if not 1 <= a.arm <= active]
-    for effect in effects:
-        if effect.by_arm and len(effect.by_arm) != active:
-            faults.append(f"effect {effect.name!r}: by_arm has {len(effect.by_arm)} shares for {active} active arms.")
-        strange = sorted(set(effect.by_phenotype) - {p.name for p in population.phenotypes})
-        if strange:
-            faults.append(f"effect {effect.name!r}: by_phenotype names {', '.join(strange)}, which the population has not.")
     return faults

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from alsmodel.patients.course import Nature
+    from alsmodel.trials.conditions import Column
+    from alsmodel.trials.resampled import Drawn, ResampledTruth
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,12 +33,18 @@ class Untreated:
         Mean score at month 0 (points) and mean slope (points per month) of the population they come from.
     draw : array of int, shape (R,)
         Which posterior draw each trial has; 0 when the truth is given by numbers.
+    columns : dict of str to column
+        Baseline columns that come with a record, each (R, n).
+    record : Drawn or None
+        Who was drawn from a record.
     """
 
     nature: "Nature"
     centre_value: Floats
     centre_slope: Floats
     draw: npt.NDArray[np.int64]
+    columns: "dict[str, Column]" = field(default_factory=dict)
+    record: "Drawn | None" = None
 
 
 @final
@@ -241,4 +249,4 @@ class PosteriorTruth:
         return Untreated(nature, self.intercept[d].mean(axis=1), self.slope[d].mean(axis=1), d)
 
 
-type Truth = NamedTruth | PosteriorTruth
+type Truth = NamedTruth | PosteriorTruth | ResampledTruth

@@ -8,12 +8,13 @@ import numpy.typing as npt
 
 from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.patients.allocation import minimise, permuted_blocks
-from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, draws, follow, hidden_block, true_paths
+from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, draws, follow, hidden_block, nobody, true_paths
 from alsmodel.trials.conditions import Categories, Column, holds, parse
 from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.population import Population, candidates
 from alsmodel.trials.randomisation import Alternating, Minimisation, factors_of
+from alsmodel.trials.resampled import Drawn
 
 if TYPE_CHECKING:
     from alsmodel.trials.trial import Trial
@@ -53,6 +54,8 @@ class Enrolled:
         Calendar month of randomisation.
     screened : array of int, shape (R, n)
         Candidates screened until each was found.
+    record : Drawn or None
+        Who they are in the record that they are drawn from.
     """
 
     person: Integers
@@ -64,6 +67,7 @@ class Enrolled:
     columns: dict[str, Column]
     month: Floats
     screened: Integers
+    record: Drawn | None = None
 
 
 @final
@@ -87,10 +91,10 @@ def enrol(trial: "Trial", keys: Keys, n: int) -> Enrolled:
         When the rules admit so few that a trial cannot be filled.
     """
     design = trial.design
-    if trial.population.plain and not _needs_columns(design):
+    if trial.truth_has_columns or (trial.population.plain and not _needs_columns(trial)):
         untreated = trial.truth.block(keys, n)
         person = np.tile(np.arange(n), (keys.size, 1))
-        found = _Screened(person, np.zeros(person.shape, dtype=np.int64), untreated.nature, {})
+        found = _Screened(person, np.zeros(person.shape, dtype=np.int64), untreated.nature, untreated.columns)
     else:
         # A few trials at a time: many candidates are looked at where few are admitted.
         slices = [_screen(trial, keys[a : a + AT_ONCE], n) for a in range(0, keys.size, AT_ONCE)]
@@ -111,6 +115,7 @@ def enrol(trial: "Trial", keys: Keys, n: int) -> Enrolled:
         columns=columns,
         month=month,
         screened=found.person + 1,
+        record=untreated.record,
     )
 
 
@@ -175,8 +180,10 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
     return _Screened(np.ascontiguousarray(order), np.take_along_axis(drawn.group, order, axis=1), nature, columns)
 
 
-def _needs_columns(design: ParallelDesign) -> bool:
-    return any(factor != "site" for factor in factors_of(design.randomisation))
+def _needs_columns(trial: "Trial") -> bool:
+    """Whether assignment or an analysis reads a baseline column, which screening then has to draw."""
+    read = [*factors_of(trial.design.randomisation), *(name for a in trial.analyses for name in (*a.strata, *a.covariates))]
+    return any(name != "site" for name in read)
 
 
 def _take(column: Column, order: Integers) -> Column:
@@ -205,6 +212,7 @@ def first(enrolled: Enrolled, n: int) -> Enrolled:
         columns=columns,
         month=_head(enrolled.month, n),
         screened=_head(enrolled.screened, n),
+        record=None if enrolled.record is None else enrolled.record.first(n),
     )
 
 
@@ -277,20 +285,23 @@ def observe(
         0.0 if twins else float(design.missing_visit_probability),
         bool(design.vital_status_after_leaving),
     )
-    scores, months, event_time, event, left = follow(keys, enrolled.person, arm, enrolled.group, nature, treatments, leaving, schedule)
+    own = nobody() if enrolled.record is None else enrolled.record.own(keys, schedule.months, twins=twins)
+    scores, months, event_time, event, left = follow(keys, enrolled.person, arm, enrolled.group, nature, treatments, leaving, schedule, own)
     return Observed(scores=scores, months=months, event_time=event_time, event=event, left=left)
 
 
 def paths(design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect, arm: Integers, keys: Keys) -> Floats:
     """True scores at the planned visits, death set aside; shape (R, n, V)."""
     nature, treatments = _bent(design, population, enrolled, effect)
-    values: Floats = true_paths(keys, enrolled.person, arm, enrolled.group, nature, treatments, np.array(design.visits, dtype=np.float64))
+    months = np.array(design.visits, dtype=np.float64)
+    own = nobody() if enrolled.record is None else enrolled.record.own(keys, months, twins=True)
+    values: Floats = true_paths(keys, enrolled.person, arm, enrolled.group, nature, treatments, months, own)
     return values
 
 
 def _bent(design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect) -> tuple[Nature, Treatments]:
-    nature = split(enrolled.nature, effect.changes, design.duration)
-    tables = effect.tables(nature.edges, population.groups, len(design.allocation))
+    nature = split(enrolled.nature, effect.changes_after(design.delayed_start), design.duration)
+    tables = effect.tables(nature.edges, population.groups, len(design.allocation), design.delayed_start)
     return nature, Treatments(*(np.ascontiguousarray(table) for table in tables))
 
 

@@ -1,0 +1,358 @@
+"""What is computed from counterfactual twins: one functional per measure of an analysis.
+
+A functional keeps something of each block of twins, and settles the value from all blocks. Outcomes of ranks and wins come from
+**independent** participants, never from a participant and the own twin: every active twin is compared with every control twin of
+another participant of the block. Twins are followed to the event or to the horizon and miss no visit, so the hierarchy
+of `alsmodel.estimators.joint_rank` is a plain order (the dead by their time, below the living by their change at the last
+visit) and all pairs are counted by sorting.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from alsmodel.trials.analyses import AbstractAnalysis, TrialData
+from alsmodel.trials.conditions import names_of, parse
+
+if TYPE_CHECKING:
+    from alsmodel.trials.conditions import Column
+    from alsmodel.trials.trial import Scenario
+    from alsmodel.trials.world import Observed
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+#: Fewer blocks than this say nothing about the Monte Carlo error.
+FEWEST = 4
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """A block of participants under one arm, as far as it is asked for.
+
+    Attributes
+    ----------
+    seen : Observed or None
+        Events, and scores at the planned visits, of people who never leave.
+    path : array, shape (R, n, V), or None
+        True scores at the planned visits, death set aside.
+    columns : dict
+        Baseline columns, each (R, n).
+    """
+
+    seen: "Observed | None"
+    path: Floats | None
+    columns: "dict[str, Column]"
+
+    def until(self, month: float | None, visits: tuple[float, ...]) -> "Twin":
+        """The same people with what is known at `month` after randomisation; None is everything."""
+        if month is None:
+            return self
+        kept, seen = sum(visit <= month for visit in visits), self.seen
+        if seen is not None:
+            scores = seen.scores[..., :kept] if seen.scores.shape[-1] == len(visits) else seen.scores
+            event = np.where(seen.event_time > month, 0, seen.event)
+            seen = replace(seen, scores=scores, event=event, event_time=np.minimum(seen.event_time, month))
+        return replace(self, seen=seen, path=None if self.path is None else self.path[..., :kept])
+
+    @property
+    def followed(self) -> "Observed":
+        """What was observed of them."""
+        if self.seen is None:
+            raise ValueError("Twins were not followed for events.")
+        return self.seen
+
+
+type Gather = Callable[["Scenario", AbstractAnalysis, Twin, Twin], Any]
+type Settle = Callable[[list[Any]], float]
+
+
+@final
+@dataclass(frozen=True)
+class Functional:
+    """How a true value is made.
+
+    Attributes
+    ----------
+    gather : callable
+        What is kept of each block of twins, under control and under the active arm.
+    settle : callable
+        The value from some blocks.
+    hypothetical : bool
+        Made of true paths, death set aside.
+    scored : bool
+        Made of scores as observed, with their error.
+    """
+
+    gather: Gather
+    settle: Settle
+    hypothetical: bool = False
+    scored: bool = False
+
+
+def monte_carlo_error(settle: Settle, parts: list[Any]) -> float:
+    """Standard error of the value from all parts, by the spread of the values of single parts; NaN from fewer than four."""
+    if len(parts) < FEWEST:
+        return float("nan")
+    single = np.array([settle([part]) for part in parts])
+    return float(single.std(ddof=1) / np.sqrt(single.size))
+
+
+def per_draw(parts: list[Floats], draw: Integers, draws: int) -> tuple[list[float], list[float]]:
+    """Mean of each posterior draw's trials and its standard error; the mean of all for a draw that no twin had."""
+    values = np.concatenate([part.mean(axis=1) for part in parts])
+    within = np.concatenate([part.var(axis=1, ddof=1) / part.shape[1] for part in parts])
+    count = np.bincount(draw, minlength=draws)
+    total, spread = (np.bincount(draw, weights=w, minlength=draws) for w in (values, within))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, error = total / count, np.sqrt(spread) / count
+    rest = np.mean(mean[count > 0])
+    return np.where(count > 0, mean, rest).tolist(), np.where(count > 0, error, np.nan).tolist()
+
+
+def _mean(parts: list[Floats]) -> float:
+    return float(np.concatenate([part.mean(axis=1) for part in parts]).mean())
+
+
+def _gained(control: Twin, active: Twin) -> Floats:
+    """Difference of the true paths, shape (R, n, V)."""
+    gained: Floats = np.asarray(active.path) - np.asarray(control.path)
+    return gained
+
+
+def _slope(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    gained = _gained(control, active)
+    months = np.array(scenario.trial.design.visits, dtype=np.float64)[: gained.shape[-1]]
+    weights = (months - months.mean()) / ((months - months.mean()) ** 2).sum()
+    return np.asarray(gained @ weights)
+
+
+def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    return np.asarray(_gained(control, active)[..., -1])
+
+
+def _months_alive(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    horizon = float(getattr(analysis, "horizon", None) or scenario.trial.design.duration)
+    # One row: under a posterior this value is not stated, so twins have one key at a time.
+    alive = [np.minimum(twin.followed.event_time.ravel(), horizon)[None] for twin in (control, active)]
+    return np.asarray(alive[1] - alive[0])
+
+
+def _responds(_: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    """Alive at the last visit and fewer than `threshold` points lost, as the score there says; a missing score is no response."""
+    threshold = float(analysis.settings()["threshold"])
+    with np.errstate(invalid="ignore"):
+        shares = [(t.followed.scores[..., 0] - t.followed.scores[..., -1] < threshold).astype(np.float64) for t in (control, active)]
+    return np.asarray(shares[1] - shares[0])
+
+
+@final
+@dataclass(frozen=True)
+class _Times:
+    """Times and events of twins under both arms, one below the other, with what an analysis adjusts for."""
+
+    time: Floats
+    event: Floats
+    arm: Floats
+    weight: Floats
+    covariates: Floats
+    stratum: Integers
+
+    @staticmethod
+    def joined(parts: "list[_Times]") -> "_Times":
+        names = ("time", "event", "arm", "weight", "covariates", "stratum")
+        return _Times(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _times(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Times:
+    both = [twin.followed for twin in (control, active)]
+    size = both[0].event_time.size
+    allocation = scenario.trial.design.allocation
+    data = _baseline(control)
+    covariates = data.covariates(analysis.covariates)
+    flat = np.zeros((size, 0)) if covariates is None else covariates.reshape(size, -1)
+    return _Times(
+        time=np.concatenate([seen.event_time.ravel() for seen in both]),
+        event=np.concatenate([seen.event.ravel() for seen in both]).astype(np.float64),
+        arm=np.repeat([0.0, 1.0], size),
+        # Where hazards are not proportional the limit depends on how many of the arms are at risk.
+        weight=np.repeat([1.0, allocation[analysis.arm] / allocation[0]], size),
+        covariates=np.tile(flat, (2, 1)),
+        stratum=np.tile(_strata(analysis, data), 2),
+    )
+
+
+def _baseline(twin: Twin) -> TrialData:
+    """The baseline columns as analyses read them."""
+    seen = twin.followed
+    return TrialData(
+        months=np.zeros(0), scores=seen.scores, arm=seen.event, event_time=seen.event_time, event=seen.event, columns=twin.columns
+    )
+
+
+def _strata(analysis: AbstractAnalysis, data: TrialData) -> Integers:
+    """Stratum of each twin; sites are left out, since who comes where decides nothing."""
+    kept = tuple(name for name in analysis.strata if not by_site(name))
+    codes = data.strata(kept)
+    return np.zeros(data.event_time.size, dtype=np.int64) if codes is None else codes.ravel()
+
+
+def by_site(stratum: str) -> bool:
+    """True of a stratum or condition that reads the site."""
+    return "site" in names_of(parse(stratum))
+
+
+def _cox_limit(parts: list[_Times]) -> float:
+    """Where the weighted partial-likelihood score of both twins together is zero, by Newton's method."""
+    every = _Times.joined(parts)
+    if every.covariates.shape[1] or (every.stratum != every.stratum[0]).any():
+        return _adjusted_limit(every)
+    died = every.event == 1
+    # At risk are all whose time is not earlier (Breslow): twins whom treatment leaves alone tie exactly, and cancel.
+    active, at = every.arm[died], every.time[died]
+    exposed, control = (
+        c.size - np.searchsorted(np.sort(c), at, side="left") for c in (every.time[every.arm == 1], every.time[every.arm == 0])
+    )
+    exposed = float(every.weight[-1]) * exposed
+    at_risk, counted = exposed + control, every.weight[died]
+    beta = 0.0
+    for _step in range(50):
+        mean = exposed * np.exp(beta) / (exposed * np.exp(beta) + at_risk - exposed)
+        information = (counted * mean * (1 - mean)).sum()
+        if not information > 0:
+            return float("nan")
+        step = float((counted * (active - mean)).sum() / information)
+        beta += min(max(step, -2.0), 2.0)
+        if abs(step) < 1e-12:
+            break
+    return float(beta)
+
+
+def _adjusted_limit(every: _Times) -> float:
+    """The same with covariates and strata; the coefficient of the arm."""
+    spread = every.covariates.std(axis=0)
+    x = np.column_stack([every.arm, every.covariates / np.where(spread > 0, spread, 1.0)])
+    beta = np.zeros(x.shape[1])
+    groups = [np.flatnonzero(every.stratum == s) for s in np.unique(every.stratum)]
+    ordered = [who[np.argsort(-every.time[who], kind="stable")] for who in groups]
+    for _step in range(50):
+        found = [_partial_score(every, x, beta, who) for who in ordered]
+        score, information = sum(f[0] for f in found), sum(f[1] for f in found)
+        if not (np.linalg.eigvalsh(information)[0] > 0):
+            return float("nan")
+        step = np.clip(np.linalg.solve(information, score), -2.0, 2.0)
+        beta = beta + step
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(beta[0])
+
+
+def _partial_score(every: _Times, x: Floats, beta: Floats, who: Integers) -> tuple[Floats, Floats]:
+    """Score and information of one stratum; `who` is in the order of falling times."""
+    rows, time, weight = x[who], every.time[who], every.weight[who]
+    risk = weight * np.exp(rows @ beta)
+    died = np.flatnonzero(every.event[who] == 1)
+    # The last of those who share a time sees all of them at risk.
+    last = np.searchsorted(-time, -time[died], side="right") - 1
+    total = np.cumsum(risk)[last]
+    mean = np.stack([np.cumsum(risk * column)[last] / total for column in rows.T], axis=1)
+    counted = weight[died]
+    width = beta.size
+    second = np.empty((width, width))
+    for a in range(width):
+        for b in range(a, width):
+            second[a, b] = second[b, a] = (counted * np.cumsum(risk * rows[:, a] * rows[:, b])[last] / total).sum()
+    return counted @ (rows[died] - mean), second - (mean * counted[:, None]).T @ mean
+
+
+@final
+@dataclass(frozen=True)
+class _Ranked:
+    """Outcomes of twins on one scale, higher is better, under control and active; the same person has the same place in both."""
+
+    control: Floats
+    active: Floats
+    stratum: Integers
+
+
+def _outcomes(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Ranked:
+    stratum = _strata(analysis, _baseline(control))
+    return _Ranked(_outcome(control.followed), _outcome(active.followed), stratum)
+
+
+def _outcome(seen: "Observed") -> Floats:
+    """One number that puts participants in the order of the hierarchy: the dead by time, then the living by change."""
+    change = (seen.scores[..., -1] - seen.scores[..., 0]).ravel()
+    # Changes are squeezed into (1, 2) above times of death squeezed into (0, 1): only their order counts.
+    alive = 1.5 + change / (2.0 * (1.0 + np.abs(change)))
+    time = seen.event_time.ravel()
+    return np.where(seen.event.ravel() == 1, time / (1.0 + time), alive)
+
+
+def _shares(parts: list[_Ranked]) -> tuple[float, float]:
+    """Shares of pairs of different participants that the active twin wins and loses, over strata by their size."""
+    won = lost = total = 0.0
+    for part in parts:
+        for s in np.unique(part.stratum):
+            mine = part.stratum == s
+            active, control = part.active[mine], part.control[mine]
+            if mine.sum() < 2:
+                continue
+            order = np.sort(control)
+            below = np.searchsorted(order, active, side="left")
+            upto = np.searchsorted(order, active, side="right")
+            # A participant is no opponent of the own twin.
+            wins = float(below.sum() - (control < active).sum())
+            losses = float((control.size - upto).sum() - (control > active).sum())
+            weight = 1.0 / (control.size - 1)  # pairs over opponents: the stratum counts by its size
+            won, lost, total = won + weight * wins, lost + weight * losses, total + control.size
+    return won / total, lost / total
+
+
+def _win(scale: str) -> Settle:
+    def settle(parts: list[_Ranked]) -> float:
+        won, lost = _shares(parts)
+        tied = 1.0 - won - lost
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if scale == "win ratio":
+                return float(np.log(np.float64(won) / np.float64(lost)))
+            if scale == "win odds":
+                return float(np.log(np.float64(won + tied / 2) / np.float64(lost + tied / 2)))
+        return won - lost
+
+    return settle
+
+
+def _half_benefit(parts: list[_Ranked]) -> float:
+    """Difference in mean rank per participant ranked: P(active fares better) - 1/2, ties halved."""
+    won, lost = _shares(parts)
+    return (won - lost) / 2
+
+
+#: Measure -> its functional; win statistics by their scale.
+FUNCTIONALS: dict[str, Functional] = {
+    "slope difference": Functional(_slope, _mean, hypothetical=True),
+    "change difference": Functional(_change, _mean, hypothetical=True),
+    "log hazard ratio": Functional(_times, _cox_limit),
+    "RMST difference": Functional(_months_alive, _mean),
+    "responder difference": Functional(_responds, _mean, scored=True),
+    "joint rank difference": Functional(_outcomes, _half_benefit, scored=True),
+    **{scale: Functional(_outcomes, _win(scale), scored=True) for scale in ("win ratio", "win odds", "net benefit")},
+}
+
+
+def functional_of(analysis: AbstractAnalysis) -> Functional | None:
+    """The functional of an analysis; None where no true value is stated."""
+    mixed = [name for name in analysis.strata if by_site(name) and set(names_of(parse(name))) != {"site"}]
+    return None if mixed else FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
+
+
+def multiplier(scenario: "Scenario", analysis: AbstractAnalysis) -> float:
+    """What a functional is multiplied by to be on the scale of the analysis: ranks grow with the participants compared."""
+    if analysis.measure != "joint rank difference":
+        return 1.0
+    allocation = scenario.trial.design.allocation
+    return scenario.n_per_arm * (allocation[0] + allocation[analysis.arm]) / allocation[0]
