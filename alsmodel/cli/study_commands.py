@@ -15,7 +15,24 @@ if TYPE_CHECKING:
     from alsmodel.study import Outcome
     from alsmodel.study.pipeline import Step
 
-_POWER = {"n_per_arm": "per arm", "power": "power", "mcse": "MCSE", "replicates": "replicates", "failures": "failed"}
+_POWER = {
+    "n_per_arm": "per arm",
+    "power": "power",
+    "mcse": "MCSE",
+    "adjusted_power": "adjusted",
+    "adjusted_mcse": "its MCSE",
+    "replicates": "replicates",
+    "failures": "failed",
+}
+_FAMILY = {
+    "n_per_arm": "per arm",
+    "at_least_one": "at least one",
+    "at_least_one_mcse": "MCSE",
+    "all": "all",
+    "all_mcse": "its MCSE",
+    "family_wise_error": "family-wise error",
+    "family_wise_error_mcse": "error's MCSE",
+}
 
 
 def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit:
@@ -205,7 +222,13 @@ def _show_trial(outcome: "Outcome", output: Output) -> None:
 
         table = outcome.trial.table
         shown = {"analysis": "analysis", "effect": "effect", **axes_of(table), **_POWER}
+        family = outcome.trial.family
+        if not family.height:
+            del shown["adjusted_power"], shown["adjusted_mcse"]
         output.table("Power", list(shown.values()), [[row[name] for name in shown] for row in table.iter_rows(named=True)])
+        if family.height:
+            wide = {"effect": "effect", **axes_of(table), **_FAMILY}
+            output.table(f"Family by {family['procedure'][0]}", list(wide.values()), [[row[k] for k in wide] for row in family.to_dicts()])
 
 
 def _as_values(outcome: "Outcome") -> dict[str, Any]:
@@ -217,4 +240,5 @@ def _as_values(outcome: "Outcome") -> dict[str, Any]:
         "failed_checks": list(outcome.failed),
         "estimates": None if outcome.fit is None else outcome.fit.summary.to_dicts(),
         "power": None if outcome.trial is None else outcome.trial.table.to_dicts(),
+        "family": None if outcome.trial is None else outcome.trial.family.to_dicts(),
     }

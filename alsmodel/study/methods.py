@@ -10,6 +10,7 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
     from alsmodel.inference import Fit
+    from alsmodel.trials.settings import TrialSettings
 
 
 def slope_unit(study: Study) -> str:
@@ -65,9 +66,18 @@ def trial_words(study: Study) -> list[str]:
         f"{design.missing_visit_probability:.0%} of visits are missed.",
         *more,
         truth,
+        *([] if plan.multiplicity is None else [_family_words(plan)]),
         f"Success: p below {decision.alpha:g}, {decision.side}. {plan.replicates:,} simulated trials per cell; a trial whose "
         "analysis fails counts as no success.",
     ]
+
+
+def _family_words(plan: "TrialSettings") -> str:
+    from alsmodel.trials.families import members
+
+    assert plan.multiplicity is not None
+    names = members(plan.multiplicity, [analysis.label for analysis in plan.analyses])
+    return f"These hypotheses share alpha by {plan.multiplicity.words}: {'; '.join(names)}. Success of each is rejection after adjustment."
 
 
 def estimand_rows(study: Study) -> dict[str, str]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
+    from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
     from alsmodel.trials.looks import FixedBounds, Look
+    from alsmodel.trials.multiplicity import Graph
     from alsmodel.trials.observed import observed_trial
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
     from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
@@ -33,13 +35,18 @@ __all__ = [
     "Alternating",
     "Analysed",
     "BaselineCovariate",
+    "Bonferroni",
     "Compared",
     "ComparisonPlan",
     "Cox",
     "Decision",
     "Effect",
     "FixedBounds",
+    "FixedSequence",
     "Found",
+    "Graph",
+    "Hochberg",
+    "Holm",
     "JointRank",
     "LogRank",
     "Look",
@@ -95,6 +102,11 @@ _HOMES = {
     "Minimisation": "randomisation",
     "Look": "looks",
     "FixedBounds": "looks",
+    "Bonferroni": "families",
+    "FixedSequence": "families",
+    "Hochberg": "families",
+    "Holm": "families",
+    "Graph": "multiplicity",
     "simulate_shard": "run",
     "Analysed": "analyses",
     "LogRank": "analyses",

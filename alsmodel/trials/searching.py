@@ -59,7 +59,8 @@ def search(
     target : float
         Power to reach, between 0 and 1.
     analysis, effect : str, optional
-        Label and name of the row that counts; the first analysis and the last effect by default.
+        Label and name of the row that counts; the first analysis and the last effect by default. In a family of hypotheses the
+        power is that after adjustment.
     smallest, largest : int
         Sizes to search between.
     workers, folder
@@ -86,8 +87,11 @@ def search(
             by_predicate=pl.col("analysis") == label, named=True
         )
         streams = "search" if stream == TRIAL_STREAM else "confirm"
-        tried.append({"n_per_arm": n, "power": row["power"], "mcse": row["mcse"], "streams": streams})
-        return float(row["power"]), float(row["mcse"])
+        # Within a family of hypotheses the claim that counts is the one after adjustment.
+        adjusted = row["adjusted_power"] is not None
+        found, error = (row["adjusted_power"], row["adjusted_mcse"]) if adjusted else (row["power"], row["mcse"])
+        tried.append({"n_per_arm": n, "power": found, "mcse": error, "streams": streams})
+        return float(found), float(error)
 
     step = trial.design.allocation[0]
     low, high = -(-smallest // step), largest // step

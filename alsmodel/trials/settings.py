@@ -12,6 +12,7 @@ from alsmodel.trials.analyses import LogRank, RandomSlope
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
+from alsmodel.trials.families import Multiplicity, family_faults
 from alsmodel.trials.population import Population
 from alsmodel.trials.trial import Trial, fit_faults, grid_faults
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth
@@ -69,6 +70,9 @@ class TrialSettings:
         Significance level.
     side : "two-sided" or "one-sided"
         One-sided spends all of `alpha` on benefit.
+    multiplicity : table or None
+        Hypotheses that share alpha: ``kind`` is one of bonferroni, holm, hochberg, fixed_sequence, graph; ``hypotheses`` are names of
+        analyses, and a graph has ``weights`` and ``transitions``.
     name : str
         For reports.
     """
@@ -88,12 +92,14 @@ class TrialSettings:
     target_mcse: float | None = None
     alpha: float = 0.05
     side: Side = "two-sided"
+    multiplicity: Multiplicity | None = None
     name: str = "trial"
 
     def __post_init__(self) -> None:
         self.decision  # noqa: B018  (its own check)
         faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
         faults += fit_faults(self.design, self.population, self.analyses, self.effects)
+        faults += family_faults(self.multiplicity, self.design, self.analyses)
         if faults:
             raise ValueError(" ".join(faults))
         # The rest of what a trial checks; what a posterior would be is not known yet.
@@ -142,6 +148,7 @@ def _trial(settings: TrialSettings, truth: NamedTruth | PosteriorTruth, seed: in
         design=settings.design,
         analyses=settings.analyses,
         decision=settings.decision,
+        multiplicity=settings.multiplicity,
         n_per_arm=settings.n_per_arm,
         effects=settings.effects,
         axes=axes,

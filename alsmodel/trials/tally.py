@@ -12,6 +12,7 @@ from scipy.special import ndtri, stdtrit
 
 from alsmodel.trials.analyses import normal_size
 from alsmodel.trials.estimands import TrueValues
+from alsmodel.trials.families import members, sided, true_nulls
 from alsmodel.trials.trial import Scenario
 
 Floats = npt.NDArray[np.float64]
@@ -91,6 +92,68 @@ class _Analysis:
 
 
 @final
+class _Family:
+    """What is added up of a family of hypotheses: rejections after adjustment."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        trial = scenario.trial
+        self.decision, self.multiplicity = trial.decision, trial.multiplicity
+        labels = [analysis.label for analysis in trial.analyses]
+        self.names = [] if trial.multiplicity is None else members(trial.multiplicity, labels)
+        nulls = true_nulls(scenario.effect, trial.analyses)
+        self.null = np.array([nulls[name] for name in self.names], dtype=np.bool_)
+        self.replicates = self.any = self.all = self.false = 0
+        self.count = Moments()
+        self.rejected = dict.fromkeys(self.names, 0)
+
+    def add(self, p_values: dict[str, Floats]) -> None:
+        """Take in p values of the decision's side, by label, of some replicates."""
+        if self.multiplicity is None:
+            return
+        adjusted = self.multiplicity.adjust(np.stack([p_values[name] for name in self.names], axis=1))
+        rejected = adjusted <= self.decision.alpha
+        self.replicates += rejected.shape[0]
+        self.any += int(rejected.any(axis=1).sum())
+        self.all += int(rejected.all(axis=1).sum())
+        self.false += int(rejected[:, self.null].any(axis=1).sum())
+        self.count.add(rejected.sum(axis=1).astype(np.float64))
+        for name, hits in zip(self.names, rejected.sum(axis=0).tolist(), strict=True):
+            self.rejected[name] += hits
+
+    def share(self, label: str) -> dict[str, float | None]:
+        """Columns of one analysis."""
+        if label not in self.rejected:
+            return {"adjusted_power": None, "adjusted_mcse": None}
+        power, mcse = proportion(self.rejected[label], self.replicates)
+        return {"adjusted_power": power, "adjusted_mcse": mcse}
+
+    def row(self) -> dict[str, Any] | None:
+        """Columns of the family; None where there is none."""
+        if self.multiplicity is None:
+            return None
+        shares = {name: proportion(hits, self.replicates) for name, hits in (("at_least_one", self.any), ("all", self.all))}
+        false = proportion(self.false, self.replicates) if self.null.any() else (None, None)
+        return {
+            "procedure": self.multiplicity.words,
+            "hypotheses": len(self.names),
+            "true_nulls": int(self.null.sum()),
+            "at_least_one": shares["at_least_one"][0],
+            "at_least_one_mcse": shares["at_least_one"][1],
+            "all": shares["all"][0],
+            "all_mcse": shares["all"][1],
+            "family_wise_error": false[0],
+            "family_wise_error_mcse": false[1],
+            "mean_rejected": self.count.value,
+            "mean_rejected_mcse": self.count.mcse,
+        }
+
+    @property
+    def hits(self) -> list[int]:
+        """Numbers of replicates behind every share."""
+        return [self.any, self.all, *self.rejected.values()] if self.names else []
+
+
+@final
 class Tally:
     """Running sums over the records of one scenario."""
 
@@ -102,6 +165,7 @@ class Tally:
         self.labels = [analysis.label for analysis in scenario.trial.analyses]
         self.sums = {label: _Analysis() for label in self.labels}
         self.apart: Counter[tuple[str, str]] = Counter()
+        self.family = _Family(scenario)
 
     @classmethod
     def of(cls, scenario: Scenario, truth: TrueValues) -> "Tally":
@@ -111,9 +175,12 @@ class Tally:
     def add(self, chunk: pl.DataFrame) -> None:
         """Take in the records of some replicates."""
         claims: dict[str, Bools] = {}
+        p_values: dict[str, Floats] = {}
         for number, label in enumerate(self.labels):
             rows = chunk.filter(pl.col("analysis") == label).sort("replicate")
             claims[label] = self._add(self.sums[label], label, rows, number == 0)
+            p_values[label] = sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy(), self.scenario.trial.decision)
+        self.family.add(p_values)
         for a, b in combinations(self.labels, 2):
             self.apart[a, b] += int((claims[a] & ~claims[b]).sum())
             self.apart[b, a] += int((claims[b] & ~claims[a]).sum())
@@ -157,11 +224,12 @@ class Tally:
     @property
     def worst_mcse(self) -> float:
         """Largest Monte Carlo standard error of a power."""
-        return max(proportion(sums.claims, sums.replicates)[1] for sums in self.sums.values())
+        total = self.sums[self.labels[0]].replicates
+        return max(proportion(hits, total)[1] for hits in [*(sums.claims for sums in self.sums.values()), *self.family.hits])
 
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Operating characteristics of each analysis, by label."""
-        return [(label, _row(sums)) for label, sums in self.sums.items()]
+        return [(label, _row(sums) | self.family.share(label)) for label, sums in self.sums.items()]
 
     def pairs(self) -> list[dict[str, Any]]:
         """Paired comparison of the analyses' powers."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from alsmodel.trials.analyses import Analysed
 from alsmodel.trials.block import Opened, looks_of, open_data, trial_keys, z_of
+from alsmodel.trials.families import members, sided
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import assign, enrol, observe
 
@@ -29,6 +30,8 @@ class Told:
         NaN when failed.
     efficacy, futility : float
         Bounds on the z scale; infinite where none is.
+    adjusted_p : float
+        P value after adjustment for the family of hypotheses, of the decision's side; NaN outside one.
     decision : str
         "goes on", "stops for efficacy", "stops for futility", "claim", "no claim".
     """
@@ -48,6 +51,7 @@ class Told:
     efficacy: float
     futility: float
     decision: str
+    adjusted_p: float = np.nan
 
     def __str__(self) -> str:
         counts = "; ".join(
@@ -56,7 +60,8 @@ class Told:
         )
         bounds = [f"{name} {bound:.3f}" for name, bound in (("efficacy", self.efficacy), ("futility", self.futility)) if np.isfinite(bound)]
         held = f" against {', '.join(bounds)}" if bounds else ""
-        result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}, z = {self.z:.2f}{held}"
+        adjusted = f" ({self.adjusted_p:.4f} adjusted)" if np.isfinite(self.adjusted_p) else ""
+        result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}{adjusted}, z = {self.z:.2f}{held}"
         return f"Month {self.month:.1f}, look {self.look}. {counts}; {self.left} left. {self.analysis}: {result}: {self.decision}."
 
 
@@ -90,16 +95,29 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
             month = at.opened.month
             break
     opened = open_data(trial.design, enrolled, arm, seen, month)
-    for number, analysis in enumerate(trial.analyses):
+    found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
+    adjusted = _adjusted(trial, found)
+    for number, (label, result) in enumerate(found.items()):
         if month is not None and number == 0:
             continue
-        result = analysis.analyse(opened.data)
         decides = number == 0 and bool(trial.design.looks)
-        claim = z_of(result) >= efficacy[-1] if decides else trial.decision.rejects(result.p_value, result.benefit)
+        claim = bool((z_of(result) >= efficacy[-1])[0]) if decides else bool(trial.decision.rejects(result.p_value, result.benefit)[0])
+        if label in adjusted:
+            claim = adjusted[label] <= trial.decision.alpha
         bounds = (efficacy[-1], -np.inf) if decides else (np.inf, -np.inf)
         look = told[-1].look if month is not None else len(trial.design.looks) + 1
-        told.append(_told(scenario, look, opened, analysis.label, result, bounds, "claim" if claim[0] else "no claim"))
+        last = _told(scenario, look, opened, label, result, bounds, "claim" if claim else "no claim")
+        told.append(replace(last, adjusted_p=adjusted.get(label, np.nan)))
     return told
+
+
+def _adjusted(trial: Trial, found: dict[str, Analysed]) -> dict[str, float]:
+    """Adjusted p values of the family of hypotheses, by label."""
+    if trial.multiplicity is None:
+        return {}
+    names = members(trial.multiplicity, list(found))
+    p_values = np.stack([sided(found[name].p_value, found[name].benefit, trial.decision) for name in names], axis=1)
+    return dict(zip(names, trial.multiplicity.adjust(p_values)[0].tolist(), strict=True))
 
 
 def _told(scenario: Scenario, look: int, opened: Opened, label: str, result: Analysed, bounds: tuple[float, float], decision: str) -> Told:

@@ -12,6 +12,7 @@ from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.conditions import check
 from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
+from alsmodel.trials.families import Multiplicity, family_faults
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
@@ -52,7 +53,7 @@ class Scenario:
         """Everything that its records depend on beside the code, as plain values.
 
         Neither names, nor other scenarios, nor the number of replicates are in it; alpha and side are applied to the records
-        later, so they are not either.
+        later, so they are not either, and nor is the family of hypotheses.
         """
         trial = self.trial
         effect = asdict(self.effect)
@@ -90,6 +91,8 @@ class Trial:
         Analyses, all made on the same virtual trials; with looks, the first decides.
     decision : Decision
         Alpha and side; with looks, the design's boundary takes its place for the first analysis.
+    multiplicity : Bonferroni, Holm, Hochberg, FixedSequence, Graph or None
+        The family of hypotheses that share alpha, and the procedure; None tests each analysis by itself.
     n_per_arm : tuple of int
         Randomised to control, one scenario each; a smaller trial is the first part of a larger one.
     effects : tuple of Effect
@@ -114,6 +117,7 @@ class Trial:
     design: ParallelDesign = field(default_factory=ParallelDesign)
     analyses: tuple[AbstractAnalysis, ...] = (RandomSlope(), LogRank())
     decision: Decision = field(default_factory=Decision)
+    multiplicity: Multiplicity | None = None
     n_per_arm: tuple[int, ...] = (100,)
     effects: tuple[Effect, ...] = (Effect(name="null"), Effect(name="25% slowing", slowing=0.25))
     axes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -125,6 +129,7 @@ class Trial:
     def __post_init__(self) -> None:
         faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
         faults += fit_faults(self.design, self.population, self.analyses, self.effects)
+        faults += family_faults(self.multiplicity, self.design, self.analyses)
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
         if self.seed < 0:
@@ -185,6 +190,7 @@ class Trial:
             "design": asdict(self.design),
             "analyses": [{"label": a.label, "measure": a.measure, **a.settings()} for a in self.analyses],
             "decision": asdict(self.decision),
+            "multiplicity": None if self.multiplicity is None else asdict(self.multiplicity),
             "n_per_arm": list(self.n_per_arm),
             "effects": [asdict(effect) for effect in self.effects],
             "axes": {path: list(values) for path, values in self.axes.items()},
