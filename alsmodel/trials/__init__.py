@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.effects import Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
+    from alsmodel.trials.information import RealisedInformation
     from alsmodel.trials.looks import FixedBounds, Look
     from alsmodel.trials.multiplicity import Graph
     from alsmodel.trials.observed import observed_trial
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.recruitment import Recruitment
     from alsmodel.trials.results import OperatingCharacteristics
     from alsmodel.trials.run import simulate, simulate_shard
-    from alsmodel.trials.searching import Found, search
+    from alsmodel.trials.searching import Found, planned_information, search
     from alsmodel.trials.settings import PosteriorSettings, TrialSettings, build
     from alsmodel.trials.telling import Told, example
     from alsmodel.trials.trial import Scenario, Trial
@@ -60,6 +61,7 @@ __all__ = [
     "PosteriorSettings",
     "PosteriorTruth",
     "RandomSlope",
+    "RealisedInformation",
     "Recruitment",
     "Responder",
     "Scenario",
@@ -72,6 +74,7 @@ __all__ = [
     "compare",
     "example",
     "observed_trial",
+    "planned_information",
     "search",
     "simulate",
     "simulate_shard",
@@ -83,6 +86,7 @@ _HOMES = {
     "ComparisonPlan": "comparison",
     "observed_trial": "observed",
     "search": "searching",
+    "planned_information": "searching",
     "Found": "searching",
     "example": "telling",
     "Told": "telling",
@@ -102,6 +106,7 @@ _HOMES = {
     "Minimisation": "randomisation",
     "Look": "looks",
     "FixedBounds": "looks",
+    "RealisedInformation": "information",
     "Bonferroni": "families",
     "FixedSequence": "families",
     "Hochberg": "families",

@@ -15,6 +15,7 @@ from alsmodel.patients.course import cut
 from alsmodel.patients.streams import stream_key
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData, normal_size
 from alsmodel.trials.designs import ParallelDesign
+from alsmodel.trials.information import Bounds, Watch, watch
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import Enrolled, Integers, Keys, Observed, assign, enrol, first, observe
 
@@ -116,23 +117,24 @@ def final_month(design: ParallelDesign, enrolled: Enrolled) -> Floats:
 @final
 @dataclass(frozen=True)
 class Looked:
-    """One look at R trials: which are still running, what the deciding analysis found, and which stop."""
+    """One look at R trials: which are still running, what the deciding analysis found, its bounds, and which stop or have no alpha left."""
 
     number: int
     running: npt.NDArray[np.bool_]
     opened: Opened
     result: Analysed
     z: Floats
+    bounds: Bounds
     efficacy: npt.NDArray[np.bool_]
     futility: npt.NDArray[np.bool_]
+    ended: npt.NDArray[np.bool_]
 
 
-def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed) -> Iterator[Looked]:
+def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, bounds: Watch) -> Iterator[Looked]:
     """Open the data look by look, the final analysis left out; a trial whose look falls at its end is not opened for it."""
     design = scenario.trial.design
     if not design.looks:
         return
-    efficacy, futility = design.z_bounds
     end = final_month(design, enrolled)
     running = np.ones(end.shape, dtype=np.bool_)
     before = np.full(end.shape, -np.inf)
@@ -143,10 +145,12 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         opened = open_data(design, enrolled, arm, seen, month)
         result = scenario.trial.analyses[0].analyse(opened.data)
         z = z_of(result)
+        at = bounds.look(k + 1, open_now, result.standard_error)
         with np.errstate(invalid="ignore"):
-            wins, fails = open_now & (z >= efficacy[k]), open_now & (z <= futility[k])
-        yield Looked(k + 1, open_now, opened, result, z, wins, fails)
-        running = running & ~wins & ~fails
+            wins, fails = open_now & (z >= at.efficacy), open_now & (z <= at.futility)
+        ended = open_now & at.spent & ~wins & ~fails
+        yield Looked(k + 1, open_now, opened, result, z, at, wins, fails, ended)
+        running = running & ~wins & ~fails & ~ended
 
 
 def z_of(result: Analysed) -> Floats:
@@ -161,12 +165,18 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     month = np.full(trials, np.inf)
     look = np.full(trials, len(design.looks) + 1)
     stop = np.full(trials, "end", dtype="<U8")
-    for seen_at in looks_of(scenario, enrolled, arm, seen):
-        for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility")):
+    bound = np.full(trials, np.nan)
+    bounds = watch(design, scenario.participants, trials)
+    for seen_at in looks_of(scenario, enrolled, arm, seen, bounds):
+        for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility"), (seen_at.ended, "end")):
             month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
+        bound[seen_at.ended] = seen_at.bounds.efficacy[seen_at.ended]
     early = np.isfinite(month).any()
     opened = open_data(design, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
-    rows = [_columns(analysis, analysis.analyse(opened.data)) for analysis in analyses]
+    results = [analysis.analyse(opened.data) for analysis in analyses]
+    if design.looks:
+        bound = np.where(np.isfinite(month), bound, bounds.final(~np.isfinite(month), results[0].standard_error))
+    rows = [_columns(a, result, bound if k == 0 else None) for k, (a, result) in enumerate(zip(analyses, results, strict=True))]
     data = opened.data
     inside = np.broadcast_to(data.arm >= 0, data.event.shape)
     shared = {
@@ -185,7 +195,7 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     return tall | {name: np.stack([row[name] for row in rows], axis=1).ravel() for name in rows[0]}
 
 
-def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDArray[Any]]:
+def _columns(analysis: AbstractAnalysis, result: Analysed, bound: Floats | None) -> dict[str, npt.NDArray[Any]]:
     size = result.estimate.shape
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = result.estimate / result.standard_error if result.statistic is None else result.statistic
@@ -197,6 +207,8 @@ def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDAr
         "df": result.df,
         "statistic": statistic,
         "p_value": result.p_value,
+        "z": z_of(result),
+        "bound": np.full(size, np.nan) if bound is None else bound,
         "benefit": result.benefit,
         "failed": result.failed,
         "status": words.astype(object),

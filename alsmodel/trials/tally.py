@@ -10,7 +10,6 @@ import numpy.typing as npt
 import polars as pl
 from scipy.special import ndtri, stdtrit
 
-from alsmodel.trials.analyses import normal_size
 from alsmodel.trials.estimands import TrueValues
 from alsmodel.trials.families import members, sided, true_nulls
 from alsmodel.trials.trial import Scenario
@@ -188,7 +187,7 @@ class Tally:
     def _add(self, sums: _Analysis, label: str, rows: pl.DataFrame, decides: bool) -> Bools:
         column = {name: rows[name].to_numpy() for name in rows.columns if rows[name].dtype != pl.String}
         estimate, error, df = column["estimate"], column["standard_error"], column["df"]
-        claims = self._claims(column["p_value"], column["benefit"], rows["stop"].to_numpy(), decides)
+        claims = self._claims(column, rows["stop"].to_numpy(), decides)
         true = self.truth.of(label, column["draw"])
         decision = self.scenario.trial.decision
         level = 0.5 + 0.5 * decision.interval
@@ -211,14 +210,13 @@ class Tally:
         sums.stops.update(rows["stop"].to_list())
         return claims
 
-    def _claims(self, p_value: Floats, benefit: Bools, stop: npt.NDArray[Any], decides: bool) -> Bools:
+    def _claims(self, column: dict[str, npt.NDArray[Any]], stop: npt.NDArray[Any], decides: bool) -> Bools:
         """Claims by alpha and side; by the boundary for the analysis that decides at looks."""
-        design, decision = self.scenario.trial.design, self.scenario.trial.decision
-        if not (decides and design.looks):
-            return decision.rejects(p_value, benefit)
-        final = design.z_bounds[0][-1]
+        trial = self.scenario.trial
+        if not (decides and trial.design.looks):
+            return trial.decision.rejects(column["p_value"], column["benefit"])
         with np.errstate(invalid="ignore"):
-            last = (normal_size(p_value) >= final) & benefit
+            last = column["z"] >= column["bound"]
         return np.asarray((stop == "efficacy") | ((stop == "end") & last))
 
     @property

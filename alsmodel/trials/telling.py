@@ -8,6 +8,7 @@ import numpy as np
 from alsmodel.trials.analyses import Analysed
 from alsmodel.trials.block import Opened, looks_of, open_data, trial_keys, z_of
 from alsmodel.trials.families import members, sided
+from alsmodel.trials.information import watch
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import assign, enrol, observe
 
@@ -32,8 +33,10 @@ class Told:
         Bounds on the z scale; infinite where none is.
     adjusted_p : float
         P value after adjustment for the family of hypotheses, of the decision's side; NaN outside one.
+    information : float
+        Information fraction of an interim look, where alpha is spent by it; NaN otherwise.
     decision : str
-        "goes on", "stops for efficacy", "stops for futility", "claim", "no claim".
+        "goes on", "stops for efficacy", "stops for futility", "ends with all of alpha spent", "claim", "no claim".
     """
 
     look: int
@@ -52,6 +55,7 @@ class Told:
     futility: float
     decision: str
     adjusted_p: float = np.nan
+    information: float = np.nan
 
     def __str__(self) -> str:
         counts = "; ".join(
@@ -60,6 +64,7 @@ class Told:
         )
         bounds = [f"{name} {bound:.3f}" for name, bound in (("efficacy", self.efficacy), ("futility", self.futility)) if np.isfinite(bound)]
         held = f" against {', '.join(bounds)}" if bounds else ""
+        held += f" at information {self.information:.3f}" if np.isfinite(self.information) else ""
         adjusted = f" ({self.adjusted_p:.4f} adjusted)" if np.isfinite(self.adjusted_p) else ""
         result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}{adjusted}, z = {self.z:.2f}{held}"
         return f"Month {self.month:.1f}, look {self.look}. {counts}; {self.left} left. {self.analysis}: {result}: {self.decision}."
@@ -83,28 +88,33 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
     enrolled = enrol(trial, keys, scenario.participants)
     arm = assign(trial.design, enrolled, keys)
     seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys)
-    efficacy, futility = trial.design.z_bounds
     told, month = [], None
-    for at in looks_of(scenario, enrolled, arm, seen):
+    watched = watch(trial.design, scenario.participants, 1)
+    for at in looks_of(scenario, enrolled, arm, seen, watched):
         if not at.running[0]:
             continue
         stopped = "stops for efficacy" if at.efficacy[0] else "stops for futility" if at.futility[0] else "goes on"
-        bounds = efficacy[at.number - 1], futility[at.number - 1]
-        told.append(_told(scenario, at.number, at.opened, trial.analyses[0].label, at.result, bounds, stopped))
+        stopped = "ends with all of alpha spent" if at.ended[0] else stopped
+        bounds = float(at.bounds.efficacy[0]), float(at.bounds.futility[0])
+        one = _told(scenario, at.number, at.opened, trial.analyses[0].label, at.result, bounds, stopped)
+        told.append(replace(one, information=float(at.bounds.fraction[0])))
         if stopped != "goes on":
             month = at.opened.month
             break
     opened = open_data(trial.design, enrolled, arm, seen, month)
     found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
     adjusted = _adjusted(trial, found)
+    final = np.inf
+    if trial.design.looks and month is None:
+        final = float(watched.final(np.ones(1, dtype=np.bool_), found[trial.analyses[0].label].standard_error)[0])
     for number, (label, result) in enumerate(found.items()):
         if month is not None and number == 0:
             continue
         decides = number == 0 and bool(trial.design.looks)
-        claim = bool((z_of(result) >= efficacy[-1])[0]) if decides else bool(trial.decision.rejects(result.p_value, result.benefit)[0])
+        claim = bool((z_of(result) >= final)[0]) if decides else bool(trial.decision.rejects(result.p_value, result.benefit)[0])
         if label in adjusted:
             claim = adjusted[label] <= trial.decision.alpha
-        bounds = (efficacy[-1], -np.inf) if decides else (np.inf, -np.inf)
+        bounds = (final, -np.inf) if decides else (np.inf, -np.inf)
         look = told[-1].look if month is not None else len(trial.design.looks) + 1
         last = _told(scenario, look, opened, label, result, bounds, "claim" if claim else "no claim")
         told.append(replace(last, adjusted_p=adjusted.get(label, np.nan)))

@@ -13,6 +13,7 @@ from alsmodel.trials.conditions import check
 from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_faults
+from alsmodel.trials.information import increment_faults
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
@@ -175,7 +176,7 @@ class Trial:
         or analysis, so that scenarios which differ only in those share their participants.
         """
         design = asdict(self.design)
-        for name in ("allocation", "randomisation", "looks", "boundary", "sequential"):
+        for name in ("allocation", "randomisation", "looks", "boundary", "sequential", "information"):
             del design[name]
         key = {"truth": self.truth.identity(), "population": asdict(self.population), "design": design}
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
@@ -258,6 +259,7 @@ def fit_faults(
             faults.append(f"covariate {name!r} is not known at baseline. Known: {', '.join(known)}.")
         elif known[name] is not None:
             faults.append(f"covariate {name!r} holds words; use a condition in strata instead.")
+    faults += increment_faults(design, analyses[0]) if analyses else []
     late = [a for a in analyses if (getattr(a, "horizon", None) or 0.0) > design.duration]
     faults += [f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months." for a in late]
     active = len(design.allocation) - 1
