@@ -21,6 +21,9 @@ _POWER = {
     "mcse": "MCSE",
     "adjusted_power": "adjusted",
     "adjusted_mcse": "its MCSE",
+    "mean_participants": "mean n",
+    "participants_p90": "90% of n",
+    "enlarged": "enlarged",
     "replicates": "replicates",
     "failures": "failed",
 }
@@ -225,6 +228,8 @@ def _show_trial(outcome: "Outcome", output: Output) -> None:
         family = outcome.trial.family
         if not family.height:
             del shown["adjusted_power"], shown["adjusted_mcse"]
+        if table["enlarged"].is_null().all():
+            del shown["mean_participants"], shown["participants_p90"], shown["enlarged"]
         output.table("Power", list(shown.values()), [[row[name] for name in shown] for row in table.iter_rows(named=True)])
         if family.height:
             wide = {"effect": "effect", **axes_of(table), **_FAMILY}

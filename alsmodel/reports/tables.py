@@ -276,10 +276,14 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
         "bias": "Bias (MCSE)",
         "coverage": "Coverage (MCSE)",
         "median_events": "Median events",
+        "mean_participants": "Mean randomised (MCSE)",
+        "participants_p90": "90% randomise at most",
+        "enlarged": "Enlarged (MCSE)",
     }
     shown = {column: name for column, name in names.items() if column in frame.columns}
-    if "adjusted_power" in shown and frame["adjusted_power"].is_null().all():
-        del shown["adjusted_power"]
+    for column in ("adjusted_power", "enlarged"):
+        if column in shown and frame[column].is_null().all():
+            del shown[column]
     rows = [
         [str(row["analysis"]), *(_characteristic(row, column) for column in shown)]
         for row in frame.sort("analysis", maintain_order=True).iter_rows(named=True)
@@ -293,8 +297,10 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
 
 def _characteristic(row: dict[str, Any], column: str) -> str:
     value = row[column]
-    error = row.get({"power": "mcse", "adjusted_power": "adjusted_mcse"}.get(column, f"{column}_mcse"))
-    if column in ("power", "adjusted_power", "coverage", "benefit"):
+    error = row.get(
+        {"power": "mcse", "adjusted_power": "adjusted_mcse", "mean_participants": "participants_mcse"}.get(column, f"{column}_mcse")
+    )
+    if column in ("power", "adjusted_power", "coverage", "benefit", "enlarged"):
         return percent(value, 1) if error is None or value is None else f"{percent(value, 1)} ({100 * error:.1f})"
     if column == "effect" and isinstance(value, float):
         return f"{value:g}"

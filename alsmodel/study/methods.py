@@ -59,7 +59,15 @@ def trial_words(study: Study) -> list[str]:
     arms = {2: "Two", 3: "Three", 4: "Four"}.get(len(design.allocation), str(len(design.allocation)))
     more = [f"Eligible: {' and '.join(plan.population.eligibility)}."] if plan.population.eligibility else []
     if design.looks:
-        more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.")
+        spent = " Alpha is spent by the information that came." if design.information is not None else ""
+        more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.{spent}")
+    if design.reestimation is not None:
+        seen = {
+            "blinded_variance": "the SD of both arms together",
+            "blinded_events": "the event rate of both arms together",
+            "promising_zone": "the conditional power of the first analysis",
+        }[design.reestimation.kind]
+        more.append(f"One look sets the number of participants anew by {seen}, up to {design.reestimation.most:g} times that planned.")
     return [
         f"{arms} parallel arms, allocated {':'.join(map(str, design.allocation))}, {design.duration:g} months of follow-up with visits at "
         f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "

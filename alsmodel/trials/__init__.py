@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
     from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
     from alsmodel.trials.recruitment import Recruitment
+    from alsmodel.trials.reestimation import BlindedEvents, BlindedVariance, PromisingSize
     from alsmodel.trials.results import OperatingCharacteristics
     from alsmodel.trials.run import simulate, simulate_shard
     from alsmodel.trials.searching import Found, planned_information, search
@@ -36,6 +37,8 @@ __all__ = [
     "Alternating",
     "Analysed",
     "BaselineCovariate",
+    "BlindedEvents",
+    "BlindedVariance",
     "Bonferroni",
     "Compared",
     "ComparisonPlan",
@@ -60,6 +63,7 @@ __all__ = [
     "Population",
     "PosteriorSettings",
     "PosteriorTruth",
+    "PromisingSize",
     "RandomSlope",
     "RealisedInformation",
     "Recruitment",
@@ -107,6 +111,9 @@ _HOMES = {
     "Look": "looks",
     "FixedBounds": "looks",
     "RealisedInformation": "information",
+    "BlindedEvents": "reestimation",
+    "BlindedVariance": "reestimation",
+    "PromisingSize": "reestimation",
     "Bonferroni": "families",
     "FixedSequence": "families",
     "Hochberg": "families",

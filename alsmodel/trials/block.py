@@ -11,11 +11,12 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from alsmodel.patients.course import cut
 from alsmodel.patients.streams import stream_key
-from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData, normal_size
-from alsmodel.trials.designs import ParallelDesign
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed
 from alsmodel.trials.information import Bounds, Watch, watch
+from alsmodel.trials.opening import Opened, final_month, open_data, z_of
+from alsmodel.trials.reestimation import PromisingSize
+from alsmodel.trials.resizing import Resized, resize, statistic
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import Enrolled, Integers, Keys, Observed, assign, enrol, first, observe
 
@@ -54,7 +55,7 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
     """
     trial = task.scenarios[0].trial
     keys = trial_keys(trial, task.start, task.stop, task.stream)
-    most = max(scenario.participants for scenario in task.scenarios)
+    most = max(scenario.most for scenario in task.scenarios)
     enrolled = enrol(trial, keys, most)
     followed: dict[tuple[str, str], tuple[Integers, Observed]] = {}
     out = []
@@ -66,7 +67,7 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
             arm = assign(design, enrolled, keys)
             followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys)
         arm, seen = followed[address]
-        out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.participants), task.start))
+        out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.most), task.start))
     return out
 
 
@@ -75,43 +76,6 @@ def _sized(enrolled: Enrolled, arm: Integers, seen: Observed, n: int) -> tuple[E
         return enrolled, arm, seen
     parts = {name: np.ascontiguousarray(getattr(seen, name)[:, :n]) for name in ("scores", "months", "event_time", "event", "left")}
     return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts)
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """The data of R trials at one analysis, and when that was.
-
-    Attributes
-    ----------
-    data : TrialData
-    month : array, shape (R,)
-        Calendar month.
-    left : array of int, shape (R,)
-        Participants who had left.
-    """
-
-    data: TrialData
-    month: Floats
-    left: Integers
-
-
-def open_data(design: ParallelDesign, enrolled: Enrolled, arm: Integers, seen: Observed, month: Floats | None) -> Opened:
-    """What is known of each trial at a calendar month; None is the end of everyone's follow-up."""
-    end = final_month(design, enrolled)
-    actual = seen.months if design.visit_window_days > 0 else None
-    shared: dict[str, Any] = {"months": np.array(design.visits, dtype=np.float64), "actual": actual, "columns": enrolled.columns}
-    if month is None:
-        data = TrialData(scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, **shared)
-        return Opened(data=data, month=end, left=np.isfinite(seen.left).sum(axis=1))
-    scores, time, event, who = cut(seen.scores, seen.months, seen.event_time, seen.event, arm, enrolled.month, month)
-    data = TrialData(scores=scores, arm=who, event_time=time, event=event, **shared)
-    return Opened(data=data, month=month, left=(enrolled.month + seen.left <= month[:, None]).sum(axis=1))
-
-
-def final_month(design: ParallelDesign, enrolled: Enrolled) -> Floats:
-    """Calendar month at which the last participant has been followed to the end."""
-    return np.asarray(enrolled.month.max(axis=1) + design.duration)
 
 
 @final
@@ -153,15 +117,13 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         running = running & ~wins & ~fails & ~ended
 
 
-def z_of(result: Analysed) -> Floats:
-    """Result on the normal scale, positive in favour of the active arm; NaN where failed."""
-    size = normal_size(result.p_value)
-    return np.asarray(np.where(result.failed, np.nan, np.where(result.benefit, size, -size)))
-
-
 def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, start: int) -> dict[str, npt.NDArray[Any]]:
     design, analyses = scenario.trial.design, scenario.trial.analyses
     trials = arm.shape[0]
+    resized: Resized | None = None
+    if design.reestimation is not None:
+        resized = resize(scenario, enrolled, arm, seen)
+        enrolled, arm, seen = resized.enrolled, resized.arm, resized.seen
     month = np.full(trials, np.inf)
     look = np.full(trials, len(design.looks) + 1)
     stop = np.full(trials, "end", dtype="<U8")
@@ -176,7 +138,11 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     results = [analysis.analyse(opened.data) for analysis in analyses]
     if design.looks:
         bound = np.where(np.isfinite(month), bound, bounds.final(~np.isfinite(month), results[0].standard_error))
-    rows = [_columns(a, result, bound if k == 0 else None) for k, (a, result) in enumerate(zip(analyses, results, strict=True))]
+    z = z_of(results[0])
+    if resized is not None and isinstance(design.reestimation, PromisingSize):
+        z, bound = statistic(scenario, resized, results[0]), np.full(trials, design.reestimation.bound(scenario.trial.decision))
+    rows = [_columns(a, result) for a, result in zip(analyses, results, strict=True)]
+    rows[0] |= {"z": z, "bound": bound}
     data = opened.data
     inside = np.broadcast_to(data.arm >= 0, data.event.shape)
     shared = {
@@ -189,13 +155,14 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         "stop": stop,
         "duration": opened.month,
         "draw": enrolled.draw,
+        "interim": np.full(trials, np.nan) if resized is None else resized.value,
     }
     # Replicate by replicate, so that a part reads as a list of trials.
     tall = {name: np.repeat(np.asarray(values), len(analyses)) for name, values in shared.items()}
     return tall | {name: np.stack([row[name] for row in rows], axis=1).ravel() for name in rows[0]}
 
 
-def _columns(analysis: AbstractAnalysis, result: Analysed, bound: Floats | None) -> dict[str, npt.NDArray[Any]]:
+def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDArray[Any]]:
     size = result.estimate.shape
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = result.estimate / result.standard_error if result.statistic is None else result.statistic
@@ -208,7 +175,7 @@ def _columns(analysis: AbstractAnalysis, result: Analysed, bound: Floats | None)
         "statistic": statistic,
         "p_value": result.p_value,
         "z": z_of(result),
-        "bound": np.full(size, np.nan) if bound is None else bound,
+        "bound": np.full(size, np.nan),
         "benefit": result.benefit,
         "failed": result.failed,
         "status": words.astype(object),

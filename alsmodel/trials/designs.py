@@ -14,6 +14,7 @@ from alsmodel.trials.information import RealisedInformation, information_faults
 from alsmodel.trials.looks import FixedBounds, Look, planned_bounds
 from alsmodel.trials.randomisation import Alternating, Randomisation
 from alsmodel.trials.recruitment import Recruitment
+from alsmodel.trials.reestimation import Reestimation, reestimation_faults
 from alsmodel.trials.sequential import GroupSequential
 
 Side = Literal["two-sided", "one-sided"]
@@ -91,6 +92,8 @@ class ParallelDesign:
         Bounds by a spending function or a shape, at the planned information fractions; looks need this or `boundary`.
     information : RealisedInformation or None
         Let `sequential` spend by 1/SE² of the first analysis over the planned maximum, trial by trial; None is as planned.
+    reestimation : BlindedVariance, BlindedEvents, PromisingSize or None
+        A look at which the number of participants is set anew.
     """
 
     visits: tuple[float, ...] = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0)
@@ -108,10 +111,12 @@ class ParallelDesign:
     boundary: FixedBounds | None = None
     sequential: GroupSequential | None = None
     information: RealisedInformation | None = None
+    reestimation: Reestimation | None = None
     kind: Literal["parallel"] = "parallel"
 
     def __post_init__(self) -> None:
         faults = [*self._visit_faults(), *self._look_faults(), *information_faults(self.information, self.sequential)]
+        faults += reestimation_faults(self)
         if len(self.allocation) < 2 or min(self.allocation) < 1:
             faults.append(
                 f"allocation needs at least two arms and at least one participant per arm and block; got {list(self.allocation)}."

@@ -15,6 +15,7 @@ from pydantic import Field
 from alsmodel.settings.names import nearest
 from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.multiplicity import Graph, bonferroni, fixed_sequence, hochberg, holm
+from alsmodel.trials.reestimation import PromisingSize
 
 if TYPE_CHECKING:
     from alsmodel.trials.designs import Decision, ParallelDesign
@@ -141,6 +142,8 @@ def family_faults(multiplicity: Multiplicity | None, design: "ParallelDesign", a
         faults.append("multiplicity needs at least two hypotheses; add an analysis, or leave it out.")
     if isinstance(multiplicity, Graph) and len(names) != len(multiplicity.weights):
         faults.append(f"multiplicity: the graph has {len(multiplicity.weights)} weights for {len(names)} hypotheses: {names}.")
+    if isinstance(design.reestimation, PromisingSize):
+        faults.append("multiplicity is not combined with reestimation in the promising zone, whose claim is by two stages. Drop one.")
     if design.looks:
         faults.append(
             "multiplicity is for trials without interim looks: p values of a stopped trial are not those of one analysis. Drop one."

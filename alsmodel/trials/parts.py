@@ -45,6 +45,7 @@ SCHEMA: dict[str, Any] = {
     "stop": pl.String,
     "duration": pl.Float64,
     "draw": pl.Int32,
+    "interim": pl.Float64,
 }
 
 #: What each column of a part means.
@@ -57,7 +58,7 @@ COLUMNS = {
     "df": "degrees of freedom, infinite for a normal reference",
     "statistic": "test statistic",
     "p_value": "two-sided",
-    "z": "on the normal scale, positive in favour of the active arm",
+    "z": "on the normal scale, positive in favour of the active arm; of two stages where re-estimation says so",
     "bound": "of z for a claim where the trial ended; NaN without looks, after an early stop, and for analyses that do not decide",
     "benefit": "the estimate favours the active arm",
     "failed": "no valid result",
@@ -70,6 +71,7 @@ COLUMNS = {
     "stop": "efficacy, futility, or end",
     "duration": "calendar months from the first randomisation possible to the data of the last analysis",
     "draw": "posterior draw of the truth",
+    "interim": "what re-estimation saw: pooled SD, pooled event rate or conditional power; NaN without a look for it",
 }
 
 

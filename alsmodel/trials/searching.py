@@ -132,7 +132,7 @@ def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1
     ValueError
         When no pilot trial has a standard error.
     """
-    design = replace(trial.design, looks=(), boundary=None, sequential=None, information=None)
+    design = replace(trial.design, looks=(), boundary=None, sequential=None, information=None, reestimation=None)
     pilot = replace(
         trial, design=design, analyses=trial.analyses[:1], multiplicity=None, effects=trial.effects[:1], n_per_arm=trial.n_per_arm[:1],
         axes={}, replicates=replicates, target_mcse=None,

@@ -12,6 +12,7 @@ from scipy.special import ndtri, stdtrit
 
 from alsmodel.trials.estimands import TrueValues
 from alsmodel.trials.families import members, sided, true_nulls
+from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.trial import Scenario
 
 Floats = npt.NDArray[np.float64]
@@ -88,6 +89,7 @@ class _Analysis:
     duration: Moments = field(default_factory=Moments)
     events: Counter[int] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[int] = field(default_factory=Counter)
 
 
 @final
@@ -208,12 +210,13 @@ class Tally:
             getattr(sums, name).add(column[name].astype(np.float64))
         sums.events.update(column["events"].tolist())
         sums.stops.update(rows["stop"].to_list())
+        sums.sizes.update(column["participants"].tolist())
         return claims
 
     def _claims(self, column: dict[str, npt.NDArray[Any]], stop: npt.NDArray[Any], decides: bool) -> Bools:
         """Claims by alpha and side; by the boundary for the analysis that decides at looks."""
         trial = self.scenario.trial
-        if not (decides and trial.design.looks):
+        if not (decides and (trial.design.looks or isinstance(trial.design.reestimation, PromisingSize))):
             return trial.decision.rejects(column["p_value"], column["benefit"])
         with np.errstate(invalid="ignore"):
             last = column["z"] >= column["bound"]
@@ -227,7 +230,15 @@ class Tally:
 
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Operating characteristics of each analysis, by label."""
-        return [(label, _row(sums) | self.family.share(label)) for label, sums in self.sums.items()]
+        return [(label, _row(sums) | self._resized(sums) | self.family.share(label)) for label, sums in self.sums.items()]
+
+    def _resized(self, sums: _Analysis) -> dict[str, Any]:
+        """What re-estimation does to the size; None without it."""
+        if self.scenario.trial.design.reestimation is None:
+            return dict.fromkeys(("enlarged", "enlarged_mcse", "at_most"), None)
+        larger = sum(count for size, count in sums.sizes.items() if size > self.scenario.participants)
+        share, mcse = proportion(larger, sums.replicates)
+        return {"enlarged": share, "enlarged_mcse": mcse, "at_most": sums.sizes[self.scenario.most] / sums.replicates}
 
     def pairs(self) -> list[dict[str, Any]]:
         """Paired comparison of the analyses' powers."""
@@ -274,12 +285,20 @@ def _row(sums: _Analysis) -> dict[str, Any]:
         "rmse_mcse": sums.squared.mcse / (2 * rmse) if rmse and sums.squared.mcse is not None else None,
         "mean_participants": sums.participants.value,
         "participants_mcse": sums.participants.mcse,
+        **{f"participants_p{p}": _quantile(sums.sizes, p / 100) for p in (10, 50, 90)},
         "mean_screened": sums.screened.value,
         "mean_duration": sums.duration.value,
         "duration_mcse": sums.duration.mcse,
         "stopped_efficacy": sums.stops["efficacy"] / total,
         "stopped_futility": sums.stops["futility"] / total,
     }
+
+
+def _quantile(counts: Counter[int], share: float) -> float:
+    """Smallest value that at least this share does not exceed."""
+    values = np.array(sorted(counts))
+    upto = np.cumsum([counts[value] for value in values.tolist()])
+    return float(values[int(np.searchsorted(upto, share * upto[-1] - 1e-9, side="left"))])
 
 
 def _median(counts: Counter[int]) -> float:

@@ -7,6 +7,8 @@ from hashlib import sha256
 from itertools import product
 from typing import Any, final
 
+import numpy as np
+
 from alsmodel.settings import digest_of
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.conditions import check
@@ -17,6 +19,7 @@ from alsmodel.trials.information import increment_faults
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
+from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.truth import PosteriorTruth, Truth
 
 
@@ -50,6 +53,14 @@ class Scenario:
         """Number randomised in all."""
         return self.trial.design.randomised(self.n_per_arm)
 
+    @property
+    def most(self) -> int:
+        """Largest number that may be randomised, after re-estimation."""
+        design = self.trial.design
+        if design.reestimation is None:
+            return self.participants
+        return int(design.reestimation.sizes(np.array([np.inf]), self.participants, sum(design.allocation))[0])
+
     def identity(self) -> dict[str, Any]:
         """Everything that its records depend on beside the code, as plain values.
 
@@ -68,6 +79,8 @@ class Scenario:
             "effect": effect,
             "n_per_arm": self.n_per_arm,
         }
+        if isinstance(trial.design.reestimation, PromisingSize):  # its size hangs on the final critical value
+            identity["decision"] = asdict(trial.decision)
         return dict(json.loads(json.dumps(_floats(identity), sort_keys=True)))
 
     def digest(self, code: str) -> str:
@@ -176,7 +189,7 @@ class Trial:
         or analysis, so that scenarios which differ only in those share their participants.
         """
         design = asdict(self.design)
-        for name in ("allocation", "randomisation", "looks", "boundary", "sequential", "information"):
+        for name in ("allocation", "randomisation", "looks", "boundary", "sequential", "information", "reestimation"):
             del design[name]
         key = {"truth": self.truth.identity(), "population": asdict(self.population), "design": design}
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
