@@ -297,9 +297,8 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
 
 def _characteristic(row: dict[str, Any], column: str) -> str:
     value = row[column]
-    error = row.get(
-        {"power": "mcse", "adjusted_power": "adjusted_mcse", "mean_participants": "participants_mcse"}.get(column, f"{column}_mcse")
-    )
+    own = {"power": "mcse", "adjusted_power": "adjusted_mcse", "mean_participants": "participants_mcse"}
+    error = row.get(own.get(column, f"{column}_mcse"))
     if column in ("power", "adjusted_power", "coverage", "benefit", "enlarged"):
         return percent(value, 1) if error is None or value is None else f"{percent(value, 1)} ({100 * error:.1f})"
     if column == "effect" and isinstance(value, float):
