@@ -128,6 +128,27 @@ def example(
     return Exit.DONE
 
 
+def assurance(
+    study: StudyFile,
+    out: RunOut = None,
+    workers: Workers = None,
+    replicates: Replicates = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Exit:
+    """Average the power of a study's trial over what is believed of the effect, and say how its trials end."""
+    output = Output(as_json=as_json, quiet=quiet)
+    from alsmodel.study import assure
+
+    folder, found = assure(study, out, workers=workers or os.cpu_count() or 1, progress=output, replicates=replicates)
+    for title, frame in (("Assurance", found.table), ("Power along the effect", found.strata), ("How trials end", found.causes)):
+        names = [name for name in frame.columns if name not in ("strata", "replicates")]
+        output.table(title, [name.replace("_", " ") for name in names], frame.select(names).rows())
+    output.say(f"Results: {folder}")
+    output.result(folder=str(folder), **{name: getattr(found, name).to_dicts() for name in ("table", "strata", "causes")})
+    return Exit.DONE
+
+
 def merge(
     target: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that gets everything.", show_default=False)],
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD_RUN...", help="Run folders of the shards.", show_default=False)],

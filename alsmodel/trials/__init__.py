@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
+    from alsmodel.trials.assuring import Assurance, EffectDraws, assurance
+    from alsmodel.trials.beliefs import EffectPrior
     from alsmodel.trials.compared import Compared, compare
     from alsmodel.trials.comparison import ComparisonPlan
     from alsmodel.trials.designs import Decision, ParallelDesign
@@ -36,6 +38,7 @@ __all__ = [
     "RMST",
     "Alternating",
     "Analysed",
+    "Assurance",
     "BaselineCovariate",
     "BlindedEvents",
     "BlindedVariance",
@@ -45,6 +48,8 @@ __all__ = [
     "Cox",
     "Decision",
     "Effect",
+    "EffectDraws",
+    "EffectPrior",
     "FixedBounds",
     "FixedSequence",
     "Found",
@@ -74,6 +79,7 @@ __all__ = [
     "TrialData",
     "TrialSettings",
     "Win",
+    "assurance",
     "build",
     "compare",
     "example",
@@ -114,6 +120,10 @@ _HOMES = {
     "BlindedEvents": "reestimation",
     "BlindedVariance": "reestimation",
     "PromisingSize": "reestimation",
+    "Assurance": "assuring",
+    "EffectDraws": "assuring",
+    "EffectPrior": "beliefs",
+    "assurance": "assuring",
     "Bonferroni": "families",
     "FixedSequence": "families",
     "Hochberg": "families",

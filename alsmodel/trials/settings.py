@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from alsmodel.trials.analyses import LogRank, RandomSlope
+from alsmodel.trials.beliefs import EffectPrior, PosteriorEffect
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
@@ -73,6 +74,9 @@ class TrialSettings:
     multiplicity : table or None
         Hypotheses that share alpha: ``kind`` is one of bonferroni, holm, hochberg, fixed_sequence, graph; ``hypotheses`` are names of
         analyses, and a graph has ``weights`` and ``transitions``.
+    assurance : table or None
+        What is believed of the effect, for ``alsmodel assurance``: ``kind = "prior"`` with numbers, or ``kind = "posterior"`` with the name
+        of a treatment of the study's model.
     name : str
         For reports.
     """
@@ -93,6 +97,7 @@ class TrialSettings:
     alpha: float = 0.05
     side: Side = "two-sided"
     multiplicity: Multiplicity | None = None
+    assurance: Annotated[EffectPrior | PosteriorEffect, Field(discriminator="kind")] | None = None
     name: str = "trial"
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from scipy.special import ndtri, stdtrit
 from alsmodel.trials.estimands import TrueValues
 from alsmodel.trials.families import members, sided, true_nulls
 from alsmodel.trials.reestimation import PromisingSize
-from alsmodel.trials.trial import Scenario
+from alsmodel.trials.trial import Scenario, Trial
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -189,7 +189,7 @@ class Tally:
     def _add(self, sums: _Analysis, label: str, rows: pl.DataFrame, decides: bool) -> Bools:
         column = {name: rows[name].to_numpy() for name in rows.columns if rows[name].dtype != pl.String}
         estimate, error, df = column["estimate"], column["standard_error"], column["df"]
-        claims = self._claims(column, rows["stop"].to_numpy(), decides)
+        claims = claims_of(self.scenario.trial, rows, decides)
         true = self.truth.of(label, column["draw"])
         decision = self.scenario.trial.decision
         level = 0.5 + 0.5 * decision.interval
@@ -212,15 +212,6 @@ class Tally:
         sums.stops.update(rows["stop"].to_list())
         sums.sizes.update(column["participants"].tolist())
         return claims
-
-    def _claims(self, column: dict[str, npt.NDArray[Any]], stop: npt.NDArray[Any], decides: bool) -> Bools:
-        """Claims by alpha and side; by the boundary for the analysis that decides at looks."""
-        trial = self.scenario.trial
-        if not (decides and (trial.design.looks or isinstance(trial.design.reestimation, PromisingSize))):
-            return trial.decision.rejects(column["p_value"], column["benefit"])
-        with np.errstate(invalid="ignore"):
-            last = column["z"] >= column["bound"]
-        return np.asarray((stop == "efficacy") | ((stop == "end") & last))
 
     @property
     def worst_mcse(self) -> float:
@@ -258,6 +249,16 @@ class Tally:
                 }
             )
         return found
+
+
+def claims_of(trial: Trial, rows: pl.DataFrame, decides: bool) -> Bools:
+    """Which records of one analysis are a claim: by alpha and side, or by the boundary for the analysis that decides at looks."""
+    if not (decides and (trial.design.looks or isinstance(trial.design.reestimation, PromisingSize))):
+        return trial.decision.rejects(rows["p_value"].to_numpy(), rows["benefit"].to_numpy())
+    stop = rows["stop"].to_numpy()
+    with np.errstate(invalid="ignore"):
+        last = rows["z"].to_numpy() >= rows["bound"].to_numpy()
+    return np.asarray((stop == "efficacy") | ((stop == "end") & last))
 
 
 def _row(sums: _Analysis) -> dict[str, Any]:
