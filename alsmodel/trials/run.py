@@ -40,7 +40,7 @@ class Runner:
     scheduler : str or None
         Address of a dask scheduler.
     progress : callable or None
-        Called with (virtual trials done, virtual trials in all) after each block; one virtual trial is one replicate of
+        Called with (virtual trials done, virtual trials in all) at the start and after each block; one virtual trial is one replicate of
         one scenario divided by the number of scenarios, so that the total is the number of replicates.
     stream : int
         First word of the random streams.
@@ -69,6 +69,8 @@ class Runner:
         digests = {id(scenario): digest for digest, (scenario, _) in wanted.items()}
         amount = sum(count for _, count in wanted.values())
         done = amount - sum((task.stop - task.start) * len(task.scenarios) for task in tasks)
+        if self.progress is not None and shard is None:
+            self.progress(done / len(wanted), amount / len(wanted))
         for task, found in run_all(tasks, workers=self.workers, executor=self.executor, scheduler=self.scheduler):
             for scenario, columns in zip(task.scenarios, found, strict=True):
                 digest = digests[id(scenario)]
@@ -117,7 +119,7 @@ def simulate(
     workers : int
         Processes; the result is the same for any number.
     progress : callable, optional
-        Called with (virtual trials done, virtual trials in all) after each block; one virtual trial is one
+        Called with (virtual trials done, virtual trials in all) at the start and after each block; one virtual trial is one
         replicate in all its scenarios.
     block : int
         Replicates per block, which bounds memory; the result is the same for any size.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from alsmodel.trials.analyses import LogRank, RandomSlope
 from alsmodel.trials.beliefs import EffectPrior, PosteriorEffect
@@ -19,6 +19,28 @@ from alsmodel.trials.trial import Trial, fit_faults, grid_faults
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth
 
 type AnyAnalysis = Annotated[RandomSlope | LogRank | MMRM | ANCOVA | Responder | Cox | RMST | JointRank | Win, Field(discriminator="kind")]
+
+
+def _level(alpha: float) -> float:
+    return Decision(alpha=alpha).alpha
+
+
+def _size(n: int) -> int:
+    if n < 4:
+        raise ValueError(f"n_per_arm must be at least 4 for a standard error; got {n}.")
+    return n
+
+
+def _count(replicates: int) -> int:
+    if replicates < 1:
+        raise ValueError(f"replicates must be at least 1; got {replicates}. 1000 gives a power of 0.8 an MCSE of 0.013.")
+    return replicates
+
+
+# Checked by themselves, so that a study file hears of them together with what is wrong in the sections around them.
+type Level = Annotated[float, AfterValidator(_level)]
+type Size = Annotated[int, AfterValidator(_size)]
+type Count = Annotated[int, AfterValidator(_count)]
 type Value = bool | int | float | str | tuple[float, ...]
 
 
@@ -85,24 +107,27 @@ class TrialSettings:
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
     analyses: tuple[AnyAnalysis, ...] = (RandomSlope(), LogRank())
-    n_per_arm: tuple[int, ...] = (50, 100, 150, 200)
+    n_per_arm: tuple[Size, ...] = (50, 100, 150, 200)
     effects: tuple[Effect, ...] = (
         Effect(name="null"),
         Effect(name="25% slowing", slowing=0.25),
         Effect(name="25% slowing, hazard ratio 0.75", slowing=0.25, hazard_ratio=0.75),
     )
     axes: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
-    replicates: int = 1000
+    replicates: Count = 1000
     target_mcse: float | None = None
-    alpha: float = 0.05
+    alpha: Level = 0.05
     side: Side = "two-sided"
     multiplicity: Multiplicity | None = None
     assurance: Annotated[EffectPrior | PosteriorEffect, Field(discriminator="kind")] | None = None
     name: str = "trial"
 
     def __post_init__(self) -> None:
-        self.decision  # noqa: B018  (its own check)
         faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
+        try:
+            self.decision  # noqa: B018  (its own check)
+        except ValueError as error:
+            faults.append(str(error))
         faults += fit_faults(self.design, self.population, self.analyses, self.effects)
         faults += family_faults(self.multiplicity, self.design, self.analyses)
         if faults:

@@ -6,9 +6,10 @@ from typing import final
 import numpy as np
 
 from alsmodel.trials.analyses import Analysed
-from alsmodel.trials.block import Opened, looks_of, open_data, trial_keys, z_of
+from alsmodel.trials.block import looks_of, trial_keys
 from alsmodel.trials.families import members, sided
 from alsmodel.trials.information import watch
+from alsmodel.trials.opening import Opened, open_data, z_of
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resizing import Resized, resize, statistic
 from alsmodel.trials.trial import Scenario, Trial
