@@ -221,33 +221,32 @@ def assure(
     InvalidInput
         When the study file or its data cannot be used, or it says nothing of the effect.
     """
-    from alsmodel.trials import EffectDraws, assurance
+    from alsmodel.trials import EffectDraws, EffectPrior, assurance
+    from alsmodel.trials.beliefs import PosteriorEffect
 
     progress = progress or Silent()
     loaded = load(path, need_data=False)
     plan = loaded.study.trial
-    if plan is None or plan.assurance is None:
+    believed = None if plan is None else plan.assurance
+    if plan is None or believed is None:
         raise InvalidInput([Fault(loaded.path.name, "the study says nothing of the effect.", "Add a [trial.assurance] section.")])
     if replicates is not None:
         plan = replace(plan, replicates=replicates)
-    believed = plan.assurance
-    posterior = believed.kind == "posterior"
-    fitted = run(path, out, until="fit", progress=progress).fit if posterior or plan.truth.kind == "posterior" else None
+    needs_fit = isinstance(believed, PosteriorEffect) or plan.truth.kind == "posterior"
+    fitted = run(path, out, until="fit", progress=progress).fit if needs_fit else None
     folder = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name)
     study = replace(loaded.study, trial=plan)
     try:
         made = steps.built_trial(study, fitted)
-        if believed.kind == "posterior":
+        effect: EffectPrior | EffectDraws
+        if isinstance(believed, PosteriorEffect):
             assert fitted is not None
             effect = EffectDraws.of(fitted, believed.treatment, draws=believed.draws, seed=study.seed, strata=believed.strata)
+        else:
+            effect = believed
         with progress.stage("Simulating the trial along the effect") as advance:
-            found = assurance(
-                made,
-                believed if believed.kind == "prior" else effect,
-                workers=workers,
-                folder=folder.path / steps.REPLICATES,
-                progress=advance,
-            )
+            records = folder.path / steps.REPLICATES
+            found = assurance(made, effect, workers=workers, folder=records, progress=advance)
     except InvalidInput as error:
         raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
     except ValueError as error:

@@ -30,8 +30,9 @@ from alsmodel.trials import (
     example,
     planned_information,
 )
-from alsmodel.trials.block import final_month, open_data, trial_keys, z_of
+from alsmodel.trials.block import trial_keys
 from alsmodel.trials.information import RealisedWatch
+from alsmodel.trials.opening import final_month, open_data, z_of
 from alsmodel.trials.parts import Parts
 from alsmodel.trials.sequential import GroupSequential, boundaries
 from alsmodel.trials.spending import BetaSpending, FixedFutility, PocockSpending, UserSpending
