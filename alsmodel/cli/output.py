@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -102,11 +103,36 @@ class Output:
         )
         with Progress(*columns, console=self._progress_console, transient=True) as progress:
             task = progress.add_task(title, total=None, count="")
+            started: list[tuple[float, float]] = []
 
             def advance(done: float, total: float) -> None:
-                progress.update(task, completed=done, total=total, count=f"{done:,.0f} of {total:,.0f}")
+                now = time.monotonic()
+                started[:] = started or [(now, done)]  # what an earlier run had done is no work of this one
+                count = f"{done:,.0f} of {total:,.0f}{pace(done - started[0][1], total - done, now - started[0][0])}"
+                progress.update(task, completed=done, total=total, count=count)
 
             yield advance
+
+
+def pace(done: float, left: float, seconds: float) -> str:
+    """Work per second and the time left, as a tail of a progress line; empty while nothing is known.
+
+    Examples
+    --------
+    >>> pace(1000, 4000, 10)
+    ', 100 per s, 0:40 left'
+    >>> pace(30, 3600, 60)
+    ', 0.5 per s, 2:00:00 left'
+    >>> pace(0, 10, 3)
+    ''
+    """
+    if done <= 0 or seconds <= 0:
+        return ""
+    rate, remaining = done / seconds, round(left * seconds / done)
+    minutes, rest = divmod(remaining, 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return f", {rate:,.0f} per s, {clock} left" if rate >= 10 else f", {rate:,.1f} per s, {clock} left"
 
 
 def plain(mapping: Mapping[str, Any]) -> dict[str, Any]:

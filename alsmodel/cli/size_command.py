@@ -64,15 +64,17 @@ def slope(
 ) -> Exit:
     """Size a trial of the difference in slope, under a random-slope model with visits and dropout."""
 
+    months, fault = _months(visits)
+
     def size(plan: "Plan") -> "SampleSize":
         from alsmodel.trials.closed_form import size_slope
 
         return size_slope(
-            plan, difference=difference, months=_months(visits), slope_sd=slope_sd, residual_sd=residual_sd, intercept_sd=intercept_sd,
+            plan, difference=difference, months=months, slope_sd=slope_sd, residual_sd=residual_sd, intercept_sd=intercept_sd,
             correlation=correlation, dropout=dropout, common_baseline=not arms_differ_at_baseline,
         )  # fmt: skip
 
-    return _answer(size, alpha, side, power, ratio, margin, as_json, quiet)
+    return _answer(size, alpha, side, power, ratio, margin, as_json, quiet, fault)
 
 
 def change(
@@ -129,23 +131,41 @@ for _command in (slope, change, events):
     app.command(name=_command.__name__)(guarded(_command))
 
 
-def _months(visits: str) -> list[float]:
+def _months(visits: str) -> tuple[list[float], str | None]:
+    """Months of the visits, or any that are possible with what is wrong with those given."""
     try:
-        return [float(part) for part in visits.split(",")]
+        return [float(part) for part in visits.split(",")], None
     except ValueError:
-        raise ValueError(f"--visits needs months separated by commas, such as 0,3,6; got {visits!r}.") from None
+        return [0.0, 1.0], f"--visits needs months separated by commas, such as 0,3,6; got {visits!r}."
 
 
 def _answer(
-    size: "Callable[[Plan], SampleSize]", alpha: float, side: Side, power: float, ratio: float, margin: float, as_json: bool, quiet: bool
+    size: "Callable[[Plan], SampleSize]",
+    alpha: float,
+    side: Side,
+    power: float,
+    ratio: float,
+    margin: float,
+    as_json: bool,
+    quiet: bool,
+    fault: str | None = None,
 ) -> Exit:
     from alsmodel.trials.closed_form import Plan
 
     output = Output(as_json=as_json, quiet=quiet)
+    faults = [] if fault is None else [fault]
     try:
-        found = size(Plan(alpha=alpha, side=side.value, power=power, ratio=ratio, margin=margin))
+        plan = Plan(alpha=alpha, side=side.value, power=power, ratio=ratio, margin=margin)
     except ValueError as error:
-        raise InvalidInput([Fault("size", str(error))]) from error
+        faults.append(str(error))
+        # A possible plan in its place, so that what is wrong with the rest is found as well.
+        plan = Plan(side="one-sided", margin=margin) if 0 < margin < float("inf") else Plan()
+    try:
+        found = size(plan)
+    except ValueError as error:
+        faults.append(str(error))
+    if faults:
+        raise InvalidInput([Fault("size", each) for each in faults])
     needed = f"{found.events:,} events, from " if found.events is not None else ""
     output.say(f"{found.endpoint}: {needed}{found.total:,} participants ({found.control:,} control, {found.active:,} active)")
     output.say(f"power at that size: {found.power:.4f}\n")

@@ -15,7 +15,27 @@ if TYPE_CHECKING:
     from alsmodel.study import Outcome
     from alsmodel.study.pipeline import Step
 
-_POWER = {"n_per_arm": "per arm", "power": "power", "mcse": "MCSE", "replicates": "replicates", "failures": "failed"}
+_POWER = {
+    "n_per_arm": "per arm",
+    "power": "power",
+    "mcse": "MCSE",
+    "adjusted_power": "adjusted",
+    "adjusted_mcse": "its MCSE",
+    "mean_participants": "mean n",
+    "participants_p90": "90% of n",
+    "enlarged": "enlarged",
+    "replicates": "replicates",
+    "failures": "failed",
+}
+_FAMILY = {
+    "n_per_arm": "per arm",
+    "at_least_one": "at least one",
+    "at_least_one_mcse": "MCSE",
+    "all": "all",
+    "all_mcse": "its MCSE",
+    "family_wise_error": "family-wise error",
+    "family_wise_error_mcse": "error's MCSE",
+}
 
 
 def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit:
@@ -105,6 +125,27 @@ def example(
     for at in told:
         output.say(str(at))
     output.result(replicate=replicate, looks=[plain(vars(at)) for at in told])
+    return Exit.DONE
+
+
+def assurance(
+    study: StudyFile,
+    out: RunOut = None,
+    workers: Workers = None,
+    replicates: Replicates = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Exit:
+    """Average the power of a study's trial over what is believed of the effect, and say how its trials end."""
+    output = Output(as_json=as_json, quiet=quiet)
+    from alsmodel.study import assure
+
+    folder, found = assure(study, out, workers=workers or os.cpu_count() or 1, progress=output, replicates=replicates)
+    for title, frame in (("Assurance", found.table), ("Power along the effect", found.strata), ("How trials end", found.causes)):
+        names = [name for name in frame.columns if name not in ("strata", "replicates")]
+        output.table(title, [name.replace("_", " ") for name in names], frame.select(names).rows())
+    output.say(f"Results: {folder}")
+    output.result(folder=str(folder), **{name: getattr(found, name).to_dicts() for name in ("table", "strata", "causes")})
     return Exit.DONE
 
 
@@ -205,7 +246,15 @@ def _show_trial(outcome: "Outcome", output: Output) -> None:
 
         table = outcome.trial.table
         shown = {"analysis": "analysis", "effect": "effect", **axes_of(table), **_POWER}
+        family = outcome.trial.family
+        if not family.height:
+            del shown["adjusted_power"], shown["adjusted_mcse"]
+        if table["enlarged"].is_null().all():
+            del shown["mean_participants"], shown["participants_p90"], shown["enlarged"]
         output.table("Power", list(shown.values()), [[row[name] for name in shown] for row in table.iter_rows(named=True)])
+        if family.height:
+            wide = {"effect": "effect", **axes_of(table), **_FAMILY}
+            output.table(f"Family by {family['procedure'][0]}", list(wide.values()), [[row[k] for k in wide] for row in family.to_dicts()])
 
 
 def _as_values(outcome: "Outcome") -> dict[str, Any]:
@@ -219,4 +268,5 @@ def _as_values(outcome: "Outcome") -> dict[str, Any]:
         "fallback": None if outcome.fit is None else outcome.fit.provenance.get("fallback"),
         "estimates": None if outcome.fit is None else outcome.fit.summary.to_dicts(),
         "power": None if outcome.trial is None else outcome.trial.table.to_dicts(),
+        "family": None if outcome.trial is None else outcome.trial.family.to_dicts(),
     }

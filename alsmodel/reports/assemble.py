@@ -69,6 +69,7 @@ def simulation(operating_characteristics: "OperatingCharacteristics", *, title: 
         title=title,
         question=question,
         operating_characteristics=operating_characteristics.table,
+        family=operating_characteristics.family,
         reproducibility=_printed(operating_characteristics.provenance),
     )
     return study_report(replace(content, **more))

@@ -141,6 +141,8 @@ class StudyReport:
         ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``.
     operating_characteristics : polars.DataFrame, optional
         One row per scenario and analysis, with ``power`` and ``mcse``.
+    family : polars.DataFrame, optional
+        One row per scenario when the hypotheses share alpha: ``at_least_one``, ``all``, ``family_wise_error``, each with its ``_mcse``.
     trial_words : sequence of str
         The simulated design in sentences.
     effect_label : str
@@ -186,6 +188,7 @@ class StudyReport:
     prior_check: pl.DataFrame | None = None
     identification: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
+    family: pl.DataFrame | None = None
     trial_words: Sequence[str] = ()
     effect_label: str = "Effect"
     reproducibility: Mapping[str, str] | None = None

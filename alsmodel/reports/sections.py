@@ -9,7 +9,7 @@ from alsmodel import plots
 from alsmodel.reports import tables
 from alsmodel.reports.blocks import Badges, Block, Code, Figure, Items, Pairs, Paragraph, Section
 from alsmodel.reports.content import StudyReport
-from alsmodel.reports.words import compared, plural
+from alsmodel.reports.words import claimed, compared, plural
 
 
 def _not_run(what: str) -> Paragraph:
@@ -227,9 +227,14 @@ def trial(content: StudyReport) -> Section:
     blocks: list[Block] = [Items(content.trial_words)] if content.trial_words else []
     legend = "Bars: 1.96 Monte Carlo standard errors. Dashed: 80% and 90%. At no effect, the curve is the type I error."
     numbers = tables.operating_characteristics(frame, content.effect_label)
-    brief = frame.select("analysis", "effect", "n_per_arm", "power", "mcse")
-    svg = plots.power(frame, effect_label=content.effect_label)
+    power = claimed(frame)
+    brief = power.select("analysis", "effect", "n_per_arm", "power", "mcse")
+    svg = plots.power(power, effect_label=content.effect_label)
+    if content.family is not None and content.family.height:
+        legend += " Claims are those after adjustment for the family of hypotheses."
     blocks += [Figure(svg, "Power by sample size.", legend, tables.anything(brief)), numbers]
+    if content.family is not None and content.family.height:
+        blocks.append(tables.family(content.family, content.effect_label))
     return Section("trial", "Trial power", blocks)
 
 

@@ -236,6 +236,25 @@ def event_check(frame: pl.DataFrame, time_unit: str) -> Table:
     return Table([time_unit.capitalize(), "At risk", "Seen (Kaplan-Meier)", "Predicted (95%)"], rows, text_columns=0)
 
 
+def family(frame: pl.DataFrame, effect_label: str) -> Table:
+    """What a family of hypotheses does in every scenario, each share with its Monte Carlo error."""
+    shares = {"at_least_one": "At least one (MCSE)", "all": "All (MCSE)", "family_wise_error": "Family-wise error (MCSE)"}
+    rows = [
+        [str(row["scenario"]), str(row["procedure"]), f"{row['true_nulls']} of {row['hypotheses']}"]
+        + [_shared(row[name], row[f"{name}_mcse"]) for name in shares]
+        for row in frame.iter_rows(named=True)
+    ]
+    note = (
+        "Share of all simulated trials. Family-wise error: at least one rejected among the true hypotheses, those of arms which the "
+        "effect leaves exchangeable with control. MCSE: Monte Carlo standard error, in percentage points."
+    )
+    return Table([effect_label, "Procedure", "True nulls", *shares.values()], rows, "Family of hypotheses.", note, text_columns=2)
+
+
+def _shared(value: float | None, mcse: float | None) -> str:
+    return "–" if value is None or mcse is None else f"{percent(value, 1)} ({100 * mcse:.1f})"
+
+
 def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
     """Every scenario and analysis with Monte Carlo error; failed replicates counted."""
     from alsmodel.trials.results import axes_of  # here: most reports have no trial
@@ -248,6 +267,7 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
         "replicates": "Replicates",
         "failures": "Failed",
         "power": "Power (MCSE)",
+        "adjusted_power": "After adjustment (MCSE)",
         "benefit": "In favour",
         "mean_estimate": "Mean estimate",
         "mean_se": "Mean SE",
@@ -256,8 +276,14 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
         "bias": "Bias (MCSE)",
         "coverage": "Coverage (MCSE)",
         "median_events": "Median events",
+        "mean_participants": "Mean randomised (MCSE)",
+        "participants_p90": "90% randomise at most",
+        "enlarged": "Enlarged (MCSE)",
     }
     shown = {column: name for column, name in names.items() if column in frame.columns}
+    for column in ("adjusted_power", "enlarged"):
+        if column in shown and frame[column].is_null().all():
+            del shown[column]
     rows = [
         [str(row["analysis"]), *(_characteristic(row, column) for column in shown)]
         for row in frame.sort("analysis", maintain_order=True).iter_rows(named=True)
@@ -271,8 +297,9 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
 
 def _characteristic(row: dict[str, Any], column: str) -> str:
     value = row[column]
-    error = row.get("mcse" if column == "power" else f"{column}_mcse")
-    if column in ("power", "coverage", "benefit"):
+    own = {"power": "mcse", "adjusted_power": "adjusted_mcse", "mean_participants": "participants_mcse"}
+    error = row.get(own.get(column, f"{column}_mcse"))
+    if column in ("power", "adjusted_power", "coverage", "benefit", "enlarged"):
         return percent(value, 1) if error is None or value is None else f"{percent(value, 1)} ({100 * error:.1f})"
     if column == "effect" and isinstance(value, float):
         return f"{value:g}"

@@ -136,11 +136,18 @@ def further_findings(content: StudyReport) -> list[str]:
     return [typeset(text) for text in (said if content.effects else said[1:])]
 
 
+def claimed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Operating characteristics with the power that counts: after adjustment where the hypotheses share alpha."""
+    if "adjusted_power" not in frame.columns:
+        return frame
+    return frame.with_columns(power=pl.coalesce("adjusted_power", "power"), mcse=pl.coalesce("adjusted_mcse", "mcse"))
+
+
 def power_sentences(content: StudyReport) -> list[str]:
     """The smallest simulated size with 80% power, for each analysis and effect; effects that never have it go unnamed."""
-    frame = content.operating_characteristics
-    if frame is None:
+    if content.operating_characteristics is None:
         return []
+    frame = claimed(content.operating_characteristics)
     sentences = []
     for (analysis, effect), part in frame.group_by("analysis", "effect", maintain_order=True):
         enough = part.filter(pl.col("power") >= 0.8).sort("n_per_arm").head(1)

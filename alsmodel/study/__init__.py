@@ -6,15 +6,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alsmodel.study.analysis import AnalysedTrial, analyse
     from alsmodel.study.loading import LoadedStudy, load
-    from alsmodel.study.pipeline import Outcome, report_again, run, tell
+    from alsmodel.study.pipeline import Outcome, assure, report_again, run, tell
     from alsmodel.study.shards import merge_shards
     from alsmodel.study.spec import Estimand, Study
 
-__all__ = ["AnalysedTrial", "Estimand", "LoadedStudy", "Outcome", "Study", "analyse", "load", "merge_shards", "report_again", "run", "tell"]
+__all__ = [
+    "AnalysedTrial",
+    "Estimand",
+    "LoadedStudy",
+    "Outcome",
+    "Study",
+    "analyse",
+    "assure",
+    "load",
+    "merge_shards",
+    "report_again",
+    "run",
+    "tell",
+]
 
 _HOMES = {
     "AnalysedTrial": "analysis",
     "analyse": "analysis",
+    "assure": "pipeline",
     "Estimand": "spec",
     "LoadedStudy": "loading",
     "Study": "spec",

@@ -56,13 +56,22 @@ def trial_words(study: Study) -> list[str]:
     if design.delayed_start is not None:
         more.append(f"Control goes over to the active treatment at month {design.delayed_start:g}; the effect follows exposure.")
     if design.looks:
-        more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.")
+        spent = " Alpha is spent by the information that came." if design.information is not None else ""
+        more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.{spent}")
+    if design.reestimation is not None:
+        seen = {
+            "blinded_variance": "the SD of both arms together",
+            "blinded_events": "the event rate of both arms together",
+            "promising_zone": "the conditional power of the first analysis",
+        }[design.reestimation.kind]
+        more.append(f"One look sets the number of participants anew by {seen}, up to {design.reestimation.most:g} times that planned.")
     return [
         f"{arms} parallel arms, allocated {':'.join(map(str, design.allocation))}, {design.duration:g} months of follow-up with visits at "
         f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "
         f"{design.missing_visit_probability:.0%} of visits are missed.",
         *more,
         truth,
+        *([] if plan.multiplicity is None else [_family_words(plan)]),
         f"Success: p below {decision.alpha:g}, {decision.side}. {plan.replicates:,} simulated trials per cell; a trial whose "
         "analysis fails counts as no success.",
     ]
@@ -85,6 +94,14 @@ def _truth_words(plan: "TrialSettings") -> str:
         f"Participants are people of the cohort{rules}, drawn with replacement: each has the own fitted line, residuals and event "
         f"time, and the effect changes the line and the hazard, never the residuals; {beyond}."
     )
+
+
+def _family_words(plan: "TrialSettings") -> str:
+    from alsmodel.trials.families import members
+
+    assert plan.multiplicity is not None
+    names = members(plan.multiplicity, [analysis.label for analysis in plan.analyses])
+    return f"These hypotheses share alpha by {plan.multiplicity.words}: {'; '.join(names)}. Success of each is rejection after adjustment."
 
 
 def estimand_rows(study: Study) -> dict[str, str]:

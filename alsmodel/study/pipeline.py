@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
     from alsmodel.inference import Fit
-    from alsmodel.trials import OperatingCharacteristics, Told
+    from alsmodel.trials import Assurance, OperatingCharacteristics, Told
     from alsmodel.trials.executors import Executor
 
 Step = Literal["fit", "trial", "report"]
@@ -201,6 +201,62 @@ def tell(
         return example(steps.built_trial(loaded.study, fitted, cohort), replicate=replicate, seed=seed)
     except InvalidInput as error:
         raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
+
+
+def assure(
+    path: Path | str,
+    out: Path | str | None = None,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+    replicates: int | None = None,
+) -> "tuple[Path, Assurance]":
+    """Average the power of a study's trial over what its ``[trial.assurance]`` believes of the effect, and save the tables.
+
+    Fits first when the truth or the effect is the posterior.
+
+    Returns
+    -------
+    tuple of (Path, Assurance)
+        Folder of the tables, and what is in them.
+
+    Raises
+    ------
+    InvalidInput
+        When the study file or its data cannot be used, or it says nothing of the effect.
+    """
+    from alsmodel.trials import EffectDraws, EffectPrior, assurance
+    from alsmodel.trials.beliefs import PosteriorEffect
+
+    progress = progress or Silent()
+    loaded = load(path, need_data=False)
+    plan = loaded.study.trial
+    believed = None if plan is None else plan.assurance
+    if plan is None or believed is None:
+        raise InvalidInput([Fault(loaded.path.name, "the study says nothing of the effect.", "Add a [trial.assurance] section.")])
+    if replicates is not None:
+        plan = replace(plan, replicates=replicates)
+    needs_data = isinstance(believed, PosteriorEffect) or plan.truth.kind in ("posterior", "resampled")
+    before = run(path, out, until="fit", progress=progress) if needs_data else None
+    fitted, cohort = (None, None) if before is None else (before.fit, before.cohort)
+    folder = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name)
+    study = replace(loaded.study, trial=plan)
+    try:
+        made = steps.built_trial(study, fitted, cohort)
+        effect: EffectPrior | EffectDraws
+        if isinstance(believed, PosteriorEffect):
+            assert fitted is not None
+            effect = EffectDraws.of(fitted, believed.treatment, draws=believed.draws, seed=study.seed, strata=believed.strata)
+        else:
+            effect = believed
+        with progress.stage("Simulating the trial along the effect") as advance:
+            records = folder.path / steps.REPLICATES
+            found = assurance(made, effect, workers=workers, folder=records, progress=advance)
+    except InvalidInput as error:
+        raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
+    except ValueError as error:
+        raise InvalidInput([loaded.placed(Fault("trial.assurance", str(error)))]) from None
+    return folder.replace("assurance", found.save), found
 
 
 def report_again(folder: Path | str, *, progress: Progress | None = None) -> Outcome:

@@ -52,6 +52,7 @@ def content(
         "model_formulas": methods.model_formulas(study),
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
+        "family": None if trial is None else trial.family,
         "trial_words": methods.trial_words(study),
         "effect_label": "Effect of the active arm",
         "reproducibility": reproducibility,

@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
+    from alsmodel.trials.assuring import Assurance, EffectDraws, assurance
+    from alsmodel.trials.beliefs import EffectPrior
     from alsmodel.trials.compared import Compared, compare
     from alsmodel.trials.comparison import ComparisonPlan
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
+    from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
+    from alsmodel.trials.information import RealisedInformation
     from alsmodel.trials.looks import FixedBounds, Look
+    from alsmodel.trials.multiplicity import Graph
     from alsmodel.trials.observed import observed_trial
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
     from alsmodel.trials.randomisation import Alternating, Minimisation, PermutedBlocks
     from alsmodel.trials.recruitment import Recruitment
+    from alsmodel.trials.reestimation import BlindedEvents, BlindedVariance, PromisingSize
     from alsmodel.trials.resampled import ResampledTruth
     from alsmodel.trials.resampling import resampled_truth
     from alsmodel.trials.results import OperatingCharacteristics
     from alsmodel.trials.run import simulate, simulate_shard
-    from alsmodel.trials.searching import Found, search
+    from alsmodel.trials.searching import Found, planned_information, search
     from alsmodel.trials.settings import PosteriorSettings, ResampledSettings, TrialSettings, build
     from alsmodel.trials.telling import Told, example
     from alsmodel.trials.trial import Scenario, Trial
@@ -34,14 +40,24 @@ __all__ = [
     "RMST",
     "Alternating",
     "Analysed",
+    "Assurance",
     "BaselineCovariate",
+    "BlindedEvents",
+    "BlindedVariance",
+    "Bonferroni",
     "Compared",
     "ComparisonPlan",
     "Cox",
     "Decision",
     "Effect",
+    "EffectDraws",
+    "EffectPrior",
     "FixedBounds",
+    "FixedSequence",
     "Found",
+    "Graph",
+    "Hochberg",
+    "Holm",
     "JointRank",
     "LogRank",
     "Look",
@@ -54,7 +70,9 @@ __all__ = [
     "Population",
     "PosteriorSettings",
     "PosteriorTruth",
+    "PromisingSize",
     "RandomSlope",
+    "RealisedInformation",
     "Recruitment",
     "ResampledSettings",
     "ResampledTruth",
@@ -65,10 +83,12 @@ __all__ = [
     "TrialData",
     "TrialSettings",
     "Win",
+    "assurance",
     "build",
     "compare",
     "example",
     "observed_trial",
+    "planned_information",
     "resampled_truth",
     "search",
     "simulate",
@@ -81,6 +101,7 @@ _HOMES = {
     "ComparisonPlan": "comparison",
     "observed_trial": "observed",
     "search": "searching",
+    "planned_information": "searching",
     "Found": "searching",
     "example": "telling",
     "Told": "telling",
@@ -100,6 +121,19 @@ _HOMES = {
     "Minimisation": "randomisation",
     "Look": "looks",
     "FixedBounds": "looks",
+    "RealisedInformation": "information",
+    "BlindedEvents": "reestimation",
+    "BlindedVariance": "reestimation",
+    "PromisingSize": "reestimation",
+    "Assurance": "assuring",
+    "EffectDraws": "assuring",
+    "EffectPrior": "beliefs",
+    "assurance": "assuring",
+    "Bonferroni": "families",
+    "FixedSequence": "families",
+    "Hochberg": "families",
+    "Holm": "families",
+    "Graph": "multiplicity",
     "simulate_shard": "run",
     "Analysed": "analyses",
     "LogRank": "analyses",

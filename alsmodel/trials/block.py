@@ -11,10 +11,12 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from alsmodel.patients.course import cut
 from alsmodel.patients.streams import stream_key
-from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData, normal_size
-from alsmodel.trials.designs import ParallelDesign
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed
+from alsmodel.trials.information import Bounds, Watch, watch
+from alsmodel.trials.opening import Opened, final_month, open_data, z_of
+from alsmodel.trials.reestimation import PromisingSize
+from alsmodel.trials.resizing import Resized, resize, statistic
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import Enrolled, Integers, Keys, Observed, assign, enrol, first, observe
 
@@ -53,7 +55,7 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
     """
     trial = task.scenarios[0].trial
     keys = trial_keys(trial, task.start, task.stop, task.stream)
-    most = max(scenario.participants for scenario in task.scenarios)
+    most = max(scenario.most for scenario in task.scenarios)
     enrolled = enrol(trial, keys, most)
     followed: dict[tuple[str, str], tuple[Integers, Observed]] = {}
     out = []
@@ -65,7 +67,7 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
             arm = assign(design, enrolled, keys)
             followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys)
         arm, seen = followed[address]
-        out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.participants), task.start))
+        out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.most), task.start))
     return out
 
 
@@ -77,62 +79,26 @@ def _sized(enrolled: Enrolled, arm: Integers, seen: Observed, n: int) -> tuple[E
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """The data of R trials at one analysis, and when that was.
-
-    Attributes
-    ----------
-    data : TrialData
-    month : array, shape (R,)
-        Calendar month.
-    left : array of int, shape (R,)
-        Participants who had left.
-    """
-
-    data: TrialData
-    month: Floats
-    left: Integers
-
-
-def open_data(design: ParallelDesign, enrolled: Enrolled, arm: Integers, seen: Observed, month: Floats | None) -> Opened:
-    """What is known of each trial at a calendar month; None is the end of everyone's follow-up."""
-    end = final_month(design, enrolled)
-    actual = seen.months if design.visit_window_days > 0 else None
-    shared: dict[str, Any] = {"months": np.array(design.visits, dtype=np.float64), "actual": actual, "columns": enrolled.columns}
-    if month is None:
-        data = TrialData(scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, **shared)
-        return Opened(data=data, month=end, left=np.isfinite(seen.left).sum(axis=1))
-    scores, time, event, who = cut(seen.scores, seen.months, seen.event_time, seen.event, arm, enrolled.month, month)
-    data = TrialData(scores=scores, arm=who, event_time=time, event=event, **shared)
-    return Opened(data=data, month=month, left=(enrolled.month + seen.left <= month[:, None]).sum(axis=1))
-
-
-def final_month(design: ParallelDesign, enrolled: Enrolled) -> Floats:
-    """Calendar month at which the last participant has been followed to the end."""
-    return np.asarray(enrolled.month.max(axis=1) + design.duration)
-
-
-@final
 @dataclass(frozen=True)
 class Looked:
-    """One look at R trials: which are still running, what the deciding analysis found, and which stop."""
+    """One look at R trials: which are still running, what the deciding analysis found, its bounds, and which stop or have no alpha left."""
 
     number: int
     running: npt.NDArray[np.bool_]
     opened: Opened
     result: Analysed
     z: Floats
+    bounds: Bounds
     efficacy: npt.NDArray[np.bool_]
     futility: npt.NDArray[np.bool_]
+    ended: npt.NDArray[np.bool_]
 
 
-def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed) -> Iterator[Looked]:
+def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, bounds: Watch) -> Iterator[Looked]:
     """Open the data look by look, the final analysis left out; a trial whose look falls at its end is not opened for it."""
     design = scenario.trial.design
     if not design.looks:
         return
-    efficacy, futility = design.z_bounds
     end = final_month(design, enrolled)
     running = np.ones(end.shape, dtype=np.bool_)
     before = np.full(end.shape, -np.inf)
@@ -143,30 +109,40 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         opened = open_data(design, enrolled, arm, seen, month)
         result = scenario.trial.analyses[0].analyse(opened.data)
         z = z_of(result)
+        at = bounds.look(k + 1, open_now, result.standard_error)
         with np.errstate(invalid="ignore"):
-            wins, fails = open_now & (z >= efficacy[k]), open_now & (z <= futility[k])
-        yield Looked(k + 1, open_now, opened, result, z, wins, fails)
-        running = running & ~wins & ~fails
-
-
-def z_of(result: Analysed) -> Floats:
-    """Result on the normal scale, positive in favour of the active arm; NaN where failed."""
-    size = normal_size(result.p_value)
-    return np.asarray(np.where(result.failed, np.nan, np.where(result.benefit, size, -size)))
+            wins, fails = open_now & (z >= at.efficacy), open_now & (z <= at.futility)
+        ended = open_now & at.spent & ~wins & ~fails
+        yield Looked(k + 1, open_now, opened, result, z, at, wins, fails, ended)
+        running = running & ~wins & ~fails & ~ended
 
 
 def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, start: int) -> dict[str, npt.NDArray[Any]]:
     design, analyses = scenario.trial.design, scenario.trial.analyses
     trials = arm.shape[0]
+    resized: Resized | None = None
+    if design.reestimation is not None:
+        resized = resize(scenario, enrolled, arm, seen)
+        enrolled, arm, seen = resized.enrolled, resized.arm, resized.seen
     month = np.full(trials, np.inf)
     look = np.full(trials, len(design.looks) + 1)
     stop = np.full(trials, "end", dtype="<U8")
-    for seen_at in looks_of(scenario, enrolled, arm, seen):
-        for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility")):
+    bound = np.full(trials, np.nan)
+    bounds = watch(design, scenario.participants, trials)
+    for seen_at in looks_of(scenario, enrolled, arm, seen, bounds):
+        for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility"), (seen_at.ended, "end")):
             month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
+        bound[seen_at.ended] = seen_at.bounds.efficacy[seen_at.ended]
     early = np.isfinite(month).any()
     opened = open_data(design, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
-    rows = [_columns(analysis, analysis.analyse(opened.data)) for analysis in analyses]
+    results = [analysis.analyse(opened.data) for analysis in analyses]
+    if design.looks:
+        bound = np.where(np.isfinite(month), bound, bounds.final(~np.isfinite(month), results[0].standard_error))
+    z = z_of(results[0])
+    if resized is not None and isinstance(design.reestimation, PromisingSize):
+        z, bound = statistic(scenario, resized, results[0]), np.full(trials, design.reestimation.bound(scenario.trial.decision))
+    rows = [_columns(a, result) for a, result in zip(analyses, results, strict=True)]
+    rows[0] |= {"z": z, "bound": bound}
     data = opened.data
     inside = np.broadcast_to(data.arm >= 0, data.event.shape)
     shared = {
@@ -179,6 +155,7 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         "stop": stop,
         "duration": opened.month,
         "draw": enrolled.draw,
+        "interim": np.full(trials, np.nan) if resized is None else resized.value,
     }
     # Replicate by replicate, so that a part reads as a list of trials.
     tall = {name: np.repeat(np.asarray(values), len(analyses)) for name, values in shared.items()}
@@ -197,6 +174,8 @@ def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDAr
         "df": result.df,
         "statistic": statistic,
         "p_value": result.p_value,
+        "z": z_of(result),
+        "bound": np.full(size, np.nan),
         "benefit": result.benefit,
         "failed": result.failed,
         "status": words.astype(object),

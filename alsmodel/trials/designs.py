@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.clinical.units import DAYS_PER_MONTH
+from alsmodel.trials.information import RealisedInformation, information_faults
 from alsmodel.trials.looks import FixedBounds, Look, planned_bounds
 from alsmodel.trials.randomisation import Alternating, Randomisation
 from alsmodel.trials.recruitment import Recruitment
+from alsmodel.trials.reestimation import Reestimation, reestimation_faults
 from alsmodel.trials.sequential import GroupSequential
 
 Side = Literal["two-sided", "one-sided"]
@@ -91,6 +93,10 @@ class ParallelDesign:
         Bounds for the looks and the final analysis as numbers.
     sequential : GroupSequential or None
         Bounds by a spending function or a shape, at the planned information fractions; looks need this or `boundary`.
+    information : RealisedInformation or None
+        Let `sequential` spend by 1/SE² of the first analysis over the planned maximum, trial by trial; None is as planned.
+    reestimation : BlindedVariance, BlindedEvents, PromisingSize or None
+        A look at which the number of participants is set anew.
     """
 
     visits: tuple[float, ...] = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0)
@@ -108,10 +114,13 @@ class ParallelDesign:
     looks: tuple[Look, ...] = ()
     boundary: FixedBounds | None = None
     sequential: GroupSequential | None = None
+    information: RealisedInformation | None = None
+    reestimation: Reestimation | None = None
     kind: Literal["parallel"] = "parallel"
 
     def __post_init__(self) -> None:
-        faults = [*self._visit_faults(), *self._look_faults()]
+        faults = [*self._visit_faults(), *self._look_faults(), *information_faults(self.information, self.sequential)]
+        faults += reestimation_faults(self)
         if len(self.allocation) < 2 or min(self.allocation) < 1:
             faults.append(
                 f"allocation needs at least two arms and at least one participant per arm and block; got {list(self.allocation)}."
@@ -163,7 +172,7 @@ class ParallelDesign:
 
     @property
     def z_bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Efficacy and futility bounds on the z scale, the final analysis last; infinite without looks."""
+        """Efficacy and futility bounds on the z scale, as planned, the final analysis last; infinite without looks."""
         if self.sequential is not None:
             return planned_bounds(self.sequential)
         return ((np.inf,), (-np.inf,)) if self.boundary is None else self.boundary.z_bounds()

@@ -143,7 +143,8 @@ def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int
     gathered: dict[str, list[Any]] = {address: [] for address in wanted}
     draws: list[npt.NDArray[np.int64]] = []
     # By numbers, many twins under one key; from a posterior, some under each of many keys, so that every draw has its share.
-    plain = replace(scenario.trial.design, recruitment=None, looks=(), boundary=None, sequential=None, randomisation=Alternating())
+    unwatched = replace(scenario.trial.design, looks=(), boundary=None, sequential=None, information=None, reestimation=None)
+    plain = replace(unwatched, recruitment=None, randomisation=Alternating())
     trial = replace(scenario.trial, design=plain, analyses=tuple(map(_without_site, scenario.trial.analyses)))
     keys_at_once, size = (500, AT_ONCE // 500) if posterior else (1, AT_ONCE)
     blocks = [(b * keys_at_once, (b + 1) * keys_at_once) for b in range(-(-twins // AT_ONCE))]

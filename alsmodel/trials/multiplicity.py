@@ -95,13 +95,13 @@ class Graph:
     transitions : tuple of tuples of float
         Row i: the shares of its alpha that hypothesis i hands to the others when it is rejected; zero to itself, together
         at most 1.
-    names : tuple of str
-        Of the hypotheses, for tables; may be left out.
+    hypotheses : tuple of str
+        Names of the analyses that test them, in the order of `weights`; empty is all analyses of the trial, in their order.
     """
 
     weights: tuple[float, ...]
     transitions: tuple[tuple[float, ...], ...]
-    names: tuple[str, ...] = ()
+    hypotheses: tuple[str, ...] = ()
     kind: Literal["graph"] = "graph"
 
     def __post_init__(self) -> None:
@@ -115,10 +115,19 @@ class Graph:
         for label, row in (("weights", self.weights), *((f"transitions of hypothesis {i + 1}", r) for i, r in enumerate(self.transitions))):
             if not all(0.0 <= value <= 1.0 for value in row) or sum(row) > 1.0 + 1e-9:
                 faults.append(f"{label} must lie between 0 and 1 and sum to at most 1; got {row}.")
-        if self.names and len(self.names) != m:
-            faults.append(f"{len(self.names)} names for {m} hypotheses.")
+        if self.hypotheses and len(self.hypotheses) != m:
+            faults.append(f"{len(self.hypotheses)} hypotheses are named and {m} weights given.")
         if faults:
             raise ValueError("Graphical procedure: " + " ".join(faults))
+
+    def adjust(self, p_values: npt.ArrayLike) -> Floats:
+        """Adjusted p values; see `graphical`."""
+        return graphical(p_values, self)
+
+    @property
+    def words(self) -> str:
+        """The procedure in words."""
+        return "a weighted graph"
 
 
 def graphical(p_values: npt.ArrayLike, graph: Graph) -> Floats:

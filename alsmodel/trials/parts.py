@@ -32,6 +32,8 @@ SCHEMA: dict[str, Any] = {
     "df": pl.Float64,
     "statistic": pl.Float64,
     "p_value": pl.Float64,
+    "z": pl.Float64,
+    "bound": pl.Float64,
     "benefit": pl.Boolean,
     "failed": pl.Boolean,
     "status": pl.String,
@@ -43,6 +45,7 @@ SCHEMA: dict[str, Any] = {
     "stop": pl.String,
     "duration": pl.Float64,
     "draw": pl.Int32,
+    "interim": pl.Float64,
 }
 
 #: What each column of a part means.
@@ -55,6 +58,8 @@ COLUMNS = {
     "df": "degrees of freedom, infinite for a normal reference",
     "statistic": "test statistic",
     "p_value": "two-sided",
+    "z": "on the normal scale, positive in favour of the active arm; of two stages where re-estimation says so",
+    "bound": "of z for a claim where the trial ended; NaN without looks, after an early stop, and for analyses that do not decide",
     "benefit": "the estimate favours the active arm",
     "failed": "no valid result",
     "status": "how the fit ended",
@@ -66,6 +71,7 @@ COLUMNS = {
     "stop": "efficacy, futility, or end",
     "duration": "calendar months from the first randomisation possible to the data of the last analysis",
     "draw": "posterior draw of the truth",
+    "interim": "what re-estimation saw: pooled SD, pooled event rate or conditional power; NaN without a look for it",
 }
 
 

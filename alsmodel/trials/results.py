@@ -33,6 +33,8 @@ COLUMNS = {
     "power": "share of all virtual trials with a claim (type I error where there is no effect)",
     "mcse": "Monte Carlo standard error of power, Jeffreys-smoothed",
     "benefit": "share of all virtual trials with a claim in favour of the active arm",
+    "adjusted_power": "share with a claim after adjustment for the family of hypotheses; null outside one",
+    "adjusted_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
     "mean_estimate": "mean over the virtual trials with an estimate",
     "mean_se": "mean standard error over them",
     "empirical_sd": "standard deviation of the estimates",
@@ -47,6 +49,12 @@ COLUMNS = {
     "rmse_mcse": "its Monte Carlo standard error (delta method)",
     "mean_participants": "mean number randomised when the trial stopped",
     "participants_mcse": "its Monte Carlo standard error",
+    "participants_p10": "number randomised that a tenth of the virtual trials does not exceed",
+    "participants_p50": "that half of them does not exceed",
+    "participants_p90": "that nine tenths of them do not exceed",
+    "enlarged": "share of all virtual trials that re-estimation made larger than planned; null without it",
+    "enlarged_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
+    "at_most": "share of all virtual trials at the largest size allowed",
     "mean_screened": "mean number of candidates screened for them",
     "mean_duration": "mean calendar months to the data of the last analysis",
     "duration_mcse": "its Monte Carlo standard error",
@@ -60,6 +68,24 @@ def axes_of(table: pl.DataFrame) -> dict[str, str]:
     """Columns of a table of operating characteristics that are axes of its grid, with a short name each."""
     return {name: name.rpartition(".")[2] for name in table.columns if name not in COLUMNS}
 
+
+#: Columns of `OperatingCharacteristics.family`.
+FAMILY_COLUMNS = {
+    "scenario": "effect and size",
+    "n_per_arm": "randomised to control",
+    "effect": "name of the treatment effect",
+    "procedure": "how the hypotheses share alpha",
+    "hypotheses": "how many",
+    "true_nulls": "how many of them compare arms that the effect leaves exchangeable",
+    "at_least_one": "share of all virtual trials that reject at least one hypothesis (disjunctive power)",
+    "at_least_one_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
+    "all": "share that rejects all of them (conjunctive power)",
+    "all_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
+    "family_wise_error": "share that rejects at least one true null; null where there is none",
+    "family_wise_error_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
+    "mean_rejected": "mean number of hypotheses rejected",
+    "mean_rejected_mcse": "its Monte Carlo standard error",
+}
 
 #: Columns of `OperatingCharacteristics.paired`.
 PAIRED_COLUMNS = {
@@ -84,6 +110,8 @@ class OperatingCharacteristics:
         One row per scenario and analysis; columns as in `COLUMNS`, and one per axis of the grid.
     paired : polars.DataFrame
         One row per scenario and pair of analyses; columns as in `PAIRED_COLUMNS`.
+    family : polars.DataFrame
+        One row per scenario when the hypotheses share alpha, else none; columns as in `FAMILY_COLUMNS`, and one per axis of the grid.
     settings : dict
         Everything that was simulated, as plain values.
     provenance : dict
@@ -92,6 +120,7 @@ class OperatingCharacteristics:
 
     table: pl.DataFrame
     paired: pl.DataFrame
+    family: pl.DataFrame
     settings: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -105,6 +134,7 @@ class OperatingCharacteristics:
         fresh.mkdir()
         self.table.write_parquet(fresh / "operating_characteristics.parquet", compression="zstd")
         self.paired.write_parquet(fresh / "paired.parquet", compression="zstd")
+        self.family.write_parquet(fresh / "family.parquet", compression="zstd")
         manifest = {"settings": self.settings, "provenance": self.provenance}
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         (fresh / "operating_characteristics.json").write_text(text, encoding="utf-8")
@@ -126,17 +156,19 @@ class OperatingCharacteristics:
         manifest = json.loads((source / "operating_characteristics.json").read_text(encoding="utf-8"))
         table = pl.read_parquet(source / "operating_characteristics.parquet")
         paired = pl.read_parquet(source / "paired.parquet")
-        return cls(table=table, paired=paired, settings=manifest["settings"], provenance=manifest["provenance"])
+        family = pl.read_parquet(source / "family.parquet")
+        return cls(table=table, paired=paired, family=family, settings=manifest["settings"], provenance=manifest["provenance"])
 
     def _shown(self) -> list[tuple[str, ...]]:
-        heads = ("effect", "n per arm", "analysis", "power (MCSE)", "bias (MCSE)", "coverage", "failures")
+        family = self.family.height > 0
+        heads = ("effect", "n per arm", "analysis", "power (MCSE)", *["adjusted (MCSE)"] * family, "bias (MCSE)", "coverage", "failures")
         rows: list[tuple[str, ...]] = [heads]
         for row in self.table.iter_rows(named=True):
             bias = "–" if row["bias"] is None else f"{row['bias']:+.3f} ({row['bias_mcse']:.3f})"
             coverage = "–" if row["coverage"] is None else f"{row['coverage']:.3f}"
-            power = f"{row['power']:.3f} ({row['mcse']:.3f})"
+            power = [_share(row["power"], row["mcse"])] + [_share(row["adjusted_power"], row["adjusted_mcse"])] * family
             failures = f"{row['failures']} of {row['replicates']}"
-            rows.append((row["effect"], str(row["n_per_arm"]), row["analysis"], power, bias, coverage, failures))
+            rows.append((row["effect"], str(row["n_per_arm"]), row["analysis"], *power, bias, coverage, failures))
         return rows
 
     def _caption(self) -> str:
@@ -147,7 +179,16 @@ class OperatingCharacteristics:
         rows = self._shown()
         widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._caption(), *lines])
+        return "\n".join([self._caption(), *lines, *self._family_lines()])
+
+    def _family_lines(self) -> list[str]:
+        """What the family of hypotheses does, a line per scenario."""
+        return [
+            f"{row['scenario']}, {row['procedure']}: at least one {_share(row['at_least_one'], row['at_least_one_mcse'])}, "
+            f"all {_share(row['all'], row['all_mcse'])}, "
+            f"family-wise error {_share(row['family_wise_error'], row['family_wise_error_mcse'])}"
+            for row in self.family.iter_rows(named=True)
+        ]
 
     def _repr_html_(self) -> str:
         head, *rows = self._shown()
@@ -157,9 +198,13 @@ class OperatingCharacteristics:
         return f"<table><caption>{caption}</caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def _share(value: float | None, mcse: float | None) -> str:
+    return "–" if value is None else f"{value:.3f} ({mcse:.3f})"
+
+
 def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str) -> OperatingCharacteristics:
     """Turn the tallies of all scenarios, with the address of their records, into operating characteristics."""
-    rows, pairs = [], []
+    rows, pairs, families = [], [], []
     for scenario, digest, tally in tallies:
         head = {
             "scenario": scenario.name,
@@ -170,16 +215,31 @@ def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str)
         at = {path: value if isinstance(value, bool | int | float | str) else str(value) for path, value in scenario.at}
         rows += [head | {"analysis": label} | row | {"records": digest} | at for label, row in tally.rows()]
         pairs += [{"scenario": scenario.name, **pair} for pair in tally.pairs()]
+        whole = tally.family.row()
+        families += [] if whole is None else [head | whole | at]
     kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.Float64)
     kinds |= dict.fromkeys(("scenario", "effect", "analysis", "records"), pl.String)
     kinds |= dict.fromkeys(("n_per_arm", "n_total", "replicates", "failures"), pl.Int64)
     axes = {path: [row[path] for row in rows] for path in trial.axes}
     table = pl.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], schema=kinds)
     table = table.with_columns(pl.Series(path, values, strict=False) for path, values in axes.items())
+    family = pl.DataFrame([{name: row[name] for name in FAMILY_COLUMNS} for row in families], schema=_FAMILY_KINDS)
+    family = family.with_columns(pl.Series(path, [row[path] for row in families], strict=False) for path in trial.axes)
     paired: dict[str, Any] = dict.fromkeys(PAIRED_COLUMNS, pl.Float64) | dict.fromkeys(("scenario", "analysis", "other"), pl.String)
     return OperatingCharacteristics(
-        table=table, paired=pl.DataFrame(pairs, schema=paired), settings=trial.plain(), provenance=_provenance(trial, code)
+        table=table,
+        paired=pl.DataFrame(pairs, schema=paired),
+        family=family,
+        settings=trial.plain(),
+        provenance=_provenance(trial, code),
     )
+
+
+_FAMILY_KINDS: dict[str, Any] = (
+    dict.fromkeys(FAMILY_COLUMNS, pl.Float64)
+    | dict.fromkeys(("scenario", "effect", "procedure"), pl.String)
+    | dict.fromkeys(("n_per_arm", "hypotheses", "true_nulls"), pl.Int64)
+)
 
 
 def _provenance(trial: Trial, code: str) -> dict[str, Any]:

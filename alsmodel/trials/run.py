@@ -40,7 +40,7 @@ class Runner:
     scheduler : str or None
         Address of a dask scheduler.
     progress : callable or None
-        Called with (virtual trials done, virtual trials in all) after each block; one virtual trial is one replicate of
+        Called with (virtual trials done, virtual trials in all) at the start and after each block; one virtual trial is one replicate of
         one scenario divided by the number of scenarios, so that the total is the number of replicates.
     stream : int
         First word of the random streams.
@@ -69,6 +69,8 @@ class Runner:
         digests = {id(scenario): digest for digest, (scenario, _) in wanted.items()}
         amount = sum(count for _, count in wanted.values())
         done = amount - sum((task.stop - task.start) * len(task.scenarios) for task in tasks)
+        if self.progress is not None and shard is None:
+            self.progress(done / len(wanted), amount / len(wanted))
         for task, found in run_all(tasks, workers=self.workers, executor=self.executor, scheduler=self.scheduler):
             for scenario, columns in zip(task.scenarios, found, strict=True):
                 digest = digests[id(scenario)]
@@ -117,7 +119,7 @@ def simulate(
     workers : int
         Processes; the result is the same for any number.
     progress : callable, optional
-        Called with (virtual trials done, virtual trials in all) after each block; one virtual trial is one
+        Called with (virtual trials done, virtual trials in all) at the start and after each block; one virtual trial is one
         replicate in all its scenarios.
     block : int
         Replicates per block, which bounds memory; the result is the same for any size.
@@ -183,7 +185,7 @@ def simulate_shard(
 
 
 def _addressed(scenarios: Sequence[Scenario], stream: int) -> dict[str, Scenario]:
-    """Scenarios by the address of their records; those that differ in name only have one address."""
+    """Scenarios by the address of their records; those that differ in name, alpha, side or family only have one address."""
     return {digest_of_scenario(scenario, stream): scenario for scenario in reversed(scenarios)}
 
 
@@ -196,17 +198,18 @@ def _simulate(trial: Trial, runner: Runner, folder: Path, twins: int) -> Operati
     scenarios = trial.scenarios
     parts, addressed = Parts(folder), _addressed(scenarios, runner.stream)
     truths = {digest: true_values(scenario, folder, twins) for digest, scenario in addressed.items()}
-    tallies: dict[str, Tally] = {}
+    addresses = [digest_of_scenario(scenario, runner.stream) for scenario in scenarios]
+    # Scenarios that differ in alpha, side or family alone have the same records and are judged apart.
+    tallies: dict[int, Tally] = {}
     counts = _counts(trial)
     for count in counts:
-        wanted = {digest: (scenario, count) for digest, scenario in addressed.items() if digest not in tallies}
-        runner.fill(parts, wanted)
-        for digest, (scenario, _) in wanted.items():
-            tally = _tally(scenario, parts, digest, count, truths[digest])
+        open_now = [k for k in range(len(scenarios)) if k not in tallies]
+        runner.fill(parts, {digest: (addressed[digest], count) for digest in (addresses[k] for k in open_now)})
+        for k in open_now:
+            tally = _tally(scenarios[k], parts, addresses[k], count, truths[addresses[k]])
             if count == counts[-1] or (trial.target_mcse is not None and tally.worst_mcse <= trial.target_mcse):
-                tallies[digest] = tally
-    rows = [(scenario, digest, tallies[digest]) for scenario in scenarios for digest in [digest_of_scenario(scenario, runner.stream)]]
-    return collect(trial, rows, digest_of_code())
+                tallies[k] = tally
+    return collect(trial, [(scenario, addresses[k], tallies[k]) for k, scenario in enumerate(scenarios)], digest_of_code())
 
 
 def _counts(trial: Trial) -> list[int]:

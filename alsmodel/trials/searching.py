@@ -4,13 +4,16 @@ A found size is the smallest of several noisy estimates that is high enough, whi
 reported is therefore the power at that size on fresh streams, and a size that fails there is raised.
 """
 
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import polars as pl
 
 from alsmodel.trials.block import CONFIRM_STREAM, TRIAL_STREAM
+from alsmodel.trials.parts import Parts
 from alsmodel.trials.run import simulate
 from alsmodel.trials.trial import Trial
 
@@ -59,7 +62,8 @@ def search(
     target : float
         Power to reach, between 0 and 1.
     analysis, effect : str, optional
-        Label and name of the row that counts; the first analysis and the last effect by default.
+        Label and name of the row that counts; the first analysis and the last effect by default. In a family of hypotheses the
+        power is that after adjustment.
     smallest, largest : int
         Sizes to search between.
     workers, folder
@@ -86,8 +90,11 @@ def search(
             by_predicate=pl.col("analysis") == label, named=True
         )
         streams = "search" if stream == TRIAL_STREAM else "confirm"
-        tried.append({"n_per_arm": n, "power": row["power"], "mcse": row["mcse"], "streams": streams})
-        return float(row["power"]), float(row["mcse"])
+        # Within a family of hypotheses the claim that counts is the one after adjustment.
+        adjusted = row["adjusted_power"] is not None
+        found, error = (row["adjusted_power"], row["adjusted_mcse"]) if adjusted else (row["power"], row["mcse"])
+        tried.append({"n_per_arm": n, "power": found, "mcse": error, "streams": streams})
+        return float(found), float(error)
 
     step = trial.design.allocation[0]
     low, high = -(-smallest // step), largest // step
@@ -104,3 +111,36 @@ def search(
         if found >= target - 2 * error or high * step >= largest:
             return Found(n_per_arm=high * step, power=found, mcse=error, tried=pl.DataFrame(tried))
         high = min(max(high + 1, round(high * 1.05)), largest // step)
+
+
+def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1) -> float:
+    """Information per participant that a trial's first analysis has at its planned end: mean of 1/SE², without stopping early.
+
+    It is what ``information = { per_participant = ... }`` of a design takes, and comes from pilot trials under its first effect
+    and its first size, on streams of their own.
+
+    Parameters
+    ----------
+    trial : Trial
+    replicates : int
+        Pilot trials.
+    workers : int
+        As in `simulate`.
+
+    Raises
+    ------
+    ValueError
+        When no pilot trial has a standard error.
+    """
+    design = replace(trial.design, looks=(), boundary=None, sequential=None, information=None, reestimation=None)
+    pilot = replace(
+        trial, design=design, analyses=trial.analyses[:1], multiplicity=None, effects=trial.effects[:1], n_per_arm=trial.n_per_arm[:1],
+        axes={}, replicates=replicates, target_mcse=None,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        found = simulate(pilot, workers=workers, folder=folder, twins=1000, stream=CONFIRM_STREAM)
+        records = Parts(Path(folder)).records(found.table["records"][0], replicates)
+    error = records["standard_error"].to_numpy()
+    if not np.isfinite(error).any():
+        raise ValueError(f"no pilot trial gave {trial.analyses[0].label} a standard error. Enlarge the trial, or choose another analysis.")
+    return float(np.nanmean(1 / error**2) / pilot.scenarios[0].participants)

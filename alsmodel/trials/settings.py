@@ -6,19 +6,43 @@ from typing import Annotated, Literal, final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from alsmodel.trials.analyses import LogRank, RandomSlope
+from alsmodel.trials.beliefs import EffectPrior, PosteriorEffect
 from alsmodel.trials.conditions import parse
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
+from alsmodel.trials.families import Multiplicity, family_faults
 from alsmodel.trials.population import Population
 from alsmodel.trials.resampled import Horizon, ResampledTruth
 from alsmodel.trials.trial import Trial, fit_faults, grid_faults
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[RandomSlope | LogRank | MMRM | ANCOVA | Responder | Cox | RMST | JointRank | Win, Field(discriminator="kind")]
+
+
+def _level(alpha: float) -> float:
+    return Decision(alpha=alpha).alpha
+
+
+def _size(n: int) -> int:
+    if n < 4:
+        raise ValueError(f"n_per_arm must be at least 4 for a standard error; got {n}.")
+    return n
+
+
+def _count(replicates: int) -> int:
+    if replicates < 1:
+        raise ValueError(f"replicates must be at least 1; got {replicates}. 1000 gives a power of 0.8 an MCSE of 0.013.")
+    return replicates
+
+
+# Checked by themselves, so that a study file hears of them together with what is wrong in the sections around them.
+type Level = Annotated[float, AfterValidator(_level)]
+type Size = Annotated[int, AfterValidator(_size)]
+type Count = Annotated[int, AfterValidator(_count)]
 type Value = bool | int | float | str | tuple[float, ...]
 
 
@@ -132,6 +156,12 @@ class TrialSettings:
         Significance level.
     side : "two-sided" or "one-sided"
         One-sided spends all of `alpha` on benefit.
+    multiplicity : table or None
+        Hypotheses that share alpha: ``kind`` is one of bonferroni, holm, hochberg, fixed_sequence, graph; ``hypotheses`` are names of
+        analyses, and a graph has ``weights`` and ``transitions``.
+    assurance : table or None
+        What is believed of the effect, for ``alsmodel assurance``: ``kind = "prior"`` with numbers, or ``kind = "posterior"`` with the name
+        of a treatment of the study's model.
     name : str
         For reports.
     """
@@ -142,27 +172,33 @@ class TrialSettings:
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
     analyses: tuple[AnyAnalysis, ...] = (RandomSlope(), LogRank())
-    n_per_arm: tuple[int, ...] = (50, 100, 150, 200)
+    n_per_arm: tuple[Size, ...] = (50, 100, 150, 200)
     effects: tuple[Effect, ...] = (
         Effect(name="null"),
         Effect(name="25% slowing", slowing=0.25),
         Effect(name="25% slowing, hazard ratio 0.75", slowing=0.25, hazard_ratio=0.75),
     )
     axes: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
-    replicates: int = 1000
+    replicates: Count = 1000
     target_mcse: float | None = None
-    alpha: float = 0.05
+    alpha: Level = 0.05
     side: Side = "two-sided"
+    multiplicity: Multiplicity | None = None
+    assurance: Annotated[EffectPrior | PosteriorEffect, Field(discriminator="kind")] | None = None
     name: str = "trial"
 
     def __post_init__(self) -> None:
-        self.decision  # noqa: B018  (its own check)
         faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
+        try:
+            self.decision  # noqa: B018  (its own check)
+        except ValueError as error:
+            faults.append(str(error))
         resampled = isinstance(self.truth, ResampledSettings)
         if resampled and not self.population.plain:
             faults.append("population is for drawn participants; a record brings its own. Give the rules as truth.eligibility.")
         # The columns of a cohort are known when it has been read.
         faults += fit_faults(self.design, self.population, self.analyses, self.effects, None if resampled else self.population.vocabulary)
+        faults += family_faults(self.multiplicity, self.design, self.analyses)
         if faults:
             raise ValueError(" ".join(faults))
         if resampled:
@@ -228,6 +264,7 @@ def _trial(settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, 
         design=settings.design,
         analyses=settings.analyses,
         decision=settings.decision,
+        multiplicity=settings.multiplicity,
         n_per_arm=settings.n_per_arm,
         effects=settings.effects,
         axes=axes,

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import polars as pl
 from scipy.special import ndtri, stdtrit
 
-from alsmodel.trials.analyses import normal_size
 from alsmodel.trials.estimands import TrueValues
-from alsmodel.trials.trial import Scenario
+from alsmodel.trials.families import members, sided, true_nulls
+from alsmodel.trials.reestimation import PromisingSize
+from alsmodel.trials.trial import Scenario, Trial
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -89,6 +90,69 @@ class _Analysis:
     duration: Moments = field(default_factory=Moments)
     events: Counter[int] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[int] = field(default_factory=Counter)
+
+
+@final
+class _Family:
+    """What is added up of a family of hypotheses: rejections after adjustment."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        trial = scenario.trial
+        self.decision, self.multiplicity = trial.decision, trial.multiplicity
+        labels = [analysis.label for analysis in trial.analyses]
+        self.names = [] if trial.multiplicity is None else members(trial.multiplicity, labels)
+        nulls = true_nulls(scenario.effect, trial.analyses)
+        self.null = np.array([nulls[name] for name in self.names], dtype=np.bool_)
+        self.replicates = self.any = self.all = self.false = 0
+        self.count = Moments()
+        self.rejected = dict.fromkeys(self.names, 0)
+
+    def add(self, p_values: dict[str, Floats]) -> None:
+        """Take in p values of the decision's side, by label, of some replicates."""
+        if self.multiplicity is None:
+            return
+        adjusted = self.multiplicity.adjust(np.stack([p_values[name] for name in self.names], axis=1))
+        rejected = adjusted <= self.decision.alpha
+        self.replicates += rejected.shape[0]
+        self.any += int(rejected.any(axis=1).sum())
+        self.all += int(rejected.all(axis=1).sum())
+        self.false += int(rejected[:, self.null].any(axis=1).sum())
+        self.count.add(rejected.sum(axis=1).astype(np.float64))
+        for name, hits in zip(self.names, rejected.sum(axis=0).tolist(), strict=True):
+            self.rejected[name] += hits
+
+    def share(self, label: str) -> dict[str, float | None]:
+        """Columns of one analysis."""
+        if label not in self.rejected:
+            return {"adjusted_power": None, "adjusted_mcse": None}
+        power, mcse = proportion(self.rejected[label], self.replicates)
+        return {"adjusted_power": power, "adjusted_mcse": mcse}
+
+    def row(self) -> dict[str, Any] | None:
+        """Columns of the family; None where there is none."""
+        if self.multiplicity is None:
+            return None
+        shares = {name: proportion(hits, self.replicates) for name, hits in (("at_least_one", self.any), ("all", self.all))}
+        false = proportion(self.false, self.replicates) if self.null.any() else (None, None)
+        return {
+            "procedure": self.multiplicity.words,
+            "hypotheses": len(self.names),
+            "true_nulls": int(self.null.sum()),
+            "at_least_one": shares["at_least_one"][0],
+            "at_least_one_mcse": shares["at_least_one"][1],
+            "all": shares["all"][0],
+            "all_mcse": shares["all"][1],
+            "family_wise_error": false[0],
+            "family_wise_error_mcse": false[1],
+            "mean_rejected": self.count.value,
+            "mean_rejected_mcse": self.count.mcse,
+        }
+
+    @property
+    def hits(self) -> list[int]:
+        """Numbers of replicates behind every share."""
+        return [self.any, self.all, *self.rejected.values()] if self.names else []
 
 
 @final
@@ -103,6 +167,7 @@ class Tally:
         self.labels = [analysis.label for analysis in scenario.trial.analyses]
         self.sums = {label: _Analysis(true_value_mcse=truth.error(label)) for label in self.labels}
         self.apart: Counter[tuple[str, str]] = Counter()
+        self.family = _Family(scenario)
 
     @classmethod
     def of(cls, scenario: Scenario, truth: TrueValues) -> "Tally":
@@ -112,9 +177,12 @@ class Tally:
     def add(self, chunk: pl.DataFrame) -> None:
         """Take in the records of some replicates."""
         claims: dict[str, Bools] = {}
+        p_values: dict[str, Floats] = {}
         for number, label in enumerate(self.labels):
             rows = chunk.filter(pl.col("analysis") == label).sort("replicate")
             claims[label] = self._add(self.sums[label], label, rows, number == 0)
+            p_values[label] = sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy(), self.scenario.trial.decision)
+        self.family.add(p_values)
         for a, b in combinations(self.labels, 2):
             self.apart[a, b] += int((claims[a] & ~claims[b]).sum())
             self.apart[b, a] += int((claims[b] & ~claims[a]).sum())
@@ -122,7 +190,7 @@ class Tally:
     def _add(self, sums: _Analysis, label: str, rows: pl.DataFrame, decides: bool) -> Bools:
         column = {name: rows[name].to_numpy() for name in rows.columns if rows[name].dtype != pl.String}
         estimate, error, df = column["estimate"], column["standard_error"], column["df"]
-        claims = self._claims(column["p_value"], column["benefit"], rows["stop"].to_numpy(), decides)
+        claims = claims_of(self.scenario.trial, rows, decides)
         true = self.truth.of(label, column["draw"])
         decision = self.scenario.trial.decision
         level = 0.5 + 0.5 * decision.interval
@@ -143,26 +211,26 @@ class Tally:
             getattr(sums, name).add(column[name].astype(np.float64))
         sums.events.update(column["events"].tolist())
         sums.stops.update(rows["stop"].to_list())
+        sums.sizes.update(column["participants"].tolist())
         return claims
-
-    def _claims(self, p_value: Floats, benefit: Bools, stop: npt.NDArray[Any], decides: bool) -> Bools:
-        """Claims by alpha and side; by the boundary for the analysis that decides at looks."""
-        design, decision = self.scenario.trial.design, self.scenario.trial.decision
-        if not (decides and design.looks):
-            return decision.rejects(p_value, benefit)
-        final = design.z_bounds[0][-1]
-        with np.errstate(invalid="ignore"):
-            last = (normal_size(p_value) >= final) & benefit
-        return np.asarray((stop == "efficacy") | ((stop == "end") & last))
 
     @property
     def worst_mcse(self) -> float:
         """Largest Monte Carlo standard error of a power."""
-        return max(proportion(sums.claims, sums.replicates)[1] for sums in self.sums.values())
+        total = self.sums[self.labels[0]].replicates
+        return max(proportion(hits, total)[1] for hits in [*(sums.claims for sums in self.sums.values()), *self.family.hits])
 
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Operating characteristics of each analysis, by label."""
-        return [(label, _row(sums)) for label, sums in self.sums.items()]
+        return [(label, _row(sums) | self._resized(sums) | self.family.share(label)) for label, sums in self.sums.items()]
+
+    def _resized(self, sums: _Analysis) -> dict[str, Any]:
+        """What re-estimation does to the size; None without it."""
+        if self.scenario.trial.design.reestimation is None:
+            return dict.fromkeys(("enlarged", "enlarged_mcse", "at_most"), None)
+        larger = sum(count for size, count in sums.sizes.items() if size > self.scenario.participants)
+        share, mcse = proportion(larger, sums.replicates)
+        return {"enlarged": share, "enlarged_mcse": mcse, "at_most": sums.sizes[self.scenario.most] / sums.replicates}
 
     def pairs(self) -> list[dict[str, Any]]:
         """Paired comparison of the analyses' powers."""
@@ -182,6 +250,16 @@ class Tally:
                 }
             )
         return found
+
+
+def claims_of(trial: Trial, rows: pl.DataFrame, decides: bool) -> Bools:
+    """Which records of one analysis are a claim: by alpha and side, or by the boundary for the analysis that decides at looks."""
+    if not (decides and (trial.design.looks or isinstance(trial.design.reestimation, PromisingSize))):
+        return trial.decision.rejects(rows["p_value"].to_numpy(), rows["benefit"].to_numpy())
+    stop = rows["stop"].to_numpy()
+    with np.errstate(invalid="ignore"):
+        last = rows["z"].to_numpy() >= rows["bound"].to_numpy()
+    return np.asarray((stop == "efficacy") | ((stop == "end") & last))
 
 
 def _row(sums: _Analysis) -> dict[str, Any]:
@@ -210,12 +288,20 @@ def _row(sums: _Analysis) -> dict[str, Any]:
         "rmse_mcse": sums.squared.mcse / (2 * rmse) if rmse and sums.squared.mcse is not None else None,
         "mean_participants": sums.participants.value,
         "participants_mcse": sums.participants.mcse,
+        **{f"participants_p{p}": _quantile(sums.sizes, p / 100) for p in (10, 50, 90)},
         "mean_screened": sums.screened.value,
         "mean_duration": sums.duration.value,
         "duration_mcse": sums.duration.mcse,
         "stopped_efficacy": sums.stops["efficacy"] / total,
         "stopped_futility": sums.stops["futility"] / total,
     }
+
+
+def _quantile(counts: Counter[int], share: float) -> float:
+    """Smallest value that at least this share does not exceed."""
+    values = np.array(sorted(counts))
+    upto = np.cumsum([counts[value] for value in values.tolist()])
+    return float(values[int(np.searchsorted(upto, share * upto[-1] - 1e-9, side="left"))])
 
 
 def _median(counts: Counter[int]) -> float:

@@ -6,7 +6,12 @@ from typing import final
 import numpy as np
 
 from alsmodel.trials.analyses import Analysed
-from alsmodel.trials.block import Opened, looks_of, open_data, trial_keys, z_of
+from alsmodel.trials.block import looks_of, trial_keys
+from alsmodel.trials.families import members, sided
+from alsmodel.trials.information import watch
+from alsmodel.trials.opening import Opened, open_data, z_of
+from alsmodel.trials.reestimation import PromisingSize
+from alsmodel.trials.resizing import Resized, resize, statistic
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import assign, enrol, observe
 
@@ -29,8 +34,12 @@ class Told:
         NaN when failed.
     efficacy, futility : float
         Bounds on the z scale; infinite where none is.
+    adjusted_p : float
+        P value after adjustment for the family of hypotheses, of the decision's side; NaN outside one.
+    information : float
+        Information fraction of an interim look, where alpha is spent by it; NaN otherwise.
     decision : str
-        "goes on", "stops for efficacy", "stops for futility", "claim", "no claim".
+        "goes on", "stops for efficacy", "stops for futility", "ends with all of alpha spent", "claim", "no claim".
     """
 
     look: int
@@ -48,6 +57,8 @@ class Told:
     efficacy: float
     futility: float
     decision: str
+    adjusted_p: float = np.nan
+    information: float = np.nan
 
     def __str__(self) -> str:
         counts = "; ".join(
@@ -56,7 +67,11 @@ class Told:
         )
         bounds = [f"{name} {bound:.3f}" for name, bound in (("efficacy", self.efficacy), ("futility", self.futility)) if np.isfinite(bound)]
         held = f" against {', '.join(bounds)}" if bounds else ""
-        result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}, z = {self.z:.2f}{held}"
+        held += f" at information {self.information:.3f}" if np.isfinite(self.information) else ""
+        adjusted = f" ({self.adjusted_p:.4f} adjusted)" if np.isfinite(self.adjusted_p) else ""
+        result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}{adjusted}, z = {self.z:.2f}{held}"
+        if np.isnan(self.p_value) and np.isnan(self.standard_error) and np.isfinite(self.estimate):
+            result = f"pooled value {self.estimate:.4g}"
         return f"Month {self.month:.1f}, look {self.look}. {counts}; {self.left} left. {self.analysis}: {result}: {self.decision}."
 
 
@@ -75,31 +90,74 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
     scenario = trial.scenarios[0]
     trial = scenario.trial
     keys = trial_keys(trial, replicate, replicate + 1)
-    enrolled = enrol(trial, keys, scenario.participants)
+    enrolled = enrol(trial, keys, scenario.most)
     arm = assign(trial.design, enrolled, keys)
     seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys)
-    efficacy, futility = trial.design.z_bounds
     told, month = [], None
-    for at in looks_of(scenario, enrolled, arm, seen):
+    resized = None
+    if trial.design.reestimation is not None:
+        resized = resize(scenario, enrolled, arm, seen)
+        enrolled, arm, seen = resized.enrolled, resized.arm, resized.seen
+        told += _retold(scenario, resized)
+    watched = watch(trial.design, scenario.participants, 1)
+    for at in looks_of(scenario, enrolled, arm, seen, watched):
         if not at.running[0]:
             continue
         stopped = "stops for efficacy" if at.efficacy[0] else "stops for futility" if at.futility[0] else "goes on"
-        bounds = efficacy[at.number - 1], futility[at.number - 1]
-        told.append(_told(scenario, at.number, at.opened, trial.analyses[0].label, at.result, bounds, stopped))
+        stopped = "ends with all of alpha spent" if at.ended[0] else stopped
+        bounds = float(at.bounds.efficacy[0]), float(at.bounds.futility[0])
+        one = _told(scenario, at.number, at.opened, trial.analyses[0].label, at.result, bounds, stopped)
+        told.append(replace(one, information=float(at.bounds.fraction[0])))
         if stopped != "goes on":
             month = at.opened.month
             break
     opened = open_data(trial.design, enrolled, arm, seen, month)
-    for number, analysis in enumerate(trial.analyses):
+    found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
+    adjusted = _adjusted(trial, found)
+    final = np.inf
+    z = z_of(found[trial.analyses[0].label])
+    two_stages = isinstance(trial.design.reestimation, PromisingSize)
+    if resized is not None and isinstance(trial.design.reestimation, PromisingSize):
+        z, final = statistic(scenario, resized, found[trial.analyses[0].label]), trial.design.reestimation.bound(trial.decision)
+    if trial.design.looks and month is None:
+        final = float(watched.final(np.ones(1, dtype=np.bool_), found[trial.analyses[0].label].standard_error)[0])
+    for number, (label, result) in enumerate(found.items()):
         if month is not None and number == 0:
             continue
-        result = analysis.analyse(opened.data)
-        decides = number == 0 and bool(trial.design.looks)
-        claim = z_of(result) >= efficacy[-1] if decides else trial.decision.rejects(result.p_value, result.benefit)
-        bounds = (efficacy[-1], -np.inf) if decides else (np.inf, -np.inf)
-        look = told[-1].look if month is not None else len(trial.design.looks) + 1
-        told.append(_told(scenario, look, opened, analysis.label, result, bounds, "claim" if claim[0] else "no claim"))
+        decides = number == 0 and (bool(trial.design.looks) or two_stages)
+        claim = bool((z >= final)[0]) if decides else bool(trial.decision.rejects(result.p_value, result.benefit)[0])
+        if label in adjusted:
+            claim = adjusted[label] <= trial.decision.alpha
+        bounds = (final, -np.inf) if decides else (np.inf, -np.inf)
+        look = told[-1].look if month is not None else len(trial.design.looks) + (2 if resized is not None else 1)
+        last = _told(scenario, look, opened, label, result, bounds, "claim" if claim else "no claim")
+        last = replace(last, z=float(z[0])) if decides else last
+        told.append(replace(last, adjusted_p=adjusted.get(label, np.nan)))
     return told
+
+
+def _retold(scenario: Scenario, resized: Resized) -> list[Told]:
+    """The look at which the size is set anew; none when it would come at the trial's end."""
+    if not resized.looked[0]:
+        return []
+    blank = np.full(1, np.nan)
+    nobody = Analysed(
+        estimate=resized.value, standard_error=blank, df=blank, p_value=blank, benefit=np.zeros(1, bool), failed=np.ones(1, bool)
+    )
+    label = "blinded re-estimation" if resized.first is None else scenario.trial.analyses[0].label
+    decision = f"goes on to {int(resized.participants[0])} participants, planned were {scenario.participants}"
+    if resized.first is not None:
+        decision += f" (conditional power {resized.value[0]:.3f})"
+    return [_told(scenario, 1, resized.opened, label, resized.first or nobody, (np.inf, -np.inf), decision)]
+
+
+def _adjusted(trial: Trial, found: dict[str, Analysed]) -> dict[str, float]:
+    """Adjusted p values of the family of hypotheses, by label."""
+    if trial.multiplicity is None:
+        return {}
+    names = members(trial.multiplicity, list(found))
+    p_values = np.stack([sided(found[name].p_value, found[name].benefit, trial.decision) for name in names], axis=1)
+    return dict(zip(names, trial.multiplicity.adjust(p_values)[0].tolist(), strict=True))
 
 
 def _told(scenario: Scenario, look: int, opened: Opened, label: str, result: Analysed, bounds: tuple[float, float], decision: str) -> Told:

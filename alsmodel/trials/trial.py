@@ -7,14 +7,19 @@ from hashlib import sha256
 from itertools import product
 from typing import Any, final
 
+import numpy as np
+
 from alsmodel.settings import digest_of
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.conditions import check
 from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
+from alsmodel.trials.families import Multiplicity, family_faults
+from alsmodel.trials.information import increment_faults
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
+from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resampled import ResampledTruth
 from alsmodel.trials.truth import PosteriorTruth, Truth
 
@@ -49,11 +54,19 @@ class Scenario:
         """Number randomised in all."""
         return self.trial.design.randomised(self.n_per_arm)
 
+    @property
+    def most(self) -> int:
+        """Largest number that may be randomised, after re-estimation."""
+        design = self.trial.design
+        if design.reestimation is None:
+            return self.participants
+        return int(design.reestimation.sizes(np.array([np.inf]), self.participants, sum(design.allocation))[0])
+
     def identity(self) -> dict[str, Any]:
         """Everything that its records depend on beside the code, as plain values.
 
         Neither names, nor other scenarios, nor the number of replicates are in it; alpha and side are applied to the records
-        later, so they are not either.
+        later, so they are not either, and nor is the family of hypotheses.
         """
         trial = self.trial
         effect = asdict(self.effect)
@@ -67,6 +80,8 @@ class Scenario:
             "effect": effect,
             "n_per_arm": self.n_per_arm,
         }
+        if isinstance(trial.design.reestimation, PromisingSize):  # its size hangs on the final critical value
+            identity["decision"] = asdict(trial.decision)
         return dict(json.loads(json.dumps(_floats(identity), sort_keys=True)))
 
     def digest(self, code: str) -> str:
@@ -91,6 +106,8 @@ class Trial:
         Analyses, all made on the same virtual trials; with looks, the first decides.
     decision : Decision
         Alpha and side; with looks, the design's boundary takes its place for the first analysis.
+    multiplicity : Bonferroni, Holm, Hochberg, FixedSequence, Graph or None
+        The family of hypotheses that share alpha, and the procedure; None tests each analysis by itself.
     n_per_arm : tuple of int
         Randomised to control, one scenario each; a smaller trial is the first part of a larger one.
     effects : tuple of Effect
@@ -115,6 +132,7 @@ class Trial:
     design: ParallelDesign = field(default_factory=ParallelDesign)
     analyses: tuple[AbstractAnalysis, ...] = (RandomSlope(), LogRank())
     decision: Decision = field(default_factory=Decision)
+    multiplicity: Multiplicity | None = None
     n_per_arm: tuple[int, ...] = (100,)
     effects: tuple[Effect, ...] = (Effect(name="null"), Effect(name="25% slowing", slowing=0.25))
     axes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -132,6 +150,7 @@ class Trial:
                 "population.phenotypes, covariates and eligibility are for drawn participants; a record brings its own. "
                 "Give the rules as truth.eligibility, over the columns of the record."
             )
+        faults += family_faults(self.multiplicity, self.design, self.analyses)
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
         if self.seed < 0:
@@ -182,7 +201,8 @@ class Trial:
         or analysis, so that scenarios which differ only in those share their participants.
         """
         design = asdict(self.design)
-        for name in ("allocation", "randomisation", "looks", "boundary", "sequential", "delayed_start"):
+        apart = ("allocation", "randomisation", "looks", "boundary", "sequential", "delayed_start", "information", "reestimation")
+        for name in apart:
             del design[name]
         key = {"truth": self.truth.identity(), "population": asdict(self.population), "design": design}
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
@@ -197,6 +217,7 @@ class Trial:
             "design": asdict(self.design),
             "analyses": [{"label": a.label, "measure": a.measure, **a.settings()} for a in self.analyses],
             "decision": asdict(self.decision),
+            "multiplicity": None if self.multiplicity is None else asdict(self.multiplicity),
             "n_per_arm": list(self.n_per_arm),
             "effects": [asdict(effect) for effect in self.effects],
             "axes": {path: list(values) for path, values in self.axes.items()},
@@ -255,6 +276,7 @@ def fit_faults(
 ) -> list[str]:
     """What does not fit together between the parts of a trial, one sentence each; without a vocabulary names are not looked at."""
     faults = [] if vocabulary is None else _name_faults(design, analyses, vocabulary)
+    faults += increment_faults(design, analyses[0]) if analyses else []
     late = [a for a in analyses if (getattr(a, "horizon", None) or 0.0) > design.duration]
     faults += [f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months." for a in late]
     for a in analyses:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alsmodel.cli.output import Output
+from alsmodel.cli.output import Output, pace
 
 FILES = ["v_NB_IATI_Permanent_Assisted_Ventilation_of_everybody.csv", "all files"]
 
@@ -37,3 +37,26 @@ def test_a_long_name_leaves_room_for_the_text_beside_it(
     shown = capsys.readouterr().out
     assert "effect" in shown
     assert {"0.646", "10,000", "slower", "deaths", "nothing"} <= set(shown.split())
+
+
+def test_pace_is_work_per_second_and_the_time_left() -> None:
+    assert pace(1000, 4000, 10) == ", 100 per s, 0:40 left"
+    assert pace(30, 3600, 60) == ", 0.5 per s, 2:00:00 left"
+    assert pace(0, 10, 3) == pace(5, 5, 0) == ""
+
+
+def test_a_stage_on_a_terminal_shows_its_pace_and_not_what_was_there_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from rich.console import Console
+
+    clock = iter([100.0, 102.0])
+    monkeypatch.setattr("alsmodel.cli.output.time.monotonic", lambda: next(clock))
+    seen = io.StringIO()
+    output = Output()
+    output._progress_console = Console(file=seen, force_terminal=True, width=120, highlight=False)
+    with output.stage("Simulating") as advance:
+        advance(600, 1000)
+        monkeypatch.setattr("alsmodel.cli.output.time.monotonic", lambda: 102.0)
+        advance(800, 1000)
+    assert "800 of 1,000, 100 per s, 0:02 left" in seen.getvalue()

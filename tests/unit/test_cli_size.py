@@ -39,3 +39,10 @@ def test_impossible_requests_end_with_exit_code_3_and_a_sentence():
     visits = call("slope", "--difference", "1", "--slope-sd", "1", "--residual-sd", "1", "--visits", "0;3")
     assert visits.exit_code == 3
     assert "separated by commas" in visits.output
+
+
+def test_everything_wrong_with_a_size_is_said_at_once():
+    told = call("slope", "--difference", "1", "--slope-sd", "1", "--residual-sd", "-1", "--visits", "0;3", "--alpha", "0.9")
+    assert told.exit_code == 3
+    for said in ("separated by commas", "alpha must lie between", "the residual above 0"):
+        assert said in told.output

@@ -198,7 +198,7 @@ def test_kaplan_meier_is_that_of_the_same_grouping() -> None:
 
 
 def test_simulation_report_needs_only_the_operating_characteristics() -> None:
-    found = SimpleNamespace(table=fake.power_table(), provenance={"seed": 7})
+    found = SimpleNamespace(table=fake.power_table(), family=pl.DataFrame(), provenance={"seed": 7})
     html = reports.simulation(found, title="Power", trial_words=("Two arms.",))
     assert "Two arms." in html
     assert "Operating characteristics." in html

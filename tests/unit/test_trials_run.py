@@ -119,7 +119,7 @@ def test_a_posterior_truth_averages_over_its_draws():
 def test_progress_counts_replicates():
     seen = []
     simulate(TRIAL, block=10, progress=lambda done, total: seen.append((done, total)))
-    assert [(round(done, 9), total) for done, total in seen] == [(10, 23), (20, 23), (23, 23)]
+    assert [(round(done, 9), total) for done, total in seen] == [(0, 23), (10, 23), (20, 23), (23, 23)]
     with pytest.raises(ValueError, match="at least 1"):
         simulate(TRIAL, workers=0)
 

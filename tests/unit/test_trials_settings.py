@@ -70,3 +70,21 @@ def test_sizes_must_fill_blocks():
 def test_posterior_truth_needs_a_fit():
     with pytest.raises(ValueError, match="Fit first"):
         build(TrialSettings(), None, seed=1)
+
+
+def test_everything_wrong_with_a_trial_is_said_at_once():
+    wrong = {
+        "alpha": 0.9,
+        "n_per_arm": [40, 0],
+        "replicates": 0,
+        "design": {"dropout_per_month": 2},
+        "effects": [{"name": "a", "slowing": 25}],
+    }
+    with pytest.raises(InvalidInput) as caught:
+        decode(TrialSettings, SECTION | wrong)
+    said = str(caught.value)
+    for part in ("alpha is a significance level", "n_per_arm[1]: n_per_arm must be", "replicates must be", "2% as 0.02", "25% as 0.25"):
+        assert part in said
+    assert len(caught.value.faults) == 5
+    with pytest.raises(ValueError, match=r"repeats a size.*alpha is a significance level"):
+        TrialSettings(alpha=0.9, n_per_arm=(40, 40))

@@ -1,0 +1,151 @@
+"""A family of hypotheses that a trial lists beforehand: which analyses test them, and how its type I error is kept.
+
+A hypothesis is one analysis of the trial (one end point, one active arm). The procedures are those of
+`alsmodel.trials.multiplicity`; a graph is `alsmodel.trials.multiplicity.Graph`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from alsmodel.settings.names import nearest
+from alsmodel.trials.analyses import AbstractAnalysis
+from alsmodel.trials.multiplicity import Graph, bonferroni, fixed_sequence, hochberg, holm
+from alsmodel.trials.reestimation import PromisingSize
+
+if TYPE_CHECKING:
+    from alsmodel.trials.designs import Decision, ParallelDesign
+    from alsmodel.trials.effects import Effect
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Bonferroni:
+    """Each hypothesis at an equal share of alpha. Any dependence.
+
+    Attributes
+    ----------
+    hypotheses : tuple of str
+        Names of the analyses that test them; empty is all analyses of the trial.
+    """
+
+    hypotheses: tuple[str, ...] = ()
+    kind: Literal["bonferroni"] = "bonferroni"
+    words = "Bonferroni's procedure"
+
+    def adjust(self, p_values: npt.ArrayLike) -> Floats:
+        """Adjusted p values; see `alsmodel.trials.multiplicity.bonferroni`."""
+        return bonferroni(p_values)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Holm:
+    """Smallest p value first, each at the share of alpha that is left. Any dependence.
+
+    Attributes
+    ----------
+    hypotheses : tuple of str
+        Names of the analyses that test them; empty is all analyses of the trial.
+    """
+
+    hypotheses: tuple[str, ...] = ()
+    kind: Literal["holm"] = "holm"
+    words = "Holm's procedure"
+
+    def adjust(self, p_values: npt.ArrayLike) -> Floats:
+        """Adjusted p values; see `alsmodel.trials.multiplicity.holm`."""
+        return holm(p_values)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Hochberg:
+    """Largest p value first. Needs independent or positively dependent statistics, as several arms against one control are.
+
+    Attributes
+    ----------
+    hypotheses : tuple of str
+        Names of the analyses that test them; empty is all analyses of the trial.
+    """
+
+    hypotheses: tuple[str, ...] = ()
+    kind: Literal["hochberg"] = "hochberg"
+    words = "Hochberg's procedure"
+
+    def adjust(self, p_values: npt.ArrayLike) -> Floats:
+        """Adjusted p values; see `alsmodel.trials.multiplicity.hochberg`."""
+        return hochberg(p_values)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FixedSequence:
+    """Each at full alpha in the order of `hypotheses`, until one fails. Any dependence.
+
+    Attributes
+    ----------
+    hypotheses : tuple of str
+        Names of the analyses that test them, first to last; empty is all analyses in their order.
+    """
+
+    hypotheses: tuple[str, ...] = ()
+    kind: Literal["fixed_sequence"] = "fixed_sequence"
+    words = "a fixed sequence"
+
+    def adjust(self, p_values: npt.ArrayLike) -> Floats:
+        """Adjusted p values; see `alsmodel.trials.multiplicity.fixed_sequence`."""
+        return fixed_sequence(p_values)
+
+
+type Multiplicity = Annotated[Bonferroni | Holm | Hochberg | FixedSequence | Graph, Field(discriminator="kind")]
+
+
+def members(multiplicity: Multiplicity, labels: Sequence[str]) -> list[str]:
+    """Names of the analyses whose hypotheses make up the family."""
+    return list(multiplicity.hypotheses or labels)
+
+
+def sided(p_value: Floats, benefit: Bools, decision: "Decision") -> Floats:
+    """P values of the side that the decision names, of two-sided ones with the direction of the estimate; NaN stays."""
+    if decision.side == "two-sided":
+        return p_value
+    return np.asarray(np.where(benefit, p_value / 2, 1 - p_value / 2))
+
+
+def true_nulls(effect: "Effect", analyses: Sequence[AbstractAnalysis]) -> dict[str, bool]:
+    """Whether each analysis compares arms that the effect leaves exchangeable (the sharp null), by label."""
+    without = {a + 1 for a, share in enumerate(effect.by_arm) if share == 0}
+    return {analysis.label: effect.is_null or analysis.arm in without for analysis in analyses}
+
+
+def family_faults(multiplicity: Multiplicity | None, design: "ParallelDesign", analyses: Sequence[AbstractAnalysis]) -> list[str]:
+    """What makes a family impossible, one sentence each."""
+    if multiplicity is None:
+        return []
+    labels = [analysis.label for analysis in analyses]
+    names, faults = members(multiplicity, labels), []
+    for name in dict.fromkeys(names):
+        if name not in labels:
+            remedy = nearest(name, labels, otherwise=f"Known: {', '.join(labels)}.")
+            faults.append(f"multiplicity: {name!r} is not the name of an analysis. {remedy}")
+    if len(set(names)) < len(names):
+        faults.append(f"multiplicity names a hypothesis twice: {names}.")
+    if len(names) < 2:
+        faults.append("multiplicity needs at least two hypotheses; add an analysis, or leave it out.")
+    if isinstance(multiplicity, Graph) and len(names) != len(multiplicity.weights):
+        faults.append(f"multiplicity: the graph has {len(multiplicity.weights)} weights for {len(names)} hypotheses: {names}.")
+    if isinstance(design.reestimation, PromisingSize):
+        faults.append("multiplicity is not combined with reestimation in the promising zone, whose claim is by two stages. Drop one.")
+    if design.looks:
+        faults.append(
+            "multiplicity is for trials without interim looks: p values of a stopped trial are not those of one analysis. Drop one."
+        )
+    return faults

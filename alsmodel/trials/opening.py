@@ -1,0 +1,57 @@
+"""What is known of virtual trials when their data are opened."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from alsmodel.patients.course import cut
+from alsmodel.trials.analyses import Analysed, TrialData, normal_size
+from alsmodel.trials.designs import ParallelDesign
+from alsmodel.trials.world import Enrolled, Integers, Observed
+
+Floats = npt.NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """The data of R trials at one analysis, and when that was.
+
+    Attributes
+    ----------
+    data : TrialData
+    month : array, shape (R,)
+        Calendar month.
+    left : array of int, shape (R,)
+        Participants who had left.
+    """
+
+    data: TrialData
+    month: Floats
+    left: Integers
+
+
+def open_data(design: ParallelDesign, enrolled: Enrolled, arm: Integers, seen: Observed, month: Floats | None) -> Opened:
+    """What is known of each trial at a calendar month; None is the end of everyone's follow-up."""
+    end = final_month(design, enrolled)
+    actual = seen.months if design.visit_window_days > 0 else None
+    shared: dict[str, Any] = {"months": np.array(design.visits, dtype=np.float64), "actual": actual, "columns": enrolled.columns}
+    if month is None:
+        data = TrialData(scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, **shared)
+        return Opened(data=data, month=end, left=np.isfinite(seen.left).sum(axis=1))
+    scores, time, event, who = cut(seen.scores, seen.months, seen.event_time, seen.event, arm, enrolled.month, month)
+    data = TrialData(scores=scores, arm=who, event_time=time, event=event, **shared)
+    return Opened(data=data, month=month, left=(enrolled.month + seen.left <= month[:, None]).sum(axis=1))
+
+
+def final_month(design: ParallelDesign, enrolled: Enrolled) -> Floats:
+    """Calendar month at which the last participant has been followed to the end."""
+    return np.asarray(enrolled.month.max(axis=1) + design.duration)
+
+
+def z_of(result: Analysed) -> Floats:
+    """Result on the normal scale, positive in favour of the active arm; NaN where failed."""
+    size = normal_size(result.p_value)
+    return np.asarray(np.where(result.failed, np.nan, np.where(result.benefit, size, -size)))
