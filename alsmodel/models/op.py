@@ -8,7 +8,7 @@ from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
-from pytensor.tensor import as_tensor_variable, dmatrix, dscalar, dvector
+from pytensor.tensor import as_tensor_variable, cast, dmatrix, dscalar, dvector
 
 from alsmodel.kernels.joint import joint_loglik
 from alsmodel.kernels.records import Cuts, Path, Rule, Shared
@@ -24,6 +24,9 @@ DATA = (
     "event_seg", "event_time", "event_piece", "event", "abscissae", "grid", "grid_logw",
 )  # fmt: skip
 _FORMS = {"covariance": dmatrix}
+_WHOLE = ("seg_ptr", "node_ptr", "node_seg", "node_piece", "event_seg", "event_piece")
+#: PyTensor keeps constants as narrow as their values allow; to numba each width is another type, which would compile the kernel again.
+TYPES = tuple("int64" if name in _WHOLE else "float64" for name in (*PARAMETERS, *DATA))
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -59,7 +62,7 @@ class JointLogLikelihood(Op):
 
     def make_node(self, *inputs: Variable) -> Apply:
         """Take `PARAMETERS` then `DATA`."""
-        tensors = [as_tensor_variable(x) for x in inputs]
+        tensors = [cast(as_tensor_variable(x), kind) for x, kind in zip(inputs, TYPES, strict=True)]
         outputs = [dscalar(), *(_FORMS.get(name, dvector)() for name in PARAMETERS)]
         return Apply(self, tensors, outputs)
 
