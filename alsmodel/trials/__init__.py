@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
+    from alsmodel.trials.imputed import ReferenceBased
     from alsmodel.trials.looks import FixedBounds, Look
     from alsmodel.trials.observed import observed_trial
     from alsmodel.trials.population import BaselineCovariate, Phenotype, Population
@@ -54,6 +55,7 @@ __all__ = [
     "PosteriorTruth",
     "RandomSlope",
     "Recruitment",
+    "ReferenceBased",
     "Responder",
     "Scenario",
     "Told",
@@ -84,6 +86,7 @@ _HOMES = {
     "RMST": "endpoints",
     "Cox": "endpoints",
     "JointRank": "endpoints",
+    "ReferenceBased": "imputed",
     "Responder": "endpoints",
     "Win": "endpoints",
     "BaselineCovariate": "population",
