@@ -102,7 +102,7 @@ EFFECTS: tuple[PublishedEffect, ...] = (
     ),
     _edaravone(
         key="mci186-19", trial="MCI186-19", contrast=_IV,
-        population="every item 2 or more, FVC 80% or more, definite or probable, up to 2 years, loss of 1-4 points in 12 weeks before",
+        population="every item 2 or more, FVC 80% or more, definite or probable, up to 2 years, progress in 12 weeks before within limits",
         n_treated=68, n_control=66, end_point="ALSFRS-R change to week 24", weeks=24, scale="difference in ALSFRS-R points",
         estimate=2.49, low=0.99, high=3.98, p=0.0013, treated=-5.01, treated_se=0.64, control=-7.5, control_se=0.66,
         follow_up="24 weeks", source="Writing Group, Lancet Neurol 2017;16:505; limits from the US label of Radicava, table 2",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.effects import Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
+    from alsmodel.trials.imputed import ReferenceBased
     from alsmodel.trials.information import RealisedInformation
     from alsmodel.trials.looks import FixedBounds, Look
     from alsmodel.trials.multiplicity import Graph
@@ -74,6 +75,7 @@ __all__ = [
     "RandomSlope",
     "RealisedInformation",
     "Recruitment",
+    "ReferenceBased",
     "ResampledSettings",
     "ResampledTruth",
     "Responder",
@@ -110,6 +112,7 @@ _HOMES = {
     "RMST": "endpoints",
     "Cox": "endpoints",
     "JointRank": "endpoints",
+    "ReferenceBased": "imputed",
     "Responder": "endpoints",
     "Win": "endpoints",
     "BaselineCovariate": "population",

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: Analyses that have the baseline score in them already, as a covariate or as an outcome.
-_HAVE_BASELINE = ("mmrm", "ancova", "random_slope")
+_HAVE_BASELINE = ("mmrm", "reference_based", "ancova", "random_slope")
 
 
 def prepared(

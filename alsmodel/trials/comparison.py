@@ -136,6 +136,7 @@ class AtDeath:
     HYPOTHETICAL: ClassVar[str] = "hypothetical: scores had nobody died or left"
     WORDS: ClassVar[dict[str, str]] = {
         "mmrm": HYPOTHETICAL,
+        "reference_based": "hypothetical: scores had nobody died; whoever left is imputed only while alive",
         "random_slope": HYPOTHETICAL,
         "ancova": "while alive: those seen at the last visit only",
         "responder": "composite: death and absence are no response",

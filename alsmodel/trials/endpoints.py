@@ -249,6 +249,9 @@ class JointRank(AbstractAnalysis):
 
     Attributes
     ----------
+    imputations : int
+        Above 0: scores missing at visits at which a participant is known to be alive are imputed so many times (missing at
+        random), with Rubin's rules.
     covariates, strata : tuple of str
         Numeric baseline columns, and columns of words or conditions.
     arm : int
@@ -258,18 +261,26 @@ class JointRank(AbstractAnalysis):
     """
 
     measure: ClassVar[Measure] = "joint rank difference"
+    imputations: int = 0
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
     kind: Literal["joint_rank"] = "joint_rank"
 
+    def __post_init__(self) -> None:
+        if self.imputations < 0 or self.imputations == 1:
+            raise ValueError(f"imputations must be 0 (none) or at least 2; got {self.imputations}. 50 or more are wanted.")
+
     @property
     def label(self) -> str:
-        return named("joint rank", self)
+        return named("joint rank", self, f"{self.imputations} imputations" * (self.imputations > 0))
 
     def analyse(self, data: TrialData) -> Analysed:
         data = data.against_control(self.arm).until(self.until)
+        if self.imputations:
+            arrays, more = (data.scores, data.event_time, data.event, data.arm, data.months), {"imputations": self.imputations}
+            return run_estimator("imputed_rank", "fit_imputed_joint_rank", self.measure, *arrays, **more, **_adjusted(self, data))
         return run_estimator(
             "joint_rank", "fit_joint_rank", self.measure, data.scores, data.event_time, data.event, data.arm, **_adjusted(self, data)
         )

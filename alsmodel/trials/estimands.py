@@ -117,7 +117,8 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
     identity = scenario.identity()
     for name in ("analyses", "n_per_arm"):
         del identity[name]
-    for name in ("randomisation", "recruitment", "looks", "boundary", "sequential", "dropout_per_month", "missing_visit_probability"):
+    told_apart_by_observation = ("dropout_per_month", "missing_visit_probability", "information", "reestimation")
+    for name in ("randomisation", "recruitment", "looks", "boundary", "sequential", *told_apart_by_observation):
         del identity["design"][name]
     return identity
 

@@ -345,7 +345,12 @@ FUNCTIONALS: dict[str, Functional] = {
 
 
 def functional_of(analysis: AbstractAnalysis) -> Functional | None:
-    """The functional of an analysis; None where no true value is stated."""
+    """The functional of an analysis; None where no true value is stated.
+
+    An analysis that imputes by reference asks what would be if those who leave went on like control: twins who never leave do not say.
+    """
+    if getattr(analysis, "strategy", "missing at random") != "missing at random":
+        return None
     mixed = [name for name in analysis.strata if by_site(name) and set(names_of(parse(name))) != {"site"}]
     return None if mixed else FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
 

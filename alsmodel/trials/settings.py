@@ -15,12 +15,15 @@ from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
 from alsmodel.trials.families import Multiplicity, family_faults
+from alsmodel.trials.imputed import ReferenceBased
 from alsmodel.trials.population import Population
 from alsmodel.trials.resampled import Horizon, ResampledTruth
 from alsmodel.trials.trial import Trial, fit_faults, grid_faults
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
-type AnyAnalysis = Annotated[RandomSlope | LogRank | MMRM | ANCOVA | Responder | Cox | RMST | JointRank | Win, Field(discriminator="kind")]
+type AnyAnalysis = Annotated[
+    RandomSlope | LogRank | MMRM | ReferenceBased | ANCOVA | Responder | Cox | RMST | JointRank | Win, Field(discriminator="kind")
+]
 
 
 def _level(alpha: float) -> float:
@@ -140,7 +143,7 @@ class TrialSettings:
     design : ParallelDesign
         Arms, assignment, recruitment, visits, follow-up, dropout, looks.
     analyses : tuple
-        ``kind`` is one of random_slope, mmrm, ancova, responder, log_rank, cox, rmst, joint_rank, win.
+        ``kind`` is one of random_slope, mmrm, reference_based, ancova, responder, log_rank, cox, rmst, joint_rank, win.
     n_per_arm : tuple of int
         Sizes of the control arm.
     effects : tuple of Effect

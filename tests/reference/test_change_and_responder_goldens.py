@@ -1,4 +1,4 @@
-"""ANCOVA, slopes and responders against base R: tests/goldens/change_and_responder (script, raw output, versions)."""
+"""ANCOVA, slopes and responders against base R and Epi: tests/goldens/change_and_responder (script, raw output, versions)."""
 
 from pathlib import Path
 
@@ -73,8 +73,9 @@ def test_differences_of_shares_agree_with_r(case):
     assert fits["fisher"].p_value[0] == pytest.approx(REFERENCE[case, "fisher_p"], rel=1e-9)
 
 
-def test_newcombe_interval_is_the_published_one():
-    # Newcombe, Stat Med 1998;17:873, table II, contrast (a) 56/70 - 48/80: method 10.
-    outcome = np.r_[np.ones(48), np.zeros(32), np.ones(56), np.zeros(14)]
-    fit = fit_responder(outcome, np.repeat([0, 1], [80, 70]))
-    assert (fit.low[0], fit.high[0]) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+@pytest.mark.parametrize("case", ["share_data", "share_newcombe", "share_small", "share_edge", "share_none"])
+def test_newcombe_interval_is_that_of_epi(case):
+    # ci.pd of the R package Epi: method 10 of Newcombe, Stat Med 1998;17:873, programmed apart from this.
+    x1, n1, x0, n0 = (int(REFERENCE[case, name]) for name in ("x1", "n1", "x0", "n0"))
+    fit = fit_responder(np.r_[np.ones(x0), np.zeros(n0 - x0), np.ones(x1), np.zeros(n1 - x1)], np.repeat([0, 1], [n0, n1]))
+    assert (fit.low[0], fit.high[0]) == pytest.approx((REFERENCE[case, "epi_low"], REFERENCE[case, "epi_high"]), abs=1e-11)

@@ -62,6 +62,14 @@ def test_boundaries_agree_with_rpact(case):
     np.testing.assert_allclose(mine.alpha_spent, values(case, "alpha_spent"), rtol=0, atol=2e-8)
 
 
+@pytest.mark.parametrize("looks", [2, 3, 4, 5])
+@pytest.mark.parametrize("kind", ["of", "p"])
+def test_classical_constants_agree_with_rpact(kind, looks):
+    fractions = (*(j / looks for j in range(1, looks)), 1.0)
+    mine = boundaries(GroupSequential(fractions=fractions, alpha=0.05, side="two-sided", efficacy=EFFICACY[kind]))
+    np.testing.assert_allclose(mine.upper, values(f"classical_{kind}_{looks}", "upper"), rtol=0, atol=CLOSE)
+
+
 @pytest.mark.parametrize("kind", BETA)
 @pytest.mark.parametrize("binding", [False, True])
 def test_beta_spending_agrees_with_rpact(kind, binding):

@@ -70,17 +70,28 @@ def test_graph_is_its_closed_test(graph):
     np.testing.assert_allclose(graphical(p, graph), [closed(row, graph) for row in p], rtol=1e-10)
 
 
+P_VALUES = [0.0121, 0.0337, 0.0084, 0.0160]  # of the example of generatePvals in gMCP: Bretz and others 2011, section 3
+
+
 def test_gatekeeping_graph_hands_alpha_on_as_worked_out_by_hand():
-    # Parallel gatekeeping of Dmitrienko, Offen & Westfall (Stat Med 2003;22:2387), acute lung injury: p values of two primary and
-    # two secondary hypotheses, drawn as a graph by Bretz and others 2009. At 0.05 all but the second are rejected.
+    # The parallel gatekeeping of Dmitrienko, Offen & Westfall (Stat Med 2003;22:2387) as R's gMCP draws it (parallelGatekeeping).
     graph = Graph(
         weights=(0.5, 0.5, 0.0, 0.0),
         transitions=((0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 0.0)),
     )
-    adjusted = graphical([0.0121, 0.0337, 0.0084, 0.0160], graph)
-    assert (adjusted <= 0.05).tolist() == [True, False, True, True]
+    adjusted = graphical(P_VALUES, graph)
     # By hand: 0.0121 / (1/2); 0.0337 / (1/2); 0.0084 / (1/4); the fourth has 1/4 + 1/4, but waits for the third.
     np.testing.assert_allclose(adjusted, [0.0242, 0.0674, 0.0336, 0.0336], rtol=1e-12)
+    np.testing.assert_allclose(adjusted, closed(P_VALUES, graph), rtol=1e-12)
+
+
+def test_successive_graph_hands_alpha_on_as_worked_out_by_hand():
+    # gMCP's graph of that example: each primary hypothesis hands to its secondary, each secondary to the other primary.
+    graph = Graph(weights=(0.5, 0.5, 0.0, 0.0), transitions=((0, 0, 1.0, 0), (0, 0, 0, 1.0), (0, 1.0, 0, 0), (1.0, 0, 0, 0)))
+    adjusted = graphical(P_VALUES, graph)
+    # By hand: 0.0121 / (1/2); the third with 1/2 waits for the first; the second then has all, and hands it to the fourth.
+    np.testing.assert_allclose(adjusted, [0.0242, 0.0337, 0.0242, 0.0337], rtol=1e-12)
+    np.testing.assert_allclose(adjusted, closed(P_VALUES, graph), rtol=1e-12)
 
 
 def test_special_graphs_are_the_named_procedures():

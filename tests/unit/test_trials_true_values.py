@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from alsmodel.trials import (
+    MMRM,
     RMST,
     BaselineCovariate,
     Cox,
@@ -20,6 +21,7 @@ from alsmodel.trials import (
     Phenotype,
     Population,
     Recruitment,
+    ReferenceBased,
     Responder,
     Trial,
     Win,
@@ -28,6 +30,7 @@ from alsmodel.trials import (
 from alsmodel.trials import estimands as estimands_module
 from alsmodel.trials.block import TWIN_STREAM, trial_keys
 from alsmodel.trials.estimands import true_values
+from alsmodel.trials.functionals import functional_of
 from alsmodel.trials.world import enrol, observe
 
 # Events and scores that know nothing of each other, so that everything has a closed form.
@@ -142,3 +145,8 @@ def test_a_cox_limit_follows_the_analysis_and_the_allocation(tmp_path: Path) -> 
     uneven = replace(even, design=replace(DESIGN, allocation=(1, 4)))
     limits = [true_values(t.scenarios[0], tmp_path, TWINS).values["Cox"][0] for t in (even, uneven)]
     assert abs(limits[1] - limits[0]) > 0.005
+
+
+def test_imputation_by_reference_is_not_held_against_the_truth_of_those_who_stay() -> None:
+    assert functional_of(ReferenceBased(strategy="jump to reference")) is None
+    assert functional_of(ReferenceBased(strategy="missing at random")) is functional_of(MMRM())

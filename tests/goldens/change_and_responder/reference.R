@@ -1,4 +1,4 @@
-# Rscript reference.R > raw_output.txt   (in this folder). Base R.
+# Rscript reference.R > raw_output.txt   (in this folder). Base R, and Debian 12's r-cran-epi.
 options(digits = 12, width = 140)
 d <- read.csv("people.csv"); d$change <- d$score_6 - d$score_0
 out <- NULL
@@ -50,6 +50,8 @@ for (name in names(tables)) { v <- unname(tables[[name]]); case <- paste0("share
   # Newcombe's hybrid from the Wilson limits of prop.test.
   w <- sapply(c(1, 3), function(j) suppressWarnings(prop.test(v[j], v[j + 1], correct = FALSE))$conf.int); p <- v[c(1, 3)] / v[c(2, 4)]; delta <- p[1] - p[2]
   put(case, "newcombe_low", delta - sqrt((p[1] - w[1, 1])^2 + (w[2, 2] - p[2])^2)); put(case, "newcombe_high", delta + sqrt((w[2, 1] - p[1])^2 + (p[2] - w[1, 2])^2))
+  # The same method 10 by Epi, which prints as many digits as it is asked for.
+  nc <- Epi::ci.pd(v[1], v[3], v[2] - v[1], v[4] - v[3], method = "Nc", digits = 12, print = FALSE); put(case, "epi_low", nc[6]); put(case, "epi_high", nc[7])
   # Miettinen-Nurminen by brute force: restricted likelihood maximised numerically, limits by root finding.
   N <- v[2] + v[4]
   score <- function(D) {
@@ -64,4 +66,4 @@ for (name in names(tables)) { v <- unname(tables[[name]]); case <- paste0("share
   put(case, "mn_high", if (delta == 1) 1 else uniroot(function(D) score(D) + z, c(delta + 1e-6, 1 - 1e-9), tol = 1e-12)$root)
 }
 write.csv(out, "reference.csv", row.names = FALSE, quote = FALSE)
-writeLines(R.version.string, "versions.txt")
+writeLines(c(R.version.string, paste("Epi", packageVersion("Epi"))), "versions.txt")

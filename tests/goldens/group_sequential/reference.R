@@ -19,6 +19,9 @@ for (rates in list(equal5 = equal5, uneven = uneven)) for (sided in 1:2) for (p 
 }
 d <- getDesignGroupSequential(typeOfDesign = "asUser", informationRates = uneven, alpha = 0.025, userAlphaSpending = c(0.002, 0.01, 0.025), tolerance = tol)
 show("user_3_1", d)
+# Classical constants at two-sided 0.05: Pocock's and O'Brien and Fleming's, 2 to 5 equally spaced looks.
+for (k in 2:5) for (type in c("OF", "P"))
+  show(paste("classical", tolower(type), k, sep = "_"), getDesignGroupSequential(kMax = k, typeOfDesign = type, alpha = 0.05, sided = 2, tolerance = tol))
 # Futility by beta spending, binding or not; power at the drift that it fixes.
 for (binding in c(FALSE, TRUE)) for (b in list(list("bsOF", NULL), list("bsP", NULL), list("bsHSD", -2), list("bsKD", 2))) {
   name <- paste("beta", b[[1]], if (binding) "binding" else "free", sep = "_")

@@ -18,5 +18,11 @@ ev("events", hazardRatio = 0.7, median2 = 24, accrualTime = c(0, 18), followUpTi
 ev("events_dropout", hazardRatio = 0.7, median2 = 24, accrualTime = c(0, 18), followUpTime = 12, dropoutRate1 = 0.1, dropoutRate2 = 0.1, dropoutTime = 12)
 ev("events_2to1", hazardRatio = 0.65, median2 = 18, accrualTime = c(0, 24), followUpTime = 6, allocationRatioPlanned = 2)
 ev("events_margin", hazardRatio = 1, thetaH0 = 1.3, median2 = 24, accrualTime = c(0, 18), followUpTime = 12)
+# Slopes of two groups, visits at 0, 2, 5, equicorrelated responses: the generalised-least-squares variance of a slope by matrices,
+# unrounded n per group for a difference of 0.5, one-sided 0.05, power 0.8 (Diggle, Heagerty, Liang & Zeger 2002, section 2.4).
+for (rho in c(0.2, 0.5, 0.8)) for (variance in c(100, 200, 300)) {
+  X <- cbind(1, c(0, 2, 5)); V <- variance * ((1 - rho) * diag(3) + rho)
+  put(paste("slope", rho, variance, sep = "_"), "n", 2 * solve(t(X) %*% solve(V) %*% X)[2, 2] * (qnorm(0.95) + qnorm(0.8))^2 / 0.5^2)
+}
 write.csv(out, "reference.csv", row.names = FALSE, quote = FALSE)
 writeLines(c(R.version.string, paste("rpact", packageVersion("rpact"))), "versions.txt")
