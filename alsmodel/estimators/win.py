@@ -23,7 +23,7 @@ from numba import njit
 from scipy.special import ndtr
 
 from alsmodel.estimators._events import event_data
-from alsmodel.estimators._hierarchy import BLOCK, by_function, compared, function_scores, last_seen, order_keys
+from alsmodel.estimators._hierarchy import BLOCK, by_function, compared, function_scores, order_keys
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -77,21 +77,22 @@ class WinFits:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _compare(i, j, values, key, last, margin):  # type: ignore[no-untyped-def]
-    """1 when i fared better than j, -1 when worse, 0 for a tie."""
-    if not by_function(key[i], key[j]):
-        return 1 if key[i] > key[j] else -1
-    v = min(last[i], last[j])
-    while v >= 0:
-        difference = values[v, i] - values[v, j]
-        if difference > margin:
-            return 1
-        if difference < -margin:
-            return -1
-        if not np.isnan(difference):
-            return 0
-        v -= 1
-    return 0
+def _against(own, key, values, keys, size, margin, sign):  # type: ignore[no-untyped-def]
+    """Fill sign[:size]: 1 where the participant fared better than an opponent, -1 where worse, 0 for a tie.
+
+    The last visit that both have decides, so visits overwrite one another in turn: no branch, hence many opponents at a time.
+    """
+    sign[:size] = 0.0
+    for v in range(own.size):
+        mine = own[v]
+        for k in range(size):
+            difference = mine - values[v, k]
+            s = 0.0 if abs(difference) <= margin else sign[k]  # not a number: nothing changes
+            s = 1.0 if difference > margin else s
+            sign[k] = -1.0 if difference < -margin else s
+    for k in range(size):
+        survived = 1.0 if key > keys[k] else -1.0
+        sign[k] = sign[k] if by_function(key, keys[k]) else survived
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -111,16 +112,17 @@ def _spread(won, lost, members, size, pairs, moments):  # type: ignore[no-untype
 @njit(cache=True, nogil=True, error_model="numpy")
 def _batch(values, first, time, order, event, arm, stratum, levels, margin, shares, counts):  # type: ignore[no-untyped-def]
     """Fill shares (R, 5: won, lost, variance of won, covariance, variance of lost) and counts (R, 4: won, lost, tied, strata)."""
-    block, _, people = values.shape
-    key, last, line = np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64)
+    block, visits, people = values.shape
+    key, line, keys = np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64)
     active, control = np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64)
     won, lost, moments = np.zeros(people, dtype=np.int64), np.zeros(people, dtype=np.int64), np.zeros(3)
+    own, theirs, sign = np.empty(visits), np.empty((visits, people)), np.empty(people)
+    beaten, beat = np.empty(people, dtype=np.int64), np.empty(people, dtype=np.int64)
     for q in range(block):
         r = first + q
         groups = arm[r if arm.shape[0] > 1 else 0]
         layers = stratum[r if stratum.shape[0] > 1 else 0]
         number = order_keys(time[r], order[r], event[r], groups, key, line)
-        last_seen(values[q], last)
         won[:] = 0
         lost[:] = 0
         total_weight = 0.0
@@ -135,19 +137,28 @@ def _batch(values, first, time, order, event, arm, stratum, levels, margin, shar
                     n0 += 1
             if n1 == 0 or n0 == 0:
                 continue
+            for k in range(n0):
+                keys[k], beaten[k], beat[k] = key[control[k]], 0, 0
+                for v in range(visits):
+                    theirs[v, k] = values[q, v, control[k]]
             wins, losses = 0, 0
             for m in range(n1):
                 i = active[m]
+                for v in range(visits):
+                    own[v] = values[q, v, i]
+                _against(own, key[i], theirs, keys, n0, margin, sign)
+                up, down = 0, 0
                 for k in range(n0):
-                    j = control[k]
-                    sign = _compare(i, j, values[q], key, last, margin)
-                    win, loss = int(sign > 0), int(sign < 0)
-                    won[i] += win
-                    lost[i] += loss
-                    won[j] += win
-                    lost[j] += loss
-                wins += won[i]
-                losses += lost[i]
+                    win, loss = int(sign[k] > 0.0), int(sign[k] < 0.0)
+                    up += win
+                    down += loss
+                    beaten[k] += win
+                    beat[k] += loss
+                won[i], lost[i] = up, down
+                wins += up
+                losses += down
+            for k in range(n0):
+                won[control[k]], lost[control[k]] = beaten[k], beat[k]
             counts[r, 0] += wins
             counts[r, 1] += losses
             counts[r, 2] += n1 * n0 - wins - losses
