@@ -65,20 +65,23 @@ class Output:
         from rich.text import Text
 
         table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        widths = [max(len(column), *(len(_cell(row[place])) for row in rows)) if rows else 0 for place, column in enumerate(columns)]
+        cells = [[_cell(row[place]) for row in rows] for place in range(len(columns))]
+        widest = [max(map(len, column), default=0) for column in cells]
         numeric = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))]
-        # A number that is cut short is another number: those columns keep their width and long texts fold. So do names in the first
-        # column, as long as the other texts keep room enough to be read.
-        fixed = [numeric[place] or widths[place] <= _SHORT for place in range(len(columns))]
-        others = fixed[1:].count(False)
-        left = self._out.width - sum(width + _GAP for width, keeps in zip(widths, fixed, strict=True) if keeps)
-        if others and not fixed[0]:
-            fixed[0] = left - widths[0] - _GAP >= others * (_SHORT + _GAP)
+        # A number that is cut short is another number: those columns keep their width, heads and long texts fold. So do names in the
+        # first column, as long as the other texts keep room enough to be read.
+        fixed = [numeric[place] or widest[place] <= _SHORT for place in range(len(columns))]
+        least = [max(*map(len, column.split(" ")), widest[k] if fixed[k] else _SHORT) for k, column in enumerate(columns)]
+        if not all(fixed[1:]) and not fixed[0] and sum(least) - least[0] + widest[0] + _GAP * len(columns) <= self._out.width:
+            least[0] = max(least[0], widest[0])
         for place, column in enumerate(columns):
-            table.add_column(column, justify="right" if numeric[place] else "left", no_wrap=fixed[place], overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(_cell(value)) for value in row))
-        self._out.print(table, soft_wrap=False)
+            table.add_column(column, justify="right" if numeric[place] else "left", min_width=least[place], overflow="fold")
+        for row in zip(*cells, strict=True):
+            table.add_row(*map(Text, row))
+        # Where even that is too wide, the table goes beyond the edge rather than losing digits.
+        if (needed := sum(least) + _GAP * len(columns) + _GAP) > self._out.width:
+            table.width = needed
+        self._out.print(table, soft_wrap=False, crop=False)
 
     def result(self, **values: Any) -> None:
         """Print the command's JSON object, when JSON was asked for."""

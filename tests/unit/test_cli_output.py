@@ -60,3 +60,12 @@ def test_a_stage_on_a_terminal_shows_its_pace_and_not_what_was_there_before(monk
         monkeypatch.setattr("alsmodel.cli.output.time.monotonic", lambda: 102.0)
         advance(800, 1000)
     assert "800 of 1,000, 100 per s, 0:02 left" in seen.getvalue()
+
+
+def test_no_digit_is_lost_however_narrow_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    heads = [f"a long head of column {k}" for k in range(8)]
+    Output().table("Power", ["analysis", *heads], [["random slope, actual days, arm 2", *(k + 0.125 for k in range(8))]])
+    printed = capsys.readouterr().out
+    assert all(f"{k}.125" in printed for k in range(8))
+    assert max(map(len, printed.splitlines())) > 40
