@@ -15,7 +15,7 @@ from alsmodel.cohort.outcome_arrays import OutcomeData, outcome_data
 from alsmodel.inference.chains import SecondTry, judged_chains, provenance
 from alsmodel.inference.checks import Check, Diagnostics
 from alsmodel.inference.mode import Mode, find_mode
-from alsmodel.inference.refine import MOST_SHIFT, quadrature_check, shift_of_mode
+from alsmodel.inference.refine import quadrature_check, shift_of_mode
 from alsmodel.inference.sampling import Advance, Sampling
 from alsmodel.inference.store import read_data, read_draws, replacing, write_data, write_draws
 from alsmodel.inference.summary import block_texts, lkj_text, summary_rows
@@ -26,6 +26,7 @@ from alsmodel.models.domain_program import DomainProgram, domain_program
 from alsmodel.settings import decode, encode
 
 Floats = NDArray[np.float64]
+MOST_SHIFT = 0.05  # posterior SDs; wider than for the joint model, since a finer rule takes several times as long here
 NODES = ((16, 10), (24, 16), (32, 24))
 FINEST_NODES, FINEST_EVENT_NODES, FINEST_TOLERANCE, FINER_TIMES = (40, 30), 9, 1e-6, 3
 
@@ -164,7 +165,7 @@ def prepare_domains(spec: DomainModel, data: OutcomeData) -> tuple[DomainModel, 
         if shift > MOST_SHIFT and larger:
             spec = replace(spec, nodes=larger[0])
             continue
-        return spec, made, mode, quadrature_check(shift)
+        return spec, made, mode, quadrature_check(shift, MOST_SHIFT)
 
 
 def fit_domain_data(
