@@ -30,8 +30,8 @@ The family is a product of parts, so the table holds one base model and every pa
 
 {rows}
 
-"current, carried": the code has changed since in a way that changed no rank: the simulations named in the file were run again by the
-present code, and every rank of every quantity was the same. "stale": the code, the specification or the generator has changed since;
+"current, carried": the code has changed since; the eight or nine simulations named in the file were run again by the present code, and
+every rank of every quantity was the same. "stale": the code, the specification or the generator has changed since;
 verdict and figures are those of the code before, and nothing is claimed for the present one. "rejected" stands as it fell: no row is
 run again on other seeds until it passes.
 
