@@ -79,8 +79,9 @@ def fit_imputed_joint_rank(
         alive &= ~(happened[r, keep, None] & (when[None, 1:] >= ends[r, keep, None]))
         if status[r] != OK or not (alive & np.isnan(y[r, keep, 1:])).any():
             continue
-        columns = [np.ones(keep.size), codes[r, keep].astype(np.float64), y[r, keep, 0], *extra[r, keep].T]
-        columns = [c for j, c in enumerate(columns) if j < 2 or (np.ptp(c) > 0 and not np.array_equal(c, columns[2])) or j == 2]
+        first = y[r, keep, 0]
+        telling = [c for c in extra[r, keep].T if np.ptp(c) > 0 and not np.array_equal(c, first)]
+        columns = [np.ones(keep.size), codes[r, keep].astype(np.float64), first, *telling]
         data = Visits(scores=y[r, keep, 1:], design=np.stack(columns, axis=1), alive=alive)
         sets = imputed(data, "missing at random", imputations, generator(seed, data.scores, data.design, ends[r, keep]))
         if sets is None:

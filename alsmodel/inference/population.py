@@ -18,6 +18,12 @@ Floats = NDArray[np.float64]
 SMOOTH_PIECES = 24
 
 
+def chosen_draws(fit: "Fit", n_draws: int, seed: int) -> NDArray[np.int64]:
+    """Posterior draws taken at random, without replacement where there are enough; the same for the same seed."""
+    total = next(iter(fit.draws.values())).size
+    return np.random.default_rng([seed, 2]).choice(total, size=n_draws, replace=n_draws > total)
+
+
 def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     """Parameters of new participants, months as the unit of time.
 
@@ -43,9 +49,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     """
     spec, data = fit.spec, fit.data
     _require(fit)
-    rng = np.random.default_rng([seed, 2])
-    total = next(iter(fit.draws.values())).size
-    chosen = rng.choice(total, size=n_draws, replace=n_draws > total)
+    chosen = chosen_draws(fit, n_draws, seed)
     per_month = DAYS_PER_UNIT["month"] / DAYS_PER_UNIT[spec.time_unit]  # the study's time units in a month
     people = np.arange(data.people)
     acting = exposed(spec, data)

@@ -121,9 +121,9 @@ class StudyReport:
     draws : mapping of str to array (chain, draw), optional
         For traces and densities.
     checks : sequence of CheckLike
-    passed : bool, optional
     route : str
         How the posterior was computed, in a sentence.
+    passed : bool, optional
         False prints "provisional" at the top. None: no fit was made.
     group_effects : polars.DataFrame, optional
         ``panel``, ``label``, ``mean``, ``lower``, ``upper``, ``reference``, ``informed``, and optionally ``n``; a forest.

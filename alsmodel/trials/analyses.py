@@ -339,3 +339,11 @@ def normal_size(p_value: Floats) -> Floats:
 
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(-ndtri(np.maximum(p_value, 1e-300) / 2))
+
+
+def reach_of(coverage: float, df: Floats | float) -> Floats:
+    """Standard errors to each side of an estimate that an interval reaches: of t or, with infinite df, of the normal; NaN stays."""
+    from scipy.special import ndtri, stdtrit  # here: reading a study file must not wait for scipy
+
+    level = 0.5 + 0.5 * coverage
+    return np.asarray(np.where(np.isinf(df), ndtri(level), stdtrit(np.where(np.isinf(df), 1.0, df), level)))

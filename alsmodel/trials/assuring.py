@@ -17,7 +17,7 @@ import polars as pl
 
 from alsmodel.trials.beliefs import EffectPrior
 from alsmodel.trials.effects import Effect
-from alsmodel.trials.families import members, sided
+from alsmodel.trials.families import adjusted
 from alsmodel.trials.parts import Parts
 from alsmodel.trials.run import simulate
 from alsmodel.trials.tally import claims_of, proportion
@@ -88,9 +88,9 @@ class EffectDraws:
             raise ValueError(f"{treatment} was taken, not assigned: what the fit has is an association, and no effect to plan a trial on.")
         if drug.score == "additive" or drug.hazard == "clock" or drug.hazard_periods or (drug.score == "clock" and theta not in fit.draws):
             raise ValueError(f"{treatment}: assurance needs one effect on the clock and a constant hazard ratio for everybody.")
-        # The draws that `Fit.population` takes for the same seed.
-        total = next(iter(fit.draws.values())).size
-        chosen = np.random.default_rng([seed, 2]).choice(total, size=draws, replace=draws > total)
+        from alsmodel.inference.population import chosen_draws
+
+        chosen = chosen_draws(fit, draws, seed)
         clock = np.ravel(fit.draws[theta])[chosen] if theta in fit.draws else np.zeros(draws)
         hazard = np.ravel(fit.draws[ratio])[chosen] if ratio in fit.draws else np.zeros(draws)
         truth = PosteriorTruth.of(fit.population(draws, seed))
@@ -203,10 +203,8 @@ def _ends(trial: Trial, most: int, records: pl.DataFrame) -> list[dict[str, Any]
     parts = {a.label: records.filter(pl.col("analysis") == a.label).sort("replicate") for a in trial.analyses}
     claims = {label: claims_of(trial, rows, number == 0) for number, (label, rows) in enumerate(parts.items())}
     if trial.multiplicity is not None:
-        names = members(trial.multiplicity, list(parts))
-        p = [sided(parts[name]["p_value"].to_numpy(), parts[name]["benefit"].to_numpy(), trial.decision) for name in names]
-        rejected = trial.multiplicity.adjust(np.stack(p, axis=1)) <= trial.decision.alpha
-        claims |= {name: rejected[:, k] for k, name in enumerate(names)}
+        p_values = {label: trial.decision.sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy()) for label, rows in parts.items()}
+        claims |= {name: p <= trial.decision.alpha for name, p in adjusted(trial.multiplicity, p_values).items()}
     found = []
     for label, rows in parts.items():
         benefit, failed, stop = (rows[name].to_numpy() for name in ("benefit", "failed", "stop"))

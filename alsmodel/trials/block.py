@@ -140,7 +140,7 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         bound = np.where(np.isfinite(month), bound, bounds.final(~np.isfinite(month), results[0].standard_error))
     z = z_of(results[0])
     if resized is not None and isinstance(design.reestimation, PromisingSize):
-        z, bound = statistic(scenario, resized, results[0]), np.full(trials, design.reestimation.bound(scenario.trial.decision))
+        z, bound = statistic(scenario, resized, results[0]), np.full(trials, scenario.trial.decision.bound)
     rows = [_columns(a, result) for a, result in zip(analyses, results, strict=True)]
     rows[0] |= {"z": z, "bound": bound}
     data = opened.data

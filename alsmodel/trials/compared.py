@@ -7,11 +7,11 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import chdtrc, ndtri, stdtrit
+from scipy.special import chdtrc
 
 from alsmodel.cohort import Cohort
 from alsmodel.trials.adjusting import prepared
-from alsmodel.trials.analyses import AbstractAnalysis, Analysed
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed, reach_of
 from alsmodel.trials.comparison import AtDeath, ComparisonPlan
 from alsmodel.trials.conditions import Categories, holds, names_of, parse
 from alsmodel.trials.endpoints import MMRM, Responder, Win
@@ -184,9 +184,8 @@ def _one(trial: ObservedTrial, plan: ComparisonPlan, analysis: AbstractAnalysis,
 
 def _limits(estimate: Any, error: Any, df: Any, plan: ComparisonPlan) -> tuple[Any, Any]:
     """Limits of the interval that matches alpha and side, from t or, with infinite df, the normal."""
-    level = 0.5 + plan.decision.interval / 2
     with np.errstate(invalid="ignore"):
-        reach = np.where(np.isfinite(df), stdtrit(np.where(np.isfinite(df), df, 1.0), level), ndtri(level)) * error
+        reach = reach_of(plan.decision.interval, df) * error
     lower, upper = estimate - reach, estimate + reach
     return (float(lower), float(upper)) if np.ndim(lower) == 0 else (lower, upper)
 

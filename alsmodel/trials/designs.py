@@ -45,9 +45,18 @@ class Decision:
 
     def rejects(self, p_value: npt.NDArray[np.float64], benefit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Say which two-sided p values, with the estimate's direction, lead to a claim; NaN never does."""
-        if self.side == "two-sided":
-            return np.asarray(p_value < self.alpha)
-        return np.asarray((p_value < 2 * self.alpha) & benefit)
+        return np.asarray(self.sided(p_value, benefit) < self.alpha)
+
+    def sided(self, p_value: npt.NDArray[np.float64], benefit: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """P values of the side that counts, of two-sided ones with the direction of the estimate; NaN stays."""
+        return p_value if self.side == "two-sided" else np.asarray(np.where(benefit, p_value / 2, 1 - p_value / 2))
+
+    @property
+    def bound(self) -> float:
+        """Critical value of z in favour of the active arm."""
+        from scipy.special import ndtri  # here: reading a study file must not wait for scipy
+
+        return float(-ndtri(self.alpha / 2 if self.side == "two-sided" else self.alpha))
 
     @property
     def interval(self) -> float:

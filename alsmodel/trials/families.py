@@ -4,7 +4,7 @@ A hypothesis is one analysis of the trial (one end point, one active arm). The p
 `alsmodel.trials.multiplicity`; a graph is `alsmodel.trials.multiplicity.Graph`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
@@ -18,11 +18,10 @@ from alsmodel.trials.multiplicity import Graph, bonferroni, fixed_sequence, hoch
 from alsmodel.trials.reestimation import PromisingSize
 
 if TYPE_CHECKING:
-    from alsmodel.trials.designs import Decision, ParallelDesign
+    from alsmodel.trials.designs import ParallelDesign
     from alsmodel.trials.effects import Effect
 
 Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 @final
@@ -113,11 +112,11 @@ def members(multiplicity: Multiplicity, labels: Sequence[str]) -> list[str]:
     return list(multiplicity.hypotheses or labels)
 
 
-def sided(p_value: Floats, benefit: Bools, decision: "Decision") -> Floats:
-    """P values of the side that the decision names, of two-sided ones with the direction of the estimate; NaN stays."""
-    if decision.side == "two-sided":
-        return p_value
-    return np.asarray(np.where(benefit, p_value / 2, 1 - p_value / 2))
+def adjusted(multiplicity: Multiplicity, p_values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Adjusted p values of the hypotheses of the family, by label, from those of all analyses on the side that counts."""
+    names = members(multiplicity, list(p_values))
+    found = multiplicity.adjust(np.stack([p_values[name] for name in names], axis=1))
+    return {name: found[:, k] for k, name in enumerate(names)}
 
 
 def true_nulls(effect: "Effect", analyses: Sequence[AbstractAnalysis]) -> dict[str, bool]:

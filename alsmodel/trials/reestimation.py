@@ -18,7 +18,7 @@ from alsmodel.trials.looks import Look
 if TYPE_CHECKING:
     from alsmodel.trials.adaptation import PromisingZone
     from alsmodel.trials.analyses import TrialData
-    from alsmodel.trials.designs import Decision, ParallelDesign
+    from alsmodel.trials.designs import ParallelDesign
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -211,12 +211,6 @@ class PromisingSize(AbstractReestimation):
         return PromisingZone(
             fraction=self.fraction, bound=bound, low=self.low, target=self.target, most=self.most, statistic=self.statistic
         )
-
-    def bound(self, decision: "Decision") -> float:
-        """Final critical value of z, in favour of the active arm."""
-        from scipy.special import ndtri  # here: reading a study file must not wait for scipy
-
-        return float(-ndtri(decision.alpha / 2 if decision.side == "two-sided" else decision.alpha))
 
 
 type Reestimation = Annotated[BlindedVariance | BlindedEvents | PromisingSize, Field(discriminator="kind")]

@@ -81,6 +81,7 @@ class ResampledTruth:
     association_value: float = 0.0
     hazard_pieces: int = 4
     people: "Lines" = field(init=False, repr=False)
+    kept: Integers = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("month", "score", "end_month"):
@@ -97,6 +98,7 @@ class ResampledTruth:
             self.month[kept], self.score[kept], self.end_month[kept], self.died[kept], self.association_value, self.hazard_pieces
         )
         object.__setattr__(self, "people", made)
+        object.__setattr__(self, "kept", np.flatnonzero(kept))
 
     def _faults(self) -> list[str]:
         faults = []
@@ -174,7 +176,7 @@ class ResampledTruth:
             association_slope=np.zeros(size),
             skew=0.0,
         )
-        kept = np.flatnonzero(self._eligible())[rows]
+        kept = self.kept[rows]
         columns: dict[str, Column] = {
             name: Categories(column.codes[kept], column.levels) if isinstance(column, Categories) else column[kept]
             for name, column in self.columns.items()

@@ -73,7 +73,7 @@ def resize(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed
         factor = rule.factor(value, design.duration)
     elif isinstance(rule, PromisingSize):
         first = scenario.trial.analyses[0].analyse(opened.data)
-        found = reestimate(rule.zone(rule.bound(scenario.trial.decision)), z_of(first))
+        found = reestimate(rule.zone(scenario.trial.decision.bound), z_of(first))
         value = np.where(looked, found.conditional_power, np.nan)
         factor = np.where(looked & np.isfinite(value), found.maximum, np.nan)
     came = (enrolled.month[:, :planned] <= month[:, None]).sum(axis=1)
@@ -99,7 +99,7 @@ def statistic(scenario: Scenario, resized: Resized, last: Analysed) -> Floats:
     before = z_of(first)
     share = rule.fraction * scenario.participants / resized.participants
     second = (ordinary - np.sqrt(share) * before) / np.sqrt(1 - share)
-    combined = final_statistic(rule.zone(rule.bound(scenario.trial.decision)), before, second, np.ones(before.shape))
+    combined = final_statistic(rule.zone(scenario.trial.decision.bound), before, second, np.ones(before.shape))
     return np.where(resized.looked & np.isfinite(before), combined, ordinary)
 
 

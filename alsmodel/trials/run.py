@@ -226,7 +226,7 @@ def _counts(trial: Trial) -> list[int]:
 def _tally(scenario: Scenario, parts: Parts, digest: str, count: int, truth: TrueValues) -> Tally:
     if not whole(parts.spans(digest), count):
         raise ValueError(f"{scenario.name}: records are missing that were just written. Does another process change the folder?")
-    tally = Tally.of(scenario, truth)
+    tally = Tally(scenario, truth)
     for chunk in parts.chunks(digest, count, Tally.CHUNK):
         tally.add(chunk)
     return tally

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import ndtri, stdtrit
 
+from alsmodel.trials.analyses import reach_of
 from alsmodel.trials.estimands import TrueValues
-from alsmodel.trials.families import members, sided, true_nulls
+from alsmodel.trials.families import adjusted, members, true_nulls
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.trial import Scenario, Trial
 
@@ -112,8 +112,7 @@ class _Family:
         """Take in p values of the decision's side, by label, of some replicates."""
         if self.multiplicity is None:
             return
-        adjusted = self.multiplicity.adjust(np.stack([p_values[name] for name in self.names], axis=1))
-        rejected = adjusted <= self.decision.alpha
+        rejected = np.stack(list(adjusted(self.multiplicity, p_values).values()), axis=1) <= self.decision.alpha
         self.replicates += rejected.shape[0]
         self.any += int(rejected.any(axis=1).sum())
         self.all += int(rejected.all(axis=1).sum())
@@ -169,11 +168,6 @@ class Tally:
         self.apart: Counter[tuple[str, str]] = Counter()
         self.family = _Family(scenario)
 
-    @classmethod
-    def of(cls, scenario: Scenario, truth: TrueValues) -> "Tally":
-        """An empty tally."""
-        return cls(scenario, truth)
-
     def add(self, chunk: pl.DataFrame) -> None:
         """Take in the records of some replicates."""
         claims: dict[str, Bools] = {}
@@ -181,7 +175,7 @@ class Tally:
         for number, label in enumerate(self.labels):
             rows = chunk.filter(pl.col("analysis") == label).sort("replicate")
             claims[label] = self._add(self.sums[label], label, rows, number == 0)
-            p_values[label] = sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy(), self.scenario.trial.decision)
+            p_values[label] = self.scenario.trial.decision.sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy())
         self.family.add(p_values)
         for a, b in combinations(self.labels, 2):
             self.apart[a, b] += int((claims[a] & ~claims[b]).sum())
@@ -193,9 +187,8 @@ class Tally:
         claims = claims_of(self.scenario.trial, rows, decides)
         true = self.truth.of(label, column["draw"])
         decision = self.scenario.trial.decision
-        level = 0.5 + 0.5 * decision.interval
         with np.errstate(invalid="ignore"):
-            reach = np.where(np.isinf(df), ndtri(level), stdtrit(np.where(np.isinf(df), 1.0, df), level)) * error
+            reach = reach_of(decision.interval, df) * error
             sums.covered += int((np.abs(estimate - true) <= reach).sum())
         sums.replicates += rows.height
         sums.failures += int(column["failed"].sum())
@@ -297,15 +290,19 @@ def _row(sums: _Analysis) -> dict[str, Any]:
     }
 
 
+def _cumulated(counts: Counter[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Values in order, and how many are at most each."""
+    values = np.array(sorted(counts))
+    return values, np.cumsum([counts[value] for value in values.tolist()])
+
+
 def _quantile(counts: Counter[int], share: float) -> float:
     """Smallest value that at least this share does not exceed."""
-    values = np.array(sorted(counts))
-    upto = np.cumsum([counts[value] for value in values.tolist()])
+    values, upto = _cumulated(counts)
     return float(values[int(np.searchsorted(upto, share * upto[-1] - 1e-9, side="left"))])
 
 
 def _median(counts: Counter[int]) -> float:
-    values = np.array(sorted(counts))
-    upto = np.cumsum([counts[value] for value in values.tolist()])
+    values, upto = _cumulated(counts)
     low, high = (int(np.searchsorted(upto, place, side="right")) for place in ((upto[-1] - 1) // 2, upto[-1] // 2))
     return float(values[low] + values[high]) / 2

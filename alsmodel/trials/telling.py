@@ -7,7 +7,7 @@ import numpy as np
 
 from alsmodel.trials.analyses import Analysed
 from alsmodel.trials.block import looks_of, trial_keys
-from alsmodel.trials.families import members, sided
+from alsmodel.trials.families import adjusted
 from alsmodel.trials.information import watch
 from alsmodel.trials.opening import Opened, open_data, z_of
 from alsmodel.trials.reestimation import PromisingSize
@@ -113,12 +113,12 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
             break
     opened = open_data(trial.design, enrolled, arm, seen, month)
     found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
-    adjusted = _adjusted(trial, found)
+    family = _adjusted(trial, found)
     final = np.inf
     z = z_of(found[trial.analyses[0].label])
     two_stages = isinstance(trial.design.reestimation, PromisingSize)
     if resized is not None and isinstance(trial.design.reestimation, PromisingSize):
-        z, final = statistic(scenario, resized, found[trial.analyses[0].label]), trial.design.reestimation.bound(trial.decision)
+        z, final = statistic(scenario, resized, found[trial.analyses[0].label]), trial.decision.bound
     if trial.design.looks and month is None:
         final = float(watched.final(np.ones(1, dtype=np.bool_), found[trial.analyses[0].label].standard_error)[0])
     for number, (label, result) in enumerate(found.items()):
@@ -126,13 +126,13 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
             continue
         decides = number == 0 and (bool(trial.design.looks) or two_stages)
         claim = bool((z >= final)[0]) if decides else bool(trial.decision.rejects(result.p_value, result.benefit)[0])
-        if label in adjusted:
-            claim = adjusted[label] <= trial.decision.alpha
+        if label in family:
+            claim = family[label] <= trial.decision.alpha
         bounds = (final, -np.inf) if decides else (np.inf, -np.inf)
         look = told[-1].look if month is not None else len(trial.design.looks) + (2 if resized is not None else 1)
         last = _told(scenario, look, opened, label, result, bounds, "claim" if claim else "no claim")
         last = replace(last, z=float(z[0])) if decides else last
-        told.append(replace(last, adjusted_p=adjusted.get(label, np.nan)))
+        told.append(replace(last, adjusted_p=family.get(label, np.nan)))
     return told
 
 
@@ -155,9 +155,8 @@ def _adjusted(trial: Trial, found: dict[str, Analysed]) -> dict[str, float]:
     """Adjusted p values of the family of hypotheses, by label."""
     if trial.multiplicity is None:
         return {}
-    names = members(trial.multiplicity, list(found))
-    p_values = np.stack([sided(found[name].p_value, found[name].benefit, trial.decision) for name in names], axis=1)
-    return dict(zip(names, trial.multiplicity.adjust(p_values)[0].tolist(), strict=True))
+    p_values = {label: trial.decision.sided(result.p_value, result.benefit) for label, result in found.items()}
+    return {label: float(p[0]) for label, p in adjusted(trial.multiplicity, p_values).items()}
 
 
 def _told(scenario: Scenario, look: int, opened: Opened, label: str, result: Analysed, bounds: tuple[float, float], decision: str) -> Told:
