@@ -57,16 +57,23 @@ _TOTALS = ("total_48", "total_40")
 
 def _changes(assessments: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """Return each scored value against the previous scored value of the same column and participant."""
-    long = assessments.select("participant_id", "day", "gastrostomy", *(pl.col(c).cast(pl.Int16) for c in columns)).unpivot(
-        index=["participant_id", "day", "gastrostomy"], variable_name="column"
-    )
-    keys = ["participant_id", "column"]
-    ordered = long.drop_nulls("value").sort(*keys, "day")
-    before = ordered.select(pl.col("day", "value", "gastrostomy").shift().over(keys).name.suffix("_before"))
+    ordered = assessments.sort("participant_id", "day").with_columns(pl.col("participant_id").rle_id().alias("_person"))
+    return pl.concat([_changes_of(ordered, column) for column in columns])
+
+
+def _changes_of(ordered: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return the changes of one column in rows that are sorted by person and day; rows without a value are passed over."""
+    days = {"months": (pl.col("day") - pl.col("day_before")) / DAYS_PER_MONTH}
     return (
-        pl.concat([ordered, before], how="horizontal")
-        .drop_nulls("day_before")
-        .with_columns(change=pl.col("value") - pl.col("value_before"), months=(pl.col("day") - pl.col("day_before")) / DAYS_PER_MONTH)
+        ordered.lazy()
+        .select(
+            "participant_id", "_person", "day", "gastrostomy", pl.lit(column).alias("column"), pl.col(column).cast(pl.Int16).alias("value")
+        )
+        .drop_nulls("value")
+        .with_columns(pl.col("_person", "day", "value", "gastrostomy").shift().name.suffix("_before"))
+        .filter(pl.col("_person") == pl.col("_person_before"))
+        .with_columns(change=pl.col("value") - pl.col("value_before"), **days)
+        .collect()
     )
 
 

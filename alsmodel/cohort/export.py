@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from alsmodel.cohort.keys import participant_keys
+from alsmodel.cohort.tables import distinct
 
 #: Columns of the issue table that leave the cohort folder; the value joins them only when it is asked for.
 ISSUE_COLUMNS = ("severity", "rule", "file", "row", "column", "participant_key", "action", "detail")
@@ -42,10 +43,17 @@ def spreadsheet_safe(frame: pl.DataFrame) -> pl.DataFrame:
     [("'=1+1", -1), ("'-3", 2), ('fine', 3)]
     """
     textual = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical, pl.Enum)]
-    safe = frame.with_columns(_safe(pl.col(name).cast(pl.String)).alias(name) for name in textual)
+    safe = frame.with_columns(_safe_series(frame[name].cast(pl.String)) for name in textual)
     names = pl.Series(frame.columns, dtype=pl.String).to_frame("name").select(_safe(pl.col("name"))).to_series()
     safe.columns = names.to_list()
     return safe
+
+
+def _safe_series(text: pl.Series) -> pl.Series:
+    """Treat each distinct text once; most columns hold few, and most of them none that is at risk."""
+    few = distinct(text).to_frame()
+    changed = few.with_columns(_safe(pl.col(text.name)).alias("_safe")).filter(pl.col(text.name) != pl.col("_safe"))
+    return text if changed.is_empty() else text.replace(changed[text.name], changed["_safe"])
 
 
 def _safe(text: pl.Expr) -> pl.Expr:

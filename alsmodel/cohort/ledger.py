@@ -69,17 +69,19 @@ class Ledger:
         int
             Rows flagged.
         """
-        hits = frame if where is None else frame.filter(where)
+        spec = RULES[rule]
+        text = detail if isinstance(detail, pl.Expr) else pl.lit(detail or spec.meaning)
+        # Of a wide table no more is moved than an issue tells.
+        told = frame.lazy() if where is None else frame.lazy().filter(where)
+        hits = told.select(POSITION, LINE, _participant(frame), text.alias("detail")).collect()
         if hits.height == 0:
             return 0
-        spec = RULES[rule]
         positions = hits[POSITION].to_numpy()
         rank = _RANK[spec.action]
         self._fate[positions] = np.maximum(self._fate[positions], rank)
         if spec.action == "set aside":
             self.note(rule, column=column, detail=f"{hits.height} rows: {detail or spec.meaning}")
             return hits.height
-        text = detail if isinstance(detail, pl.Expr) else pl.lit(detail or spec.meaning)
         self._issues.append(
             conform(
                 "issues",
@@ -89,9 +91,9 @@ class Ledger:
                     pl.lit(self.file).alias("file"),
                     pl.col(LINE).alias("row"),
                     pl.lit(column, dtype=pl.String).alias("column"),
-                    _participant(hits),
+                    "participant_id",
                     pl.lit(spec.action).alias("action"),
-                    text.alias("detail"),
+                    "detail",
                     self._cells(column, hits[POSITION]).alias("value"),
                 ),
             )

@@ -59,7 +59,8 @@ class RawFile:
 
     def has_rows(self) -> bool:
         """Say whether anything but blank space follows the header."""
-        return bool(self._data[self._data.find(b"\n") + 1 :].strip()) if b"\n" in self._data else False
+        header = self._data.find(b"\n")
+        return header >= 0 and re.compile(rb"\S").search(self._data, header + 1) is not None
 
     def without_text(self) -> "RawFile":
         """Return the same file without its text, once that has been read."""

@@ -4,6 +4,8 @@ Every day is a Float64 count of days from the time origin of the source (for PRO
 baseline, day 0). A missing row means *unknown*, never *no*.
 """
 
+from collections.abc import Sequence
+
 import dataframely as dy
 import polars as pl
 
@@ -258,6 +260,12 @@ def conform(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         (pl.col(column) if column in frame.columns else pl.lit(None)).cast(dtype).alias(column) for column, dtype in schema.items()
     )
+
+
+def measured(frame: pl.DataFrame, value: pl.Expr, name: str, unit: str | None, keep: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the rows where `value` is not null as measurements of one name; the columns `keep` go with them."""
+    told = {"name": pl.lit(name), "value": value.cast(pl.Float64), "unit": pl.lit(unit, dtype=pl.String)}
+    return frame.lazy().select("participant_id", "day", *keep, **told).drop_nulls("value").collect()
 
 
 def distinct(values: pl.Series) -> pl.Series:

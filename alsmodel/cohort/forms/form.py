@@ -1,6 +1,7 @@
 """One form under reading, and the finding, opening and checking of a source's files; structural faults come all at once."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -196,9 +197,12 @@ def open_folder(folder: Path, source: SourceMap, prepared: Callable[[TextTable],
     faults: list[Fault] = []
     paths, unknown = _matched(folder, source)
     opened: dict[str, Opened] = {}
+    wanted = {(paths[name][0], form.sheet): None for name, form in source.tables.items() if len(paths.get(name, [])) == 1}
+    with ThreadPoolExecutor(2) as pool:
+        read = dict(zip(wanted, pool.map(lambda key: _open_table(key[0], key[1], source.delimiter), wanted), strict=True))
     tables: dict[tuple[str, str], TextTable | None] = {}
     for name, form in source.tables.items():
-        one = _open_form(name, form, source, paths.get(name, []), tables, faults, prepared)
+        one = _open_form(name, form, source, paths.get(name, []), tables, read, faults, prepared)
         if one is not None:
             opened[name] = one
     if faults:
@@ -248,12 +252,18 @@ def _matched(folder: Path, source: SourceMap) -> tuple[dict[str, list[Path]], li
     return paths, unknown
 
 
+def _open_table(path: Path, sheet: str, delimiter: str) -> tuple[TextTable | None, list[Fault]]:
+    faults: list[Fault] = []
+    return open_table(path, faults, sheet=sheet, delimiter=delimiter), faults
+
+
 def _open_form(
     name: str,
     form: FormMap,
     source: SourceMap,
     paths: Sequence[Path],
     tables: dict[tuple[str, str], TextTable | None],
+    read: Mapping[tuple[Path, str], tuple[TextTable | None, list[Fault]]],
     faults: list[Fault],
     prepared: Callable[[TextTable], TextTable] | None,
 ) -> Opened | None:
@@ -267,7 +277,8 @@ def _open_form(
         return None
     key = (paths[0].name, form.sheet)
     if key not in tables:
-        table = open_table(paths[0], faults, sheet=form.sheet, delimiter=source.delimiter)
+        table, found = read[paths[0], form.sheet]
+        faults += found
         tables[key] = prepared(table) if table is not None and prepared is not None else table
     raw = tables[key]
     if raw is None:

@@ -11,7 +11,7 @@ from alsmodel.cohort.cells import as_numbers, finite, finite_series, flag_copies
 from alsmodel.cohort.forms.form import Form
 from alsmodel.cohort.forms.kinds import REPEATED
 from alsmodel.cohort.ledger import Ledger
-from alsmodel.cohort.tables import empty
+from alsmodel.cohort.tables import empty, measured
 
 _THOUSANDS = r"^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$"
 _LIMIT = r"^[<>≤≥]|^(?i:less|more|greater|below|above)\b"
@@ -225,6 +225,4 @@ def _some_value(frame: pl.DataFrame, ledger: Ledger, names: tuple[str, ...]) -> 
 
 
 def _long(frame: pl.DataFrame, units: dict[str, str], keep: tuple[str, ...] = ()) -> pl.DataFrame:
-    long = frame.unpivot(list(units), index=["participant_id", "day", *keep], variable_name="name", value_name="value")
-    unit = pl.col("name").replace_strict(units, return_dtype=pl.String)
-    return long.drop_nulls("value").with_columns(unit.alias("unit"))
+    return pl.concat([measured(frame, pl.col(name), name, unit, keep) for name, unit in units.items()])

@@ -7,6 +7,7 @@ from alsmodel.cohort.cells import finite, finite_series, reject_copies
 from alsmodel.cohort.forms.form import Form
 from alsmodel.cohort.forms.jump_flags import flag_jumps
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
+from alsmodel.cohort.tables import measured
 
 _ITEM_5 = ("item_5a", "item_5b", "item_5")
 _READ = (*(c for c in alsfrs.ITEM_COLUMNS if c != "item_5"), *_ITEM_5, "item_10_original")
@@ -45,11 +46,8 @@ def score(form: Form) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def measures(assessments: pl.DataFrame) -> pl.DataFrame:
     """Return totals and domains as measurements; the totals on 40 and on 48 have names of their own."""
-    named = [pl.col(total).cast(pl.Float64).alias(name) for total, name in _MEASURES.items()]
-    named += [alsfrs.domain(name).cast(pl.Float64).alias(name) for name in alsfrs.DOMAINS]
-    wide = assessments.select("participant_id", "day", *named)
-    long = wide.unpivot(index=["participant_id", "day"], variable_name="name", value_name="value")
-    return long.drop_nulls("value").with_columns(unit=pl.lit("point"))
+    named = {name: pl.col(total) for total, name in _MEASURES.items()} | {name: alsfrs.domain(name) for name in alsfrs.DOMAINS}
+    return pl.concat([measured(assessments, value, name, "point") for name, value in named.items()])
 
 
 def _scores(frame: pl.DataFrame, ledger: Ledger, written: dict[str, str]) -> pl.DataFrame:
@@ -106,7 +104,8 @@ def _item_5(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
 
 def _total(frame: pl.DataFrame, total: str, most: int, ledger: Ledger, written: str) -> pl.DataFrame:
     """Use the sum of the items; a stored total stands in where items are missing, unless one was no score."""
-    text, stored = pl.col(total), finite(pl.col(total))
+    text, stored = pl.col(total), pl.col("_stored")
+    frame = frame.with_columns(finite(text).alias("_stored"))
     ledger.flag("not_a_number", frame, text.is_not_null() & stored.is_null(), column=written)
     impossible = ~(stored.is_between(0, most) & (stored == stored.round(0)))
     ledger.flag("total_out_of_range", frame, impossible, column=written)
@@ -114,7 +113,7 @@ def _total(frame: pl.DataFrame, total: str, most: int, ledger: Ledger, written: 
     ledger.flag("total_differs", frame, ~impossible & (stored != added), column=written)
     # A total that holds an impossible score, or an item 5 that cannot be told, cannot be trusted either.
     trusted = pl.when(~impossible & ~pl.col("_spoilt")).then(stored).cast(pl.Int16)
-    return frame.with_columns(pl.coalesce(added, trusted).alias(total))
+    return frame.with_columns(pl.coalesce(added, trusted).alias(total)).drop("_stored")
 
 
 def _scale(form: Form) -> pl.Expr:
@@ -127,8 +126,9 @@ def _scale(form: Form) -> pl.Expr:
 
 def _one_per_day(frame: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Keep the fullest row of each participant and day, then the first."""
+    several = frame.filter(frame.select("participant_id", "day").is_duplicated())
     filled = pl.sum_horizontal(pl.col(*_ITEMS, "total_48", "total_40").is_not_null())
-    ranked = frame.with_columns(filled.alias("_filled")).sort("_filled", descending=True, maintain_order=True)
+    ranked = several.with_columns(filled.alias("_filled")).sort("_filled", descending=True, maintain_order=True)
     again = ranked.filter(~pl.struct("participant_id", "day").is_first_distinct()).select(POSITION, LINE, "participant_id")
     if ledger.flag("conflicting_row", again):
         frame = ledger.usable(frame)
