@@ -38,7 +38,7 @@ test: $(READY) ## All tests
 check: $(READY) ## Style, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports --no-cache
 
 bench-joint: $(READY) ## Effective draws per CPU second of the joint model, N = 300 and 1,000

@@ -122,7 +122,7 @@ def prior_mean(truth: Truth, x: float) -> Floats:
     return mean
 
 
-def loglik_plane(truth: Truth, person: dict[str, Any], points: int = 401) -> float:
+def loglik_plane(truth: Truth, person: dict[str, Any], points: int = 201) -> float:
     """Log-likelihood of a participant with one outcome: the trapezoid rule on a fine grid of the prior's plane, 8 SDs each way."""
     root, z = np.linalg.cholesky(truth["covariance"]), np.linspace(-8, 8, points)
     grid = np.stack([axis.ravel() for axis in np.meshgrid(z, z, indexing="ij")], axis=1)

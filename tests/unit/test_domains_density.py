@@ -73,7 +73,7 @@ def test_one_censored_outcome_is_integrated_as_by_brute_force() -> None:
     truth = literal.total_truth()
     people = [*SINGLE, *literal.draw_people(truth, 3, np.random.default_rng(1))]
     exact = np.array([literal.loglik_plane(truth, each) for each in people])
-    # One outcome is one plane, so that only the grid's error is left: 40 x 30 nodes against 401 x 401 points.
+    # One outcome is one plane, so that only the grid's error is left: 40 x 30 nodes against 201 x 201 points.
     np.testing.assert_allclose(logliks(replace(TOTAL, nodes=(40, 30)), truth, people, **FINE), exact, atol=2e-3)
     working = logliks(TOTAL, truth, people)
     np.testing.assert_allclose(working, exact, atol=0.03)  # all scores at a bound: the hardest edge for 16 x 10 nodes
