@@ -136,6 +136,23 @@ def strategies_of(events: Sequence[Intercurrent], analysis: AbstractAnalysis) ->
     return {event.name: analysis.strategies.get(event.name, event.strategy) for event in events}
 
 
+def words_of(events: Sequence[Intercurrent]) -> list[str]:
+    """What may happen and how it is answered, a sentence each."""
+    found = []
+    for event in events:
+        after = event.afterwards
+        does = [f"{after.points:+g} points at once"] * (after.points != 0) + [f"{after.slope:+g} points per month"] * (after.slope != 0)
+        does += [f"the hazard times {after.hazard_ratio:g}"] * (after.hazard_ratio != 1)
+        does += ["the end of treatment"] * after.ends_treatment + ["the end of scores"] * after.ends_scores
+        limit = f" once the true score is below {event.score_below:g}" if event.score_below is not None else ""
+        then = f"; it means {', '.join(does)} from then on" if does else ""
+        found.append(
+            f"Intercurrent event {event.name}: {event.hazard:g} per month at the mean score and slope{limit}{then}. "
+            f"Strategy: {event.strategy}, unless an analysis names another."
+        )
+    return found
+
+
 def kinds_of(events: Sequence[Intercurrent], log_ratio: Mapping[str, Floats], shape: tuple[int, int, int]) -> "Kinds":
     """The events as the generator takes them.
 

@@ -22,7 +22,9 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Strategy = Literal["treatment policy", "hypothetical", "composite", "while on treatment", "principal stratum"]
 
-POLICY, HYPOTHETICAL, COMPOSITE, WHILE = "treatment policy", "hypothetical", "composite", "while on treatment"
+HYPOTHETICAL: Strategy = "hypothetical"
+COMPOSITE: Strategy = "composite"
+WHILE: Strategy = "while on treatment"
 PRINCIPAL = (
     "a principal stratum is those who would have the event, or would not, under either arm; nobody is seen under both, and no "
     "analysis here models who they are. Choose another strategy."
@@ -68,7 +70,7 @@ def counted(event_time: Floats, event: Integers, months: Mapping[str, Floats], c
         first = failed <= event_time
         event_time, event = np.where(first, failed, event_time), np.where(first, 1, event)
     for strategy in (HYPOTHETICAL, WHILE):
-        ended = first_of(months, chosen, strategy)  # type: ignore[arg-type]
+        ended = first_of(months, chosen, strategy)
         if ended is not None:
             first = ended < event_time
             event_time, event = np.where(first, ended, event_time), np.where(first, 0, event)
@@ -89,7 +91,7 @@ def kept(scores: Floats, made: Floats, months: Mapping[str, Floats], chosen: Map
     carried : bool
         Let the last score up to the end of the time on treatment stand for the later visits; otherwise they are set aside.
     """
-    failed, ended, held = (first_of(months, chosen, s) for s in (COMPOSITE, HYPOTHETICAL, WHILE))  # type: ignore[arg-type]
+    failed, ended, held = (first_of(months, chosen, s) for s in (COMPOSITE, HYPOTHETICAL, WHILE))
     out, made = scores, np.broadcast_to(made, scores.shape)
     for month in (failed, ended):
         if month is not None:

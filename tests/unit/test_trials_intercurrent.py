@@ -21,15 +21,22 @@ from alsmodel.trials import (
     MMRM,
     RMST,
     Afterwards,
+    BlindedEvents,
     Cox,
     Effect,
+    FixedBounds,
     Intercurrent,
     JointRank,
     LogRank,
+    Look,
     NamedTruth,
     OperatingCharacteristics,
     ParallelDesign,
+    PosteriorTruth,
     RandomSlope,
+    Recruitment,
+    ReferenceBased,
+    ResampledTruth,
     Responder,
     Trial,
     TrialData,
@@ -383,6 +390,125 @@ def test_the_telling_names_each_event_with_the_strategy_of_the_analysis() -> Non
     counts = [int((np.isfinite(seen.intercurrent["NIV"][0]) & (arm[0] == a)).sum()) for a in (0, 1)]
     assert f"NIV in {counts[0]} of arm 0 and {counts[1]} of arm 1 (treatment policy)." in str(first)
     assert f"NIV in {counts[0]} of arm 0 and {counts[1]} of arm 1 (composite)." in str(second)
+
+
+def test_scores_end_where_the_event_ends_them_but_not_for_twins() -> None:
+    event = Intercurrent(name="tracheostomy", hazard=0.1, afterwards=Afterwards(ends_scores=True))
+    trial = replace(TRIAL, intercurrent=(event,), effects=(BARE,), truth=replace(TRUTH, hazard=(1e-12,)))
+    keys, enrolled, arm, seen = seen_of(trial, 4, 60)
+    after = np.array(DESIGN.visits) > seen.intercurrent["tracheostomy"][..., None]
+    assert 0.1 < after.mean() < 0.6
+    np.testing.assert_array_equal(np.isnan(seen.scores), after)
+    twins = observe(DESIGN, trial.population, enrolled, BARE, arm, keys, events=(event,), twins=True)
+    assert np.isfinite(twins.scores).all()
+
+
+def test_control_that_goes_over_to_treatment_has_its_events_at_the_treated_rate() -> None:
+    event = Intercurrent(name="rescue", hazard=0.2)
+    design = replace(DESIGN, delayed_start=4.0)
+    trial = replace(TRIAL, intercurrent=(event,), design=design, truth=replace(TRUTH, hazard=(1e-12,)))
+    _, _, arm, seen = seen_of(trial, 40, 100)
+    when = seen.intercurrent["rescue"][arm == 0]
+    late = when > 4.0
+    for share, wanted, of in (
+        (1 - late.mean(), 1 - np.exp(-0.2 * 4), when.size),
+        (np.isinf(when[late]).mean(), np.exp(-0.1 * 4), late.sum()),
+    ):
+        assert share == pytest.approx(wanted, abs=4 * np.sqrt(wanted * (1 - wanted) / of))
+
+
+def test_an_early_look_knows_the_events_so_far_and_counts_those_of_the_analysis_that_decides() -> None:
+    looks = {
+        "looks": (Look(when="events", at=15),),
+        "boundary": FixedBounds(efficacy=(-9.0, 2.0)),
+        "recruitment": Recruitment(per_month=(10.0,)),
+    }
+    design = replace(DESIGN, **looks)
+    composite = replace(TRIAL, design=design, intercurrent=(RESCUE,), analyses=(LogRank(strategies={"rescue": "composite"}),))
+    keys, enrolled, arm, seen = seen_of(composite, 6, 60)
+    found = run_task(Task(composite.scenarios, 0, 6))[0]
+    first = np.minimum(seen.intercurrent["rescue"], np.where(seen.event == 1, seen.event_time, np.inf))
+    for r in range(6):
+        when = enrolled.month[r] + first[r]
+        at = np.sort(when)[14]
+        assert found["duration"][r] == pytest.approx(at)
+        counts = found["intercurrent"][r]
+        for a in (0, 1):
+            inside = (arm[r] == a) & (enrolled.month[r] <= at)
+            assert counts[2 * a] == inside.sum()
+            assert counts[2 * a + 1] == (inside & (enrolled.month[r] + seen.intercurrent["rescue"][r] <= at)).sum()
+    plain = run_task(Task(replace(composite, analyses=(LogRank(),)).scenarios, 0, 6))[0]
+    assert (plain["duration"] > found["duration"]).all()
+
+
+def test_a_blinded_event_rate_is_that_of_the_analysis_that_decides() -> None:
+    rule = BlindedEvents(planned_rate=0.05, look=Look(when="followed", at=0.5, after=4.0), most=2.0)
+    design = replace(DESIGN, reestimation=rule, recruitment=Recruitment(per_month=(10.0,)))
+    trial = replace(TRIAL, design=design, intercurrent=(RESCUE,))
+    rates = [
+        run_task(Task(replace(trial, analyses=(LogRank(strategies={"rescue": strategy}),)).scenarios, 0, 20))[0]["interim"]
+        for strategy in ("treatment policy", "composite")
+    ]
+    # Rescues come at 0.06 a month at the means, and at half of that in the active arm.
+    assert 0.03 < np.mean(rates[1] - rates[0]) < 0.09
+
+
+def test_a_fitted_truth_and_a_record_have_intercurrent_events_too(tmp_path: Path) -> None:
+    draws, people = 4, 10
+    posterior = PosteriorTruth(
+        intercept=np.full((draws, people), 36.0),
+        slope=np.linspace(-1.4, -0.6, draws)[:, None] * np.ones(people),
+        log_hazard=np.zeros((draws, people)),
+        random_cholesky=np.tile(np.diag([6.0, 0.6]), (draws, 1, 1)),
+        residual_sd=np.full(draws, 1.8),
+        knots=np.array([0.0, 12.0]),
+        log_baseline_hazard=np.full((draws, 1), -5.0),
+        association_value=np.zeros(draws),
+        association_slope=np.zeros(draws),
+    )
+    event = Intercurrent(name="rescue", hazard=0.1, afterwards=Afterwards(slope=0.5))
+    analyses = (ANCOVA(strategies={"rescue": "hypothetical"}), ANCOVA(), Cox())
+    trial = replace(TRIAL, truth=posterior, intercurrent=(event,), analyses=analyses)
+    found = true_values(trial.scenarios[0], tmp_path, 50_000).values
+    slopes = np.linspace(-1.4, -0.6, draws)
+    np.testing.assert_allclose(found["ANCOVA, hypothetical for rescue"], -0.3 * 8 * slopes)
+    after = [8 - (1 - np.exp(-h * 8)) / h for h in (0.1, 0.05)]
+    # 12,500 twins a draw: SE of mean months after the event below 0.03.
+    np.testing.assert_allclose(found["ANCOVA"], -0.3 * 8 * slopes + 0.5 * (after[1] - after[0]), atol=0.06)
+    assert set(found) == {a.label for a in analyses[:2]}  # others have no value per draw
+    rng = np.random.default_rng(4)
+    month = np.tile(np.arange(0.0, 9.0, 2.0), (30, 1))
+    record = ResampledTruth(
+        month=month,
+        score=38.0 - rng.uniform(0.4, 1.6, (30, 1)) * month + rng.normal(0, 1, month.shape),
+        end_month=rng.uniform(8.5, 12.0, 30),
+        died=rng.random(30) < 0.5,
+    )
+    plain = replace(trial, truth=record, intercurrent=(), effects=(BARE,), analyses=(ANCOVA(),))
+    before = seen_of(plain, 2, 40)[3]
+    with_event = seen_of(replace(plain, intercurrent=(event,)), 2, 40)[3]
+    when = with_event.intercurrent["rescue"]
+    gained = 0.5 * np.maximum(np.array(DESIGN.visits) - when[..., None], 0.0)
+    assert (gained > 0).any()
+    np.testing.assert_allclose(with_event.scores - before.scores, np.where(np.isnan(before.scores), np.nan, gained), atol=1e-9)
+
+
+def test_every_analysis_runs_under_every_strategy_that_it_admits() -> None:
+    kinds = (RandomSlope, MMRM, ReferenceBased, ANCOVA, Responder, LogRank, Cox, lambda **m: RMST(horizon=6.0, **m), JointRank, Win)
+    analyses = tuple(kind(strategies={"rescue": strategy}) for kind in kinds for strategy in kind().admits)
+    found = simulate(replace(TRIAL, intercurrent=(RESCUE,), analyses=analyses, replicates=4), twins=2000).table
+    assert found.height == len(analyses)
+    assert found["failures"].sum() == 0
+    assert found.filter(~pl.col("analysis").str.contains("jump to reference"))["true_value"].null_count() == 0
+
+
+def test_a_setting_of_an_event_is_an_axis_by_its_name() -> None:
+    trial = replace(TRIAL, axes={"intercurrent.NIV.hazard": (0.01, 0.3)}, replicates=4)
+    found = simulate(trial, twins=1000).intercurrent.filter(pl.col("event") == "NIV")
+    low, high = (found.filter(pl.col("intercurrent.NIV.hazard") == h)["share"].mean() for h in (0.01, 0.3))
+    assert low < high
+    with pytest.raises(ValueError, match="Did you mean hazard"):
+        replace(TRIAL, axes={"intercurrent.NIV.hasard": (0.01, 0.3)})
 
 
 SECTION = {
