@@ -255,6 +255,12 @@ def _show_trial(outcome: "Outcome", output: Output) -> None:
         if family.height:
             wide = {"effect": "effect", **axes_of(table), **_FAMILY}
             output.table(f"Family by {family['procedure'][0]}", list(wide.values()), [[row[k] for k in wide] for row in family.to_dicts()])
+        happened = outcome.trial.intercurrent
+        if happened.height:
+            names = {
+                name: name.replace("_", " ") for name in ("effect", "n_per_arm", *axes_of(table), "event", "arm", "mean_number", "share")
+            }
+            output.table("Intercurrent events", list(names.values()), [[row[name] for name in names] for row in happened.to_dicts()])
 
 
 def _as_values(outcome: "Outcome") -> dict[str, Any]:

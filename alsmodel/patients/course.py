@@ -9,7 +9,8 @@ where the baseline hazard or what an arm does to slope or hazard changes.
     log leaving: log_rate + c_v (value_i(t) - centre) + c_s (d value_i / dt - centre slope)
 
 with arm a, group g (phenotype) and segment s. Every random number is addressed by (trial key, participant, purpose,
-visit), so trials with one key share their participants whatever is done to them.
+visit), so trials with one key share their participants whatever is done to them. Where intercurrent events can happen, each
+participant has segments of the own: see `alsmodel.patients.intercurrent`.
 """
 
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from alsmodel.patients.intercurrent import Kinds, happen
 from alsmodel.patients.streams import normal, uniform
 from alsmodel.patients.trial import segment_inverse, segment_mass, skewed
 
@@ -190,12 +192,21 @@ def true_paths(
     treatments: Treatments,
     months: Floats,
     own: Own,
-) -> Floats:
-    """True scores at `months` (V,), increasing, of the participants of R trials, as if nobody could die; shape (R, n, V)."""
+    kinds: Kinds,
+    centre_value: Floats,
+    centre_slope: Floats,
+) -> tuple[Floats, Floats]:
+    """True scores at `months` (V,), increasing, of the participants of R trials, as if nobody could die; shape (R, n, V).
+
+    And the months of intercurrent events up to the last of `months`, infinite without one; shape (R, n, K).
+    """
     trials, n = person.shape
-    segments = nature.edges.size - 1
-    values = np.empty((trials, n, months.size))
-    levels, rates = np.empty(segments), np.empty(segments)
+    segments, size = nature.edges.size - 1, kinds.log_rate.size
+    values, happened = np.empty((trials, n, months.size)), np.empty((trials, n, size))
+    room = segments + size + 2
+    edges, base, levels, rates, shifts = np.empty(room), np.empty(room), np.empty(room), np.empty(room), np.empty(room)
+    edges[: segments + 1] = nature.edges
+    left_over = np.empty(size)
     recorded = own.mass.size > 0
     for r in range(trials):
         for i in range(n):
@@ -204,13 +215,20 @@ def true_paths(
                 b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
-            _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
+            if size > 0:
+                segments = happen(
+                    keys[r], person[r, i], a, g, nature.intercept[r, p] + b0, nature.slope[r, p], b1, centre_value[r], centre_slope[r],
+                    months[-1], nature.edges, treatments.mean_factor, treatments.deviation_factor, treatments.points, treatments.log_ratio,
+                    nature.log_baseline[r], kinds, edges, base, levels, rates, shifts, happened[r, i], left_over,
+                )  # fmt: skip
+            else:
+                _bend(r, p, a, g, b0, b1, nature, treatments, levels[:segments], rates[:segments])
             v = 0
             for s in range(segments):
-                while v < months.size and (months[v] <= nature.edges[s + 1] or s + 1 == segments):
-                    values[r, i, v] = levels[s] + rates[s] * (months[v] - nature.edges[s])
+                while v < months.size and (months[v] <= edges[s + 1] or s + 1 == segments):
+                    values[r, i, v] = levels[s] + rates[s] * (months[v] - edges[s])
                     v += 1
-    return values
+    return values, happened
 
 
 @njit(cache=True, fastmath=False, nogil=True)
@@ -224,7 +242,8 @@ def follow(
     leaving: Leaving,
     schedule: Schedule,
     own: Own,
-) -> tuple[Floats, Floats, Floats, Integers, Floats]:
+    kinds: Kinds,
+) -> tuple[Floats, Floats, Floats, Integers, Floats, Floats]:
     """Simulate the participants of a block of trials from randomisation to the end of their follow-up.
 
     Parameters
@@ -233,8 +252,8 @@ def follow(
         Stream key of each trial.
     person, arm, group : array of int, shape (R, n)
         Number of the participant in the trial's stream, assigned arm, and group (phenotype); an arm below 0 is followed as arm 0.
-    nature, treatments, leaving, schedule, own
-        See the classes of these names.
+    nature, treatments, leaving, schedule, own, kinds
+        See the classes of these names; intercurrent events have the centres of `leaving`.
 
     Returns
     -------
@@ -246,23 +265,30 @@ def follow(
         1 if `event_time` is an event.
     left : array, shape (R, n)
         Month of leaving, infinite if never.
+    happened : array, shape (R, n, K)
+        Month of each intercurrent event up to the end of observation, infinite without one.
     """
     trials, n = person.shape
     visits = schedule.months.size
-    segments = nature.edges.size - 1
+    segments, size = nature.edges.size - 1, kinds.log_rate.size
     scores = np.full((trials, n, visits), np.nan)
     months = np.empty((trials, n, visits))
     event_time = np.empty((trials, n))
     event = np.zeros((trials, n), dtype=np.int64)
     left = np.full((trials, n), np.inf)
-    levels, rates, shifts = np.empty(segments), np.empty(segments), np.empty(segments)
-    steady = np.full(segments, leaving.log_rate)
-    nothing = np.zeros(segments)
+    happened = np.empty((trials, n, size))
+    room = segments + size + 2
+    own_edges, own_base, left_over = np.empty(room), np.empty(room), np.empty(size)
+    all_levels, all_rates, all_shifts = np.empty(room), np.empty(room), np.empty(room)
+    all_steady, all_nothing = np.full(room, leaving.log_rate), np.zeros(room)
+    edges, levels, rates, shifts = nature.edges, all_levels[:segments], all_rates[:segments], all_shifts[:segments]
+    steady, nothing = all_steady[:segments], all_nothing[:segments]
     recorded = own.mass.size > 0
     for r in range(trials):
         key = keys[r]
         av, as_ = nature.association_value[r], nature.association_slope[r]
         residual = nature.residual_sd[r]
+        base = nature.log_baseline[r]
         for i in range(n):
             who = person[r, i]
             b0, b1 = hidden(key, who, nature.cholesky[r], nature.skew)
@@ -270,14 +296,27 @@ def follow(
                 b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
-            _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
-            shifts[:] = treatments.log_ratio[a, g]
-            end = schedule.duration
+            end, quiet = schedule.duration, np.inf
+            if size > 0:
+                segments = happen(
+                    key, who, a, g, nature.intercept[r, p] + b0, nature.slope[r, p], b1, leaving.centre_value[r], leaving.centre_slope[r],
+                    end, nature.edges, treatments.mean_factor, treatments.deviation_factor, treatments.points, treatments.log_ratio,
+                    nature.log_baseline[r], kinds, own_edges, own_base, all_levels, all_rates, all_shifts, happened[r, i], left_over,
+                )  # fmt: skip
+                edges, base = own_edges[: segments + 1], own_base[:segments]
+                levels, rates, shifts = all_levels[:segments], all_rates[:segments], all_shifts[:segments]
+                steady, nothing = all_steady[:segments], all_nothing[:segments]
+                for k in range(size):
+                    if kinds.ends_scores[k] == 1:
+                        quiet = min(quiet, happened[r, i, k])
+            else:
+                _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
+                shifts[:] = treatments.log_ratio[a, g]
             if leaving.log_rate > -np.inf:
                 mass = -np.log(uniform(key, who, PURPOSE_DROPOUT, 0))
                 offset = -leaving.per_point * leaving.centre_value[r] - leaving.per_slope * leaving.centre_slope[r]
                 left[r, i] = first_month(
-                    mass, nature.edges, steady, levels, rates, nothing, offset, leaving.per_point, leaving.per_slope, schedule.duration
+                    mass, edges, steady, levels, rates, nothing, offset, leaving.per_point, leaving.per_slope, schedule.duration
                 )
             watched = end if schedule.vital_status else min(end, left[r, i])
             if recorded and own.limit[r, i] < end:
@@ -285,14 +324,17 @@ def follow(
                 left[r, i] = min(left[r, i], own.limit[r, i])
                 watched = min(watched, own.limit[r, i])
             mass = own.mass[r, i] if recorded else -np.log(uniform(key, who, PURPOSE_EVENT, 0))
-            died = first_month(mass, nature.edges, nature.log_baseline[r], levels, rates, shifts, nature.log_hazard[r, p], av, as_, watched)
+            died = first_month(mass, edges, base, levels, rates, shifts, nature.log_hazard[r, p], av, as_, watched)
             if died <= watched:
                 event[r, i] = 1
                 watched = died
                 if left[r, i] >= died:
                     left[r, i] = np.inf
             event_time[r, i] = watched
-            seen = min(watched, left[r, i])
+            for k in range(size):
+                if happened[r, i, k] > watched:
+                    happened[r, i, k] = np.inf
+            seen = min(watched, left[r, i], quiet)
             s = 0
             for v in range(visits):
                 t = schedule.months[v]
@@ -303,17 +345,17 @@ def follow(
                     continue
                 if schedule.missing > 0.0 and t > 0.0 and uniform(key, who, PURPOSE_MISSING, v) < schedule.missing:
                     continue
-                while s + 1 < segments and t > nature.edges[s + 1]:
+                while s + 1 < segments and t > edges[s + 1]:
                     s += 1
                 noise = residual if schedule.extra_sd[v] == 0.0 else np.sqrt(residual**2 + schedule.extra_sd[v] ** 2)
-                score = levels[s] + rates[s] * (t - nature.edges[s])
+                score = levels[s] + rates[s] * (t - edges[s])
                 if recorded:
                     scores[r, i, v] = score + own.noise[r, i, v]
                     if schedule.extra_sd[v] > 0.0:
                         scores[r, i, v] += schedule.extra_sd[v] * normal(key, who, PURPOSE_RESIDUAL, v)
                 else:
                     scores[r, i, v] = score + noise * normal(key, who, PURPOSE_RESIDUAL, v)
-    return scores, months, event_time, event, left
+    return scores, months, event_time, event, left, happened
 
 
 @njit(cache=True, fastmath=False, nogil=True)

@@ -49,6 +49,8 @@ def trial_words(study: Study) -> list[str]:
     plan = study.trial
     if plan is None:
         return []
+    from alsmodel.trials.intercurrent import words_of
+
     design, decision = plan.design, plan.decision
     truth = _truth_words(plan)
     arms = {2: "Two", 3: "Three", 4: "Four"}.get(len(design.allocation), str(len(design.allocation)))
@@ -65,6 +67,7 @@ def trial_words(study: Study) -> list[str]:
             "promising_zone": "the conditional power of the first analysis",
         }[design.reestimation.kind]
         more.append(f"One look sets the number of participants anew by {seen}, up to {design.reestimation.most:g} times that planned.")
+    more += words_of(plan.intercurrent)
     return [
         f"{arms} parallel arms, allocated {':'.join(map(str, design.allocation))}, {design.duration:g} months of follow-up with visits at "
         f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
     from alsmodel.trials.imputed import ReferenceBased
     from alsmodel.trials.information import RealisedInformation
+    from alsmodel.trials.intercurrent import Afterwards, Intercurrent
     from alsmodel.trials.looks import FixedBounds, Look
     from alsmodel.trials.multiplicity import Graph
     from alsmodel.trials.observed import observed_trial
@@ -39,6 +40,7 @@ __all__ = [
     "ANCOVA",
     "MMRM",
     "RMST",
+    "Afterwards",
     "Alternating",
     "Analysed",
     "Assurance",
@@ -59,6 +61,7 @@ __all__ = [
     "Graph",
     "Hochberg",
     "Holm",
+    "Intercurrent",
     "JointRank",
     "LogRank",
     "Look",
@@ -125,6 +128,8 @@ _HOMES = {
     "Look": "looks",
     "FixedBounds": "looks",
     "RealisedInformation": "information",
+    "Afterwards": "intercurrent",
+    "Intercurrent": "intercurrent",
     "BlindedEvents": "reestimation",
     "BlindedVariance": "reestimation",
     "PromisingSize": "reestimation",

@@ -7,12 +7,14 @@ reading a study file must not wait for numba.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
 
 from alsmodel.trials.conditions import Categories, Column, holds, parse
+from alsmodel.trials.strategies import NO_FAILURE, Strategy, counted, kept
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -52,6 +54,10 @@ class TrialData:
         Months at which the visits were made, where they stray from the plan.
     columns : mapping
         Baseline columns, each (R, n).
+    intercurrent : mapping
+        Months of each intercurrent event by name, (R, n), infinite where none is known.
+    strategies : mapping
+        Strategy of each unless an analysis names another.
     """
 
     months: Floats
@@ -61,6 +67,22 @@ class TrialData:
     event: Integers
     actual: Floats | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
+    intercurrent: Mapping[str, Floats] = field(default_factory=dict)
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
+
+    def for_analysis(self, analysis: "AbstractAnalysis") -> "TrialData":
+        """What an analysis is given: its comparison, cut where it is cut, with intercurrent events handled by their strategies."""
+        return self.against_control(analysis.arm).until(analysis.until).under(analysis)
+
+    def under(self, analysis: "AbstractAnalysis") -> "TrialData":
+        """The data under the strategies of an analysis for intercurrent events; see `alsmodel.trials.strategies`."""
+        chosen = {name: analysis.strategies.get(name, default) for name, default in self.strategies.items()}
+        if all(strategy == "treatment policy" for strategy in chosen.values()):
+            return self
+        event_time, event = counted(self.event_time, self.event, self.intercurrent, chosen)
+        made = self.months if self.actual is None else self.actual
+        scores = kept(self.scores, made, self.intercurrent, chosen, carried=analysis.carries)
+        return replace(self, scores=scores, event_time=event_time, event=event)
 
     def against_control(self, arm: int) -> "TrialData":
         """The comparison of one active arm with control; everyone else is left out."""
@@ -81,6 +103,7 @@ class TrialData:
             actual=None if self.actual is None else np.ascontiguousarray(self.actual[:, :, :kept]),
             event_time=np.minimum(self.event_time, month),
             event=np.where(self.event_time > month, 0, self.event),
+            intercurrent={name: np.where(when > month, np.inf, when) for name, when in self.intercurrent.items()},
         )
 
     def strata(self, names: Sequence[str]) -> Integers | None:
@@ -199,6 +222,12 @@ class AbstractAnalysis(ABC):
     #: Baseline columns or conditions by which the analysis is stratified, and numeric columns that it adjusts for.
     strata: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
+    #: Strategy for intercurrent events by name, where it is not that of the event; those that can be expressed, and why others cannot.
+    strategies: Mapping[str, Strategy] = MappingProxyType({})
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy",)
+    refuses: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    #: The last score of the time on treatment stands for later visits.
+    carries: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -239,9 +268,13 @@ class RandomSlope(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, hypothetical, or while on treatment.
     """
 
     measure: ClassVar[Measure] = "slope difference"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "while on treatment")
+    refuses: ClassVar[Mapping[str, str]] = NO_FAILURE
     arm_main_effect: bool = False
     df_method: Literal["satterthwaite", "kenward-roger"] = "satterthwaite"
     information: Literal["observed", "expected"] | None = None
@@ -249,6 +282,7 @@ class RandomSlope(AbstractAnalysis):
     covariates: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["random_slope"] = "random_slope"
 
     @property
@@ -263,7 +297,7 @@ class RandomSlope(AbstractAnalysis):
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.random_slope import STATUS, fit_random_slope
 
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         fit = fit_random_slope(
             data.scores,
             data.months if self.time == "planned" or data.actual is None else data.actual,
@@ -291,13 +325,18 @@ class LogRank(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, hypothetical, composite, or
+        while on treatment.
     """
 
     measure: ClassVar[Measure] = "log hazard ratio"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "composite", "while on treatment")
     method: Literal["one step", "cox"] = "one step"
     strata: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["log_rank"] = "log_rank"
 
     @property
@@ -307,7 +346,7 @@ class LogRank(AbstractAnalysis):
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.logrank import NOT_ESTIMABLE, STATUS, fit_log_rank
 
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         out = data.arm < 0
         fit = fit_log_rank(
             np.where(out, 0.0, data.event_time) if out.any() else data.event_time,
@@ -330,6 +369,7 @@ def named(name: str, analysis: AbstractAnalysis, *more: str) -> str:
         parts.append(f"arm {analysis.arm}")
     if analysis.until is not None:
         parts.append(f"until month {analysis.until:g}")
+    parts += [f"{strategy} for {name}" for name, strategy in analysis.strategies.items()]
     return ", ".join(parts)
 
 

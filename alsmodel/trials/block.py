@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.patients.streams import stream_key
-from alsmodel.trials.analyses import AbstractAnalysis, Analysed
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData
 from alsmodel.trials.information import Bounds, Watch, watch
-from alsmodel.trials.opening import Opened, final_month, open_data, z_of
+from alsmodel.trials.opening import Opened, final_month, open_data, timed, z_of
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resizing import Resized, resize, statistic
 from alsmodel.trials.trial import Scenario, Trial
@@ -62,10 +62,11 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
     # Scenarios with one effect and one way of assigning share what happened, cut to their size.
     for scenario in task.scenarios:
         design = scenario.trial.design
-        address = (repr(scenario.effect), repr((design.allocation, design.randomisation, design.delayed_start)))
+        events = scenario.trial.intercurrent
+        address = (repr(scenario.effect), repr((design.allocation, design.randomisation, design.delayed_start, events)))
         if address not in followed:
             arm = assign(design, enrolled, keys)
-            followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys)
+            followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys, events=events)
         arm, seen = followed[address]
         out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.most), task.start))
     return out
@@ -75,7 +76,8 @@ def _sized(enrolled: Enrolled, arm: Integers, seen: Observed, n: int) -> tuple[E
     if arm.shape[1] == n:
         return enrolled, arm, seen
     parts = {name: np.ascontiguousarray(getattr(seen, name)[:, :n]) for name in ("scores", "months", "event_time", "event", "left")}
-    return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts)
+    happened = {name: np.ascontiguousarray(when[:, :n]) for name, when in seen.intercurrent.items()}
+    return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts, intercurrent=happened)
 
 
 @final
@@ -103,10 +105,10 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     running = np.ones(end.shape, dtype=np.bool_)
     before = np.full(end.shape, -np.inf)
     for k, look in enumerate(design.looks):
-        month = look.cutoff(enrolled.month, seen.event_time, seen.event, end)
+        month = look.cutoff(enrolled.month, *timed(scenario.trial, seen), end)
         open_now = running & (month < end) & (month > before)
         before = np.maximum(before, month)
-        opened = open_data(design, enrolled, arm, seen, month)
+        opened = open_data(scenario.trial, enrolled, arm, seen, month)
         result = scenario.trial.analyses[0].analyse(opened.data)
         z = z_of(result)
         at = bounds.look(k + 1, open_now, result.standard_error)
@@ -134,7 +136,7 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
             month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
         bound[seen_at.ended] = seen_at.bounds.efficacy[seen_at.ended]
     early = np.isfinite(month).any()
-    opened = open_data(design, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
+    opened = open_data(scenario.trial, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
     results = [analysis.analyse(opened.data) for analysis in analyses]
     if design.looks:
         bound = np.where(np.isfinite(month), bound, bounds.final(~np.isfinite(month), results[0].standard_error))
@@ -156,10 +158,18 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         "duration": opened.month,
         "draw": enrolled.draw,
         "interim": np.full(trials, np.nan) if resized is None else resized.value,
+        "intercurrent": happened_by_arm(data, len(design.allocation)),
     }
     # Replicate by replicate, so that a part reads as a list of trials.
-    tall = {name: np.repeat(np.asarray(values), len(analyses)) for name, values in shared.items()}
+    tall = {name: np.repeat(np.asarray(values), len(analyses), axis=0) for name, values in shared.items()}
     return tall | {name: np.stack([row[name] for row in rows], axis=1).ravel() for name in rows[0]}
+
+
+def happened_by_arm(data: TrialData, arms: int) -> Integers:
+    """Participants of each arm and those of them with each intercurrent event, arm by arm; shape (R, A (1 + K)), empty without events."""
+    inside = [np.broadcast_to(data.arm == a, data.event.shape) for a in range(arms)] if data.intercurrent else []
+    counts = [(mine & np.isfinite(when)).sum(axis=1) for mine in inside for when in (np.zeros(mine.shape), *data.intercurrent.values())]
+    return np.stack(counts, axis=1) if counts else np.zeros((data.event.shape[0], 0), dtype=np.int64)
 
 
 def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDArray[Any]]:

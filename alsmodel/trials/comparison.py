@@ -89,6 +89,8 @@ class ComparisonPlan:
         for analysis in self.analyses:
             if analysis.until is not None:
                 faults.append(f"{analysis.label}: until is for virtual trials; of a real one give duration and visits.")
+            if analysis.strategies:
+                faults.append(f"{analysis.label}: strategies are for virtual trials; of a real one name what ends the follow-up in events.")
             if not 1 <= analysis.arm <= len(self.active):
                 faults.append(f"{analysis.label} compares arm {analysis.arm}; the plan has active arms 1 to {len(self.active)}.")
         try:

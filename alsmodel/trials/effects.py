@@ -42,6 +42,9 @@ class Effect:
         Month after randomisation at which the effect on the slope begins: a delayed onset.
     to_month : float or None
         Month at which it has washed out and the untreated slope is back; None is never. What was gained is kept.
+    hazard_ratio_of : mapping of str to float
+        Hazard ratio of intercurrent events by their names, direct and at a given trajectory: ``{"rescue": 0.6}``. An event that is
+        not named is changed through the trajectory only, as far as its hazard hangs on that.
     by_phenotype : mapping of str to float
         Share of the whole effect (on the log scale for hazards) that a phenotype has: 0 none, 1 all, the default.
     by_arm : tuple of float
@@ -56,6 +59,7 @@ class Effect:
     hazard_ratio_periods: tuple[tuple[float, float], ...] = ()
     from_month: float = 0.0
     to_month: float | None = None
+    hazard_ratio_of: Mapping[str, float] = field(default_factory=dict)
     by_phenotype: Mapping[str, float] = field(default_factory=dict)
     by_arm: tuple[float, ...] = ()
 
@@ -75,6 +79,9 @@ class Effect:
             raise ValueError(f"hazard_ratio must be above 0, with 1 for no effect; got {self.hazard_ratio}.")
 
         faults = [*self._timing_faults(), *self._share_faults()]
+        for name, ratio in self.hazard_ratio_of.items():
+            if not (np.isfinite(ratio) and ratio > 0):
+                faults.append(f"hazard_ratio_of.{name} must be above 0, with 1 for no effect; got {ratio}.")
         if faults:
             raise ValueError(f"Effect {self.name!r}: " + " ".join(faults))
 
@@ -107,6 +114,7 @@ class Effect:
             and self.points_per_month == 0
             and self.hazard_ratio == 1
             and all(r == 1 for _, r in self.hazard_ratio_periods)
+            and all(r == 1 for r in self.hazard_ratio_of.values())
         )
 
     @property
@@ -143,20 +151,31 @@ class Effect:
             What multiplies the mean slope and a participant's deviation from it, points per month added, and the log
             hazard added.
         """
+        since, on, share = self._exposure(edges, phenotypes, arms, switch)
+        stop = np.inf if self.to_month is None else self.to_month
+        acts = ((since >= self.from_month) & (since < stop)).astype(np.float64)[:, None, :]
+        mean = 1.0 - share * self.slowing * acts
+        deviation = mean if self.slope_spread == "scaled" else np.ones_like(mean)
+        return mean, deviation, share * self.points_per_month * acts, share * np.where(on, self._log_ratio(since)[:, None, :], 0.0)
+
+    def ratios_of(self, edges: Floats, phenotypes: Sequence[str], arms: int, switch: float | None = None) -> dict[str, Floats]:
+        """Log hazard ratios of the intercurrent events that are named, each of shape (arms, groups, S); arguments as of `tables`."""
+        _, on, share = self._exposure(edges, phenotypes, arms, switch)
+        return {name: np.asarray(share * np.where(on, np.log(ratio), 0.0)) for name, ratio in self.hazard_ratio_of.items()}
+
+    def _exposure(
+        self, edges: Floats, phenotypes: Sequence[str], arms: int, switch: float | None
+    ) -> tuple[Floats, npt.NDArray[np.bool_], Floats]:
+        """Months since treatment began where segments start (arms, S), whether it has (arms, 1, S), and shares of the effect."""
         since = np.tile(edges[:-1], (arms, 1))
         if switch is not None:
             # A hair later, so that an edge where the effect changes is not missed by rounding.
             since[0] += 1e-9 - switch
-        on = (since >= 0)[:, None, :]
-        stop = np.inf if self.to_month is None else self.to_month
-        acts = ((since >= self.from_month) & (since < stop)).astype(np.float64)[:, None, :]
         doses = np.array(self.by_arm if self.by_arm else (1.0,) * (arms - 1), dtype=np.float64)
         shares = np.array([self.by_phenotype.get(name, 1.0) for name in phenotypes], dtype=np.float64)
         own = 0.0 if switch is None else doses[0]
         share = np.concatenate([[own], doses])[:, None, None] * shares[None, :, None]
-        mean = 1.0 - share * self.slowing * acts
-        deviation = mean if self.slope_spread == "scaled" else np.ones_like(mean)
-        return mean, deviation, share * self.points_per_month * acts, share * np.where(on, self._log_ratio(since)[:, None, :], 0.0)
+        return since, (since >= 0)[:, None, :], share
 
     def _log_ratio(self, start: Floats) -> Floats:
         if not self.hazard_ratio_periods:

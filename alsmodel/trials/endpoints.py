@@ -3,13 +3,15 @@
 Each hands what was observed to one estimator and takes back one record per virtual trial; formulas and sources stand there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import numpy as np
 
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named, record
+from alsmodel.trials.strategies import ABSENCE_FAILS, NO_FAILURE, NO_FAILURE_NOR_LAST, NO_LAST_RANK, SAME_AS_COMPOSITE, Strategy
 
 if TYPE_CHECKING:
     from alsmodel.estimators.mmrm import MmrmFits
@@ -49,9 +51,13 @@ class MMRM(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy or hypothetical.
     """
 
     measure: ClassVar[Measure] = "change difference"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical")
+    refuses: ClassVar[Mapping[str, str]] = NO_FAILURE_NOR_LAST
     covariance: Literal["unstructured", "toeplitz", "compound symmetry", "ar1"] = "unstructured"
     df_method: Literal["kenward-roger", "satterthwaite"] = "kenward-roger"
     information: Literal["observed", "expected"] = "observed"
@@ -59,6 +65,7 @@ class MMRM(AbstractAnalysis):
     covariates: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["mmrm"] = "mmrm"
 
     @property
@@ -70,7 +77,7 @@ class MMRM(AbstractAnalysis):
         """Fit every trial of `data`; with `by_visit` also the means of both arms at every visit, and their differences."""
         from alsmodel.estimators.mmrm import fit_mmrm
 
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         baseline = np.ascontiguousarray(data.scores[:, :, 0])
         # Without a baseline score nobody can be adjusted for it; a participant who is left out has none either.
         arm = data.arm if self.constrained_baseline else np.where(np.isnan(baseline), -1, data.arm)
@@ -108,13 +115,19 @@ class ANCOVA(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, hypothetical, or while on treatment.
     """
 
     measure: ClassVar[Measure] = "change difference"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "while on treatment")
+    refuses: ClassVar[Mapping[str, str]] = NO_FAILURE
+    carries: ClassVar[bool] = True
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["ancova"] = "ancova"
 
     @property
@@ -122,7 +135,7 @@ class ANCOVA(AbstractAnalysis):
         return named("ANCOVA", self)
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         return run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **_adjusted(self, data))
 
 
@@ -140,13 +153,19 @@ class Responder(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, composite, or while on treatment.
     """
 
     measure: ClassVar[Measure] = "responder difference"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "composite", "while on treatment")
+    refuses: ClassVar[Mapping[str, str]] = ABSENCE_FAILS
+    carries: ClassVar[bool] = True
     threshold: float = 6.0
     method: Literal["newcombe", "miettinen-nurminen", "fisher"] = "newcombe"
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["responder"] = "responder"
 
     def __post_init__(self) -> None:
@@ -160,7 +179,7 @@ class Responder(AbstractAnalysis):
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.responder import responders
 
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         outcome = responders(data.scores, decline_below=self.threshold)
         return run_estimator("responder", "fit_responder", self.measure, outcome, data.arm, method=self.method)
 
@@ -181,15 +200,20 @@ class Cox(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, hypothetical, composite, or
+        while on treatment.
     """
 
     measure: ClassVar[Measure] = "log hazard ratio"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "composite", "while on treatment")
     test: Literal["wald", "score", "likelihood ratio"] = "wald"
     penalty: Literal["none", "firth"] = "none"
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["cox"] = "cox"
 
     @property
@@ -197,7 +221,7 @@ class Cox(AbstractAnalysis):
         return named("Cox", self, "" if self.test == "wald" else f"{self.test} test", "Firth" * (self.penalty == "firth"))
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         return run_estimator(
             "cox",
             "fit_cox",
@@ -222,11 +246,16 @@ class RMST(AbstractAnalysis):
         Months from randomisation, within the follow-up; an arm that nobody is followed to it in is a failure.
     arm : int
         The active arm that is compared with control.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, hypothetical, or composite.
     """
 
     measure: ClassVar[Measure] = "RMST difference"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "composite")
+    refuses: ClassVar[Mapping[str, str]] = SAME_AS_COMPOSITE
     horizon: float = 12.0
     arm: int = 1
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["rmst"] = "rmst"
 
     def __post_init__(self) -> None:
@@ -238,7 +267,7 @@ class RMST(AbstractAnalysis):
         return named(f"RMST to month {self.horizon:g}", self)
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm)
+        data = data.for_analysis(self)
         return run_estimator("rmst", "fit_rmst", self.measure, data.event_time, data.event, data.arm, horizon=float(self.horizon))
 
 
@@ -258,14 +287,19 @@ class JointRank(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, hypothetical, or composite.
     """
 
     measure: ClassVar[Measure] = "joint rank difference"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "composite")
+    refuses: ClassVar[Mapping[str, str]] = NO_LAST_RANK
     imputations: int = 0
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["joint_rank"] = "joint_rank"
 
     def __post_init__(self) -> None:
@@ -277,7 +311,7 @@ class JointRank(AbstractAnalysis):
         return named("joint rank", self, f"{self.imputations} imputations" * (self.imputations > 0))
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         if self.imputations:
             arrays, more = (data.scores, data.event_time, data.event, data.arm, data.months), {"imputations": self.imputations}
             return run_estimator("imputed_rank", "fit_imputed_joint_rank", self.measure, *arrays, **more, **_adjusted(self, data))
@@ -301,13 +335,18 @@ class Win(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy, hypothetical, or composite.
     """
 
     measure: ClassVar[Measure] = "win ratio"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "composite")
+    refuses: ClassVar[Mapping[str, str]] = NO_LAST_RANK
     scale: Literal["win ratio", "win odds", "net benefit"] = "win ratio"
     strata: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["win"] = "win"
 
     @property
@@ -315,6 +354,6 @@ class Win(AbstractAnalysis):
         return named(self.scale, self)
 
     def analyse(self, data: TrialData) -> Analysed:
-        data = data.against_control(self.arm).until(self.until)
+        data = data.for_analysis(self)
         more = {"measure": self.scale, "strata": data.strata(self.strata)}
         return run_estimator("win", "fit_win", self.measure, data.scores, data.event_time, data.event, data.arm, **more)

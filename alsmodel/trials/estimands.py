@@ -17,6 +17,7 @@ The first two are hypothetical; the others count death as it comes.
 """
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -28,11 +29,13 @@ from alsmodel.settings import code_digest, digest_of
 from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.block import TWIN_STREAM, trial_keys
 from alsmodel.trials.functionals import Functional, Twin, by_site, functional_of, monte_carlo_error, multiplier, per_draw
+from alsmodel.trials.intercurrent import Intercurrent, strategies_of
 from alsmodel.trials.parts import put_text
 from alsmodel.trials.randomisation import Alternating
+from alsmodel.trials.strategies import Strategy
 from alsmodel.trials.trial import Scenario
 from alsmodel.trials.truth import PosteriorTruth
-from alsmodel.trials.world import Enrolled, enrol, observe, paths
+from alsmodel.trials.world import Enrolled, enrol, observe, undying
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,7 +95,7 @@ def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
     twins : int
         How many.
     """
-    wanted = {_address(a): a for a in scenario.trial.analyses if functional_of(a) is not None}
+    wanted = {_address(scenario, a): a for a in scenario.trial.analyses if functional_of(a) is not None}
     values: dict[str, Floats] = {}
     errors: dict[str, Floats] = {}
     if isinstance(scenario.trial.truth, PosteriorTruth):
@@ -107,9 +110,9 @@ def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
             text = json.dumps({"identity": identity, **known}, indent=1, sort_keys=True) + "\n"
             put_text(path, text)
         for a in scenario.trial.analyses:
-            if _address(a) in known["values"]:
+            if (address := _address(scenario, a)) in known["values"]:
                 scale = multiplier(scenario, a)
-                values[a.label], errors[a.label] = (scale * np.asarray(known[part][_address(a)]) for part in ("values", "errors"))
+                values[a.label], errors[a.label] = (scale * np.asarray(known[part][address]) for part in ("values", "errors"))
     return TrueValues(values, errors)
 
 
@@ -123,11 +126,15 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
     return identity
 
 
-def _address(analysis: AbstractAnalysis) -> str:
-    """What of an analysis decides its true value: measure, arm, and horizon, cut, threshold, scale, covariates and strata where they do."""
+def _address(scenario: Scenario, analysis: AbstractAnalysis) -> str:
+    """What of an analysis decides its true value: measure, arm, and horizon, cut, threshold, scale, covariates and strata where they do.
+
+    And the strategies for intercurrent events, with how the end of the time on treatment is taken.
+    """
     options = [getattr(analysis, name, None) for name in ("horizon", "until", "threshold", "scale")]
     adjusting = [list(analysis.covariates), list(analysis.strata)] if analysis.measure not in UNADJUSTED else []
-    return digest_of([analysis.measure, analysis.arm, *options, *adjusting])
+    chosen = strategies_of(scenario.trial.intercurrent, analysis)
+    return digest_of([analysis.measure, analysis.arm, *options, *adjusting, sorted(chosen.items()), analysis.carries])
 
 
 def _read(path: Path) -> dict[str, dict[str, list[float]]] | None:
@@ -153,11 +160,13 @@ def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int
         keys = trial_keys(scenario.trial, *block, TWIN_STREAM)
         enrolled = enrol(trial, keys, size)
         draws.append(enrolled.draw)
-        arms = {0, *(a.arm for a in wanted.values())}
-        seen = {arm: _followed(scenario, enrolled, keys, arm, list(wanted.values())) for arm in arms}
-        for address, analysis in wanted.items():
-            both = (seen[a].until(analysis.until, scenario.trial.design.visits) for a in (0, analysis.arm))
-            gathered[address].append(_functional(analysis).gather(scenario, analysis, *both))
+        for world, mine in _worlds(scenario, wanted).items():
+            arms = {0, *(a.arm for a in mine.values())}
+            seen = {arm: _followed(scenario, world, enrolled, keys, arm, list(mine.values())) for arm in arms}
+            for address, analysis in mine.items():
+                chosen, visits = strategies_of(scenario.trial.intercurrent, analysis), scenario.trial.design.visits
+                both = (_under(seen[a], analysis, chosen, visits) for a in (0, analysis.arm))
+                gathered[address].append(_functional(analysis).gather(scenario, analysis, *both))
     values, errors = {}, {}
     for address, analysis in wanted.items():
         parts, settle = gathered[address], _functional(analysis).settle
@@ -166,6 +175,21 @@ def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int
         else:
             values[address], errors[address] = [settle(parts)], [monte_carlo_error(settle, parts)]
     return {"values": values, "errors": errors}
+
+
+def _worlds(scenario: Scenario, wanted: dict[str, AbstractAnalysis]) -> dict[tuple[Intercurrent, ...], dict[str, AbstractAnalysis]]:
+    """Analyses by the intercurrent events that can happen in the world that each asks about: what is hypothetical does not."""
+    worlds: dict[tuple[Intercurrent, ...], dict[str, AbstractAnalysis]] = defaultdict(dict)
+    for address, analysis in wanted.items():
+        chosen = strategies_of(scenario.trial.intercurrent, analysis)
+        worlds[tuple(e for e in scenario.trial.intercurrent if chosen[e.name] != "hypothetical")][address] = analysis
+    return worlds
+
+
+def _under(twin: Twin, analysis: AbstractAnalysis, chosen: dict[str, Strategy], visits: tuple[float, ...]) -> Twin:
+    """What of a twin an analysis asks about: up to its cut, under its strategies."""
+    cut = twin.until(analysis.until, visits)
+    return cut.under(analysis, chosen, tuple(visit for visit in visits if analysis.until is None or visit <= analysis.until))
 
 
 def _functional(analysis: AbstractAnalysis) -> Functional:
@@ -181,17 +205,25 @@ def _without_site(analysis: AbstractAnalysis) -> AbstractAnalysis:
     return analysis if kept == analysis.strata or not is_dataclass(analysis) else replace(analysis, strata=kept)
 
 
-def _followed(scenario: Scenario, enrolled: Enrolled, keys: npt.NDArray[np.uint64], arm: int, analyses: list[AbstractAnalysis]) -> Twin:
-    """What happens to twins in an arm, and their true paths at the planned visits with death set aside, as far as it is asked for."""
+def _followed(
+    scenario: Scenario,
+    world: tuple[Intercurrent, ...],
+    enrolled: Enrolled,
+    keys: npt.NDArray[np.uint64],
+    arm: int,
+    analyses: list[AbstractAnalysis],
+) -> Twin:
+    """What happens to twins in an arm of a world, and their true paths at the planned visits with death set aside, as far as asked for."""
     trial, found = scenario.trial, [_functional(a) for a in analyses]
     arms = np.full(enrolled.person.shape, arm, dtype=np.int64)
     hypothetical = any(each.hypothetical for each in found)
-    path = paths(trial.design, trial.population, enrolled, scenario.effect, arms, keys) if hypothetical else None
-    seen = None
+    path, ended, seen = None, {}, None
+    if hypothetical:
+        path, ended = undying(trial.design, trial.population, enrolled, scenario.effect, arms, keys, world)
     if not all(each.hypothetical for each in found):
         design = trial.design
         if not any(each.scored for each in found):
             # Survival alone needs no scores in between.
             design = replace(design, visits=(0.0, design.duration), phone_visits=())
-        seen = observe(design, trial.population, enrolled, scenario.effect, arms, keys, twins=True)
-    return Twin(seen=seen, path=path, columns=enrolled.columns)
+        seen = observe(design, trial.population, enrolled, scenario.effect, arms, keys, events=world, twins=True)
+    return Twin(seen=seen, path=path, columns=enrolled.columns, ended=ended)

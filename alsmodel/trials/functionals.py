@@ -7,8 +7,8 @@ of `alsmodel.estimators.joint_rank` is a plain order (the dead by their time, be
 visit) and all pairs are counted by sorting.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import names_of, parse
+from alsmodel.trials.strategies import Strategy, counted, kept
 
 if TYPE_CHECKING:
     from alsmodel.trials.conditions import Column
@@ -41,22 +42,51 @@ class Twin:
         True scores at the planned visits, death set aside.
     columns : dict
         Baseline columns, each (R, n).
+    ended : dict
+        Months of intercurrent events along `path`, death set aside, each (R, n).
     """
 
     seen: "Observed | None"
     path: Floats | None
     columns: "dict[str, Column]"
+    ended: dict[str, Floats] = field(default_factory=dict)
+
+    def under(self, analysis: AbstractAnalysis, chosen: Mapping[str, Strategy], visits: tuple[float, ...]) -> "Twin":
+        """The same people under the strategies of an analysis; in their world what is hypothetical does not happen.
+
+        Beyond the end of the time on treatment the last visit up to it stands for the later ones, or the path is missing.
+        """
+        seen, path = self.seen, self.path
+        chosen = {name: strategy for name, strategy in chosen.items() if strategy != "hypothetical"}
+        if all(strategy == "treatment policy" for strategy in chosen.values()):
+            return self
+        months = np.array(visits, dtype=np.float64)
+        if seen is not None:
+            time, event = counted(seen.event_time, seen.event, seen.intercurrent, chosen)
+            # Where survival alone is asked for there are no scores in between.
+            scores = seen.scores
+            if scores.shape[-1] == months.size:
+                scores = kept(scores, months, seen.intercurrent, chosen, carried=analysis.carries)
+            seen = replace(seen, scores=scores, event_time=time, event=event)
+        if path is not None:
+            path = kept(path, months, self.ended, chosen, carried=analysis.carries)
+        return replace(self, seen=seen, path=path)
 
     def until(self, month: float | None, visits: tuple[float, ...]) -> "Twin":
         """The same people with what is known at `month` after randomisation; None is everything."""
         if month is None:
             return self
-        kept, seen = sum(visit <= month for visit in visits), self.seen
+
+        def cut(happened: dict[str, Floats]) -> dict[str, Floats]:
+            return {name: np.where(when > month, np.inf, when) for name, when in happened.items()}
+
+        upto, seen = sum(visit <= month for visit in visits), self.seen
         if seen is not None:
-            scores = seen.scores[..., :kept] if seen.scores.shape[-1] == len(visits) else seen.scores
+            scores = seen.scores[..., :upto] if seen.scores.shape[-1] == len(visits) else seen.scores
             event = np.where(seen.event_time > month, 0, seen.event)
-            seen = replace(seen, scores=scores, event=event, event_time=np.minimum(seen.event_time, month))
-        return replace(self, seen=seen, path=None if self.path is None else self.path[..., :kept])
+            time = np.minimum(seen.event_time, month)
+            seen = replace(seen, scores=scores, event=event, event_time=time, intercurrent=cut(seen.intercurrent))
+        return replace(self, seen=seen, path=None if self.path is None else self.path[..., :upto], ended=cut(self.ended))
 
     @property
     def followed(self) -> "Observed":
@@ -126,8 +156,20 @@ def _gained(control: Twin, active: Twin) -> Floats:
 def _slope(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
     gained = _gained(control, active)
     months = np.array(scenario.trial.design.visits, dtype=np.float64)[: gained.shape[-1]]
+    if np.isnan(gained).any():
+        return _slopes(np.asarray(active.path), months) - _slopes(np.asarray(control.path), months)
     weights = (months - months.mean()) / ((months - months.mean()) ** 2).sum()
     return np.asarray(gained @ weights)
+
+
+def _slopes(path: Floats, months: Floats) -> Floats:
+    """Least-squares slope of each through the visits on treatment; the mean of the arm for who has fewer than two of them."""
+    there = np.isfinite(path)
+    count = there.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        away = np.where(there, months - ((there * months).sum(axis=-1) / count)[..., None], 0.0)
+        own = (away * np.where(there, path, 0.0)).sum(axis=-1) / (away**2).sum(axis=-1)
+    return np.where(count > 1, own, np.nanmean(np.where(count > 1, own, np.nan), axis=-1, keepdims=True))
 
 
 def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:

@@ -1,11 +1,13 @@
 """The MMRM with those who left alive imputed by reference to the control arm, as an analysis of a trial."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, final
 
 import numpy as np
 
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named, record
+from alsmodel.trials.strategies import NO_FAILURE_NOR_LAST, Strategy
 
 
 @final
@@ -29,15 +31,20 @@ class ReferenceBased(AbstractAnalysis):
         The active arm that is compared with control.
     until : float or None
         Month after randomisation at which the data are cut, such as the end of the randomised period; None is the end of follow-up.
+    strategies : mapping of str to str
+        Strategy for intercurrent events by name, where it is not that of the event: treatment policy or hypothetical.
     """
 
     measure: ClassVar[Measure] = "change difference"
+    admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical")
+    refuses: ClassVar[Mapping[str, str]] = NO_FAILURE_NOR_LAST
     strategy: Literal["missing at random", "jump to reference", "copy reference", "copy increments"] = "jump to reference"
     variance: Literal["jackknife", "rubin"] = "jackknife"
     imputations: int = 50
     covariates: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     kind: Literal["reference_based"] = "reference_based"
 
     def __post_init__(self) -> None:
@@ -52,8 +59,10 @@ class ReferenceBased(AbstractAnalysis):
     def analyse(self, data: TrialData) -> Analysed:
         from alsmodel.estimators.reference_based import STATUS, fit_reference_based
 
-        data = data.against_control(self.arm).until(self.until)
-        dead = (data.event[:, :, None] == 1) & (data.months[1:] >= data.event_time[:, :, None])
+        given = data.until(self.until)
+        data = data.for_analysis(self)
+        # Death as it came, also after a hypothetical event: nobody is imputed past it.
+        dead = (given.event[:, :, None] == 1) & (given.months[1:] >= given.event_time[:, :, None])
         fit = fit_reference_based(
             np.ascontiguousarray(data.scores[:, :, 1:]),
             data.arm,

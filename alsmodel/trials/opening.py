@@ -9,6 +9,9 @@ import numpy.typing as npt
 from alsmodel.patients.course import cut
 from alsmodel.trials.analyses import Analysed, TrialData, normal_size
 from alsmodel.trials.designs import ParallelDesign
+from alsmodel.trials.intercurrent import strategies_of
+from alsmodel.trials.strategies import counted
+from alsmodel.trials.trial import Trial
 from alsmodel.trials.world import Enrolled, Integers, Observed
 
 Floats = npt.NDArray[np.float64]
@@ -33,17 +36,30 @@ class Opened:
     left: Integers
 
 
-def open_data(design: ParallelDesign, enrolled: Enrolled, arm: Integers, seen: Observed, month: Floats | None) -> Opened:
+def open_data(trial: Trial, enrolled: Enrolled, arm: Integers, seen: Observed, month: Floats | None) -> Opened:
     """What is known of each trial at a calendar month; None is the end of everyone's follow-up."""
+    design = trial.design
     end = final_month(design, enrolled)
     actual = seen.months if design.visit_window_days > 0 else None
     shared: dict[str, Any] = {"months": np.array(design.visits, dtype=np.float64), "actual": actual, "columns": enrolled.columns}
+    shared["strategies"] = {event.name: event.strategy for event in trial.intercurrent}
     if month is None:
-        data = TrialData(scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, **shared)
+        data = TrialData(
+            scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, intercurrent=seen.intercurrent, **shared
+        )
         return Opened(data=data, month=end, left=np.isfinite(seen.left).sum(axis=1))
     scores, time, event, who = cut(seen.scores, seen.months, seen.event_time, seen.event, arm, enrolled.month, month)
-    data = TrialData(scores=scores, arm=who, event_time=time, event=event, **shared)
+    known = {name: np.where(enrolled.month + when <= month[:, None], when, np.inf) for name, when in seen.intercurrent.items()}
+    data = TrialData(scores=scores, arm=who, event_time=time, event=event, intercurrent=known, **shared)
     return Opened(data=data, month=month, left=(enrolled.month + seen.left <= month[:, None]).sum(axis=1))
+
+
+def timed(trial: Trial, seen: Observed) -> tuple[Floats, Integers]:
+    """Times and events that a look by events counts: those of the analysis that decides, where it has the event as an end point."""
+    first = trial.analyses[0]
+    if "composite" not in first.admits or first.measure == "responder difference":
+        return seen.event_time, seen.event
+    return counted(seen.event_time, seen.event, seen.intercurrent, strategies_of(trial.intercurrent, first))
 
 
 def final_month(design: ParallelDesign, enrolled: Enrolled) -> Floats:

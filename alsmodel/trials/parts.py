@@ -46,6 +46,7 @@ SCHEMA: dict[str, Any] = {
     "duration": pl.Float64,
     "draw": pl.Int32,
     "interim": pl.Float64,
+    "intercurrent": pl.List(pl.Int32),
 }
 
 #: What each column of a part means.
@@ -72,6 +73,7 @@ COLUMNS = {
     "duration": "calendar months from the first randomisation possible to the data of the last analysis",
     "draw": "posterior draw of the truth",
     "interim": "what re-estimation saw: pooled SD, pooled event rate or conditional power; NaN without a look for it",
+    "intercurrent": "arm by arm: participants, and how many of them had each intercurrent event by then; empty without any",
 }
 
 
@@ -161,7 +163,9 @@ def _readable(path: Path) -> bool:
 
 def frame_of(columns: dict[str, npt.NDArray[Any]]) -> pl.DataFrame:
     """A part's records as a table."""
-    return pl.DataFrame({name: pl.Series(name, columns[name], dtype=kind, strict=False) for name, kind in SCHEMA.items()})
+    # A table of counts becomes lists; the others are columns already.
+    plain = {name: column.tolist() if column.ndim > 1 else column for name, column in columns.items()}
+    return pl.DataFrame({name: pl.Series(name, plain[name], dtype=kind, strict=False) for name, kind in SCHEMA.items()})
 
 
 def merge(target: Path | str, sources: list[Path]) -> dict[str, int]:

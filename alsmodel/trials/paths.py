@@ -10,7 +10,7 @@ SHORT = {"alpha": "decision.alpha", "side": "decision.side"}
 
 
 def with_setting[T](thing: T, path: str, value: Any) -> T:
-    """Return `thing`, a frozen dataclass, with the setting at `path` replaced.
+    """Return `thing`, a frozen dataclass, with the setting at `path` replaced; entries of a list are found by their names.
 
     Raises
     ------
@@ -22,6 +22,9 @@ def with_setting[T](thing: T, path: str, value: Any) -> T:
 
 
 def _put(thing: Any, parts: list[str], value: Any, path: str) -> Any:
+    if isinstance(thing, tuple) and len(parts) > 1 and parts[0] in (names := [getattr(entry, "name", None) for entry in thing]):
+        at = names.index(parts[0])
+        return (*thing[:at], _put(thing[at], parts[1:], value, path), *thing[at + 1 :])
     if not is_dataclass(thing) or isinstance(thing, type):
         raise ValueError(f"axis {path!r}: nothing below {parts[0]!r} can be set. Name one number or word of the trial.")
     known = [field.name for field in fields(thing) if field.init]

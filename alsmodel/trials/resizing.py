@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from alsmodel.trials.adaptation import final_statistic, reestimate
 from alsmodel.trials.analyses import Analysed
-from alsmodel.trials.opening import Opened, open_data, z_of
+from alsmodel.trials.opening import Opened, open_data, timed, z_of
 from alsmodel.trials.reestimation import AbstractBlinded, PromisingSize
 from alsmodel.trials.trial import Scenario
 from alsmodel.trials.world import Enrolled, Integers, Observed
@@ -59,17 +59,18 @@ def resize(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed
     assert rule is not None
     trials, most = arm.shape
     end = enrolled.month[:, :planned].max(axis=1) + design.duration
-    month = rule.look.cutoff(enrolled.month[:, :planned], seen.event_time[:, :planned], seen.event[:, :planned], end)
+    time, event = timed(scenario.trial, seen)
+    month = rule.look.cutoff(enrolled.month[:, :planned], time[:, :planned], event[:, :planned], end)
     looked = month < end
     # Recruitment stops at the planned size and is taken up again at the look: nobody beyond it comes before.
     pause = np.maximum(month - enrolled.month[:, planned - 1], 0.0)
     later = np.arange(most) >= planned
     enrolled = replace(enrolled, month=enrolled.month + np.where(later, pause[:, None], 0.0))
     at_look = _only(enrolled, arm, seen, np.full(trials, planned))
-    opened = open_data(design, *at_look, month)
+    opened = open_data(scenario.trial, *at_look, month)
     value, factor, first = np.full(trials, np.nan), np.full(trials, np.nan), None
     if isinstance(rule, AbstractBlinded):
-        value = np.where(looked, rule.pooled(opened.data), np.nan)
+        value = np.where(looked, rule.pooled(opened.data.under(scenario.trial.analyses[0])), np.nan)
         factor = rule.factor(value, design.duration)
     elif isinstance(rule, PromisingSize):
         first = scenario.trial.analyses[0].analyse(opened.data)
@@ -114,5 +115,6 @@ def _only(enrolled: Enrolled, arm: Integers, seen: Observed, size: Integers) -> 
         event_time=np.where(out, 0.0, seen.event_time),
         event=np.where(out, 0, seen.event),
         left=np.where(out, np.inf, seen.left),
+        intercurrent={name: np.where(out, np.inf, when) for name, when in seen.intercurrent.items()},
     )
     return replace(enrolled, month=np.where(out, 0.0, enrolled.month)), np.where(out, -1, arm), observed

@@ -87,6 +87,20 @@ FAMILY_COLUMNS = {
     "mean_rejected_mcse": "its Monte Carlo standard error",
 }
 
+#: Columns of `OperatingCharacteristics.intercurrent`.
+INTERCURRENT_COLUMNS = {
+    "scenario": "effect and size",
+    "n_per_arm": "randomised to control",
+    "effect": "name of the treatment effect",
+    "event": "name of the intercurrent event",
+    "strategy": "strategy for it unless an analysis names another",
+    "arm": "number of the arm, 0 for control",
+    "mean_number": "mean number of participants of the arm who were seen to have it by the data of the last analysis",
+    "number_mcse": "its Monte Carlo standard error",
+    "share": "mean share of the arm's participants",
+    "share_mcse": "its Monte Carlo standard error",
+}
+
 #: Columns of `OperatingCharacteristics.paired`.
 PAIRED_COLUMNS = {
     "scenario": "effect and size",
@@ -112,6 +126,8 @@ class OperatingCharacteristics:
         One row per scenario and pair of analyses; columns as in `PAIRED_COLUMNS`.
     family : polars.DataFrame
         One row per scenario when the hypotheses share alpha, else none; columns as in `FAMILY_COLUMNS`, and one per axis of the grid.
+    intercurrent : polars.DataFrame
+        One row per scenario, intercurrent event and arm; columns as in `INTERCURRENT_COLUMNS`, and one per axis of the grid.
     settings : dict
         Everything that was simulated, as plain values.
     provenance : dict
@@ -121,6 +137,7 @@ class OperatingCharacteristics:
     table: pl.DataFrame
     paired: pl.DataFrame
     family: pl.DataFrame
+    intercurrent: pl.DataFrame
     settings: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -135,6 +152,7 @@ class OperatingCharacteristics:
         self.table.write_parquet(fresh / "operating_characteristics.parquet", compression="zstd")
         self.paired.write_parquet(fresh / "paired.parquet", compression="zstd")
         self.family.write_parquet(fresh / "family.parquet", compression="zstd")
+        self.intercurrent.write_parquet(fresh / "intercurrent.parquet", compression="zstd")
         manifest = {"settings": self.settings, "provenance": self.provenance}
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         (fresh / "operating_characteristics.json").write_text(text, encoding="utf-8")
@@ -155,9 +173,8 @@ class OperatingCharacteristics:
         source = Path(folder)
         manifest = json.loads((source / "operating_characteristics.json").read_text(encoding="utf-8"))
         table = pl.read_parquet(source / "operating_characteristics.parquet")
-        paired = pl.read_parquet(source / "paired.parquet")
-        family = pl.read_parquet(source / "family.parquet")
-        return cls(table=table, paired=paired, family=family, settings=manifest["settings"], provenance=manifest["provenance"])
+        rest = {name: pl.read_parquet(source / f"{name}.parquet") for name in ("paired", "family", "intercurrent")}
+        return cls(table=table, **rest, settings=manifest["settings"], provenance=manifest["provenance"])
 
     def _shown(self) -> list[tuple[str, ...]]:
         family = self.family.height > 0
@@ -179,7 +196,7 @@ class OperatingCharacteristics:
         rows = self._shown()
         widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._caption(), *lines, *self._family_lines()])
+        return "\n".join([self._caption(), *lines, *self._family_lines(), *self._intercurrent_lines()])
 
     def _family_lines(self) -> list[str]:
         """What the family of hypotheses does, a line per scenario."""
@@ -190,6 +207,16 @@ class OperatingCharacteristics:
             for row in self.family.iter_rows(named=True)
         ]
 
+    def _intercurrent_lines(self) -> list[str]:
+        """How many had each intercurrent event, a line per scenario and event."""
+        lines = []
+        for (scenario, event), rows in self.intercurrent.group_by("scenario", "event", maintain_order=True):
+            shares = ", ".join(
+                f"{row['share']:.1%} of {_arm(row['arm'])}" for row in rows.iter_rows(named=True) if row["share"] is not None
+            )
+            lines.append(f"{scenario}, {event} ({rows['strategy'][0]}): {shares}")
+        return lines
+
     def _repr_html_(self) -> str:
         head, *rows = self._shown()
         cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
@@ -198,13 +225,17 @@ class OperatingCharacteristics:
         return f"<table><caption>{caption}</caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def _arm(number: int) -> str:
+    return "control" if number == 0 else f"arm {number}"
+
+
 def _share(value: float | None, mcse: float | None) -> str:
     return "–" if value is None else f"{value:.3f} ({mcse:.3f})"
 
 
 def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str) -> OperatingCharacteristics:
     """Turn the tallies of all scenarios, with the address of their records, into operating characteristics."""
-    rows, pairs, families = [], [], []
+    rows, pairs, families, happened = [], [], [], []
     for scenario, digest, tally in tallies:
         head = {
             "scenario": scenario.name,
@@ -217,28 +248,41 @@ def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str)
         pairs += [{"scenario": scenario.name, **pair} for pair in tally.pairs()]
         whole = tally.family.row()
         families += [] if whole is None else [head | whole | at]
+        happened += [head | row | at for row in tally.happened.rows()]
     kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.Float64)
     kinds |= dict.fromkeys(("scenario", "effect", "analysis", "records"), pl.String)
     kinds |= dict.fromkeys(("n_per_arm", "n_total", "replicates", "failures"), pl.Int64)
     axes = {path: [row[path] for row in rows] for path in trial.axes}
     table = pl.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], schema=kinds)
     table = table.with_columns(pl.Series(path, values, strict=False) for path, values in axes.items())
-    family = pl.DataFrame([{name: row[name] for name in FAMILY_COLUMNS} for row in families], schema=_FAMILY_KINDS)
-    family = family.with_columns(pl.Series(path, [row[path] for row in families], strict=False) for path in trial.axes)
+    family = _grid(families, FAMILY_COLUMNS, _FAMILY_KINDS, trial)
     paired: dict[str, Any] = dict.fromkeys(PAIRED_COLUMNS, pl.Float64) | dict.fromkeys(("scenario", "analysis", "other"), pl.String)
     return OperatingCharacteristics(
         table=table,
         paired=pl.DataFrame(pairs, schema=paired),
         family=family,
+        intercurrent=_grid(happened, INTERCURRENT_COLUMNS, _INTERCURRENT_KINDS, trial),
         settings=trial.plain(),
         provenance=_provenance(trial, code),
     )
+
+
+def _grid(rows: list[dict[str, Any]], columns: dict[str, str], kinds: dict[str, Any], trial: Trial) -> pl.DataFrame:
+    """A table of a grid with the columns that are documented, and one per axis."""
+    frame = pl.DataFrame([{name: row[name] for name in columns} for row in rows], schema=kinds)
+    return frame.with_columns(pl.Series(path, [row[path] for row in rows], strict=False) for path in trial.axes)
 
 
 _FAMILY_KINDS: dict[str, Any] = (
     dict.fromkeys(FAMILY_COLUMNS, pl.Float64)
     | dict.fromkeys(("scenario", "effect", "procedure"), pl.String)
     | dict.fromkeys(("n_per_arm", "hypotheses", "true_nulls"), pl.Int64)
+)
+
+_INTERCURRENT_KINDS: dict[str, Any] = (
+    dict.fromkeys(INTERCURRENT_COLUMNS, pl.Float64)
+    | dict.fromkeys(("scenario", "effect", "event", "strategy"), pl.String)
+    | dict.fromkeys(("n_per_arm", "arm"), pl.Int64)
 )
 
 

@@ -16,6 +16,7 @@ from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
 from alsmodel.trials.families import Multiplicity, family_faults
 from alsmodel.trials.imputed import ReferenceBased
+from alsmodel.trials.intercurrent import Intercurrent, intercurrent_faults
 from alsmodel.trials.population import Population
 from alsmodel.trials.resampled import Horizon, ResampledTruth
 from alsmodel.trials.trial import Trial, fit_faults, grid_faults
@@ -142,6 +143,8 @@ class TrialSettings:
         Phenotypes, covariates, and who is eligible.
     design : ParallelDesign
         Arms, assignment, recruitment, visits, follow-up, dropout, looks.
+    intercurrent : tuple of Intercurrent
+        Intercurrent events: how each arises, what it does, and the strategy for it unless an analysis names another.
     analyses : tuple
         ``kind`` is one of random_slope, mmrm, reference_based, ancova, responder, log_rank, cox, rmst, joint_rank, win.
     n_per_arm : tuple of int
@@ -174,6 +177,7 @@ class TrialSettings:
     )
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
+    intercurrent: tuple[Intercurrent, ...] = ()
     analyses: tuple[AnyAnalysis, ...] = (RandomSlope(), LogRank())
     n_per_arm: tuple[Size, ...] = (50, 100, 150, 200)
     effects: tuple[Effect, ...] = (
@@ -201,6 +205,7 @@ class TrialSettings:
             faults.append("population is for drawn participants; a record brings its own. Give the rules as truth.eligibility.")
         # The columns of a cohort are known when it has been read.
         faults += fit_faults(self.design, self.population, self.analyses, self.effects, None if resampled else self.population.vocabulary)
+        faults += intercurrent_faults(self.intercurrent, self.analyses, self.effects, self.design.duration)
         faults += family_faults(self.multiplicity, self.design, self.analyses)
         if faults:
             raise ValueError(" ".join(faults))
@@ -265,6 +270,7 @@ def _trial(settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, 
         truth=truth,
         population=settings.population,
         design=settings.design,
+        intercurrent=settings.intercurrent,
         analyses=settings.analyses,
         decision=settings.decision,
         multiplicity=settings.multiplicity,

@@ -155,6 +155,45 @@ class _Family:
 
 
 @final
+class Happened:
+    """What is added up of intercurrent events, by arm."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.events = scenario.trial.intercurrent
+        self.arms = len(scenario.trial.design.allocation) if self.events else 0
+        cells = [(event.name, a) for event in self.events for a in range(self.arms)]
+        self.counts, self.shares = ({cell: Moments() for cell in cells} for _ in range(2))
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take in the records of one analysis of some replicates."""
+        if not self.events or not rows.height:
+            return
+        table = np.array(rows["intercurrent"].to_list(), dtype=np.float64).reshape(rows.height, self.arms, 1 + len(self.events))
+        for k, event in enumerate(self.events):
+            for a in range(self.arms):
+                count, people = table[:, a, 1 + k], table[:, a, 0]
+                self.counts[event.name, a].add(count)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    self.shares[event.name, a].add(count / people)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per event and arm."""
+        return [
+            {
+                "event": event.name,
+                "strategy": event.strategy,
+                "arm": a,
+                "mean_number": self.counts[event.name, a].value,
+                "number_mcse": self.counts[event.name, a].mcse,
+                "share": self.shares[event.name, a].value,
+                "share_mcse": self.shares[event.name, a].mcse,
+            }
+            for event in self.events
+            for a in range(self.arms)
+        ]
+
+
+@final
 class Tally:
     """Running sums over the records of one scenario."""
 
@@ -167,6 +206,7 @@ class Tally:
         self.sums = {label: _Analysis(true_value_mcse=truth.error(label)) for label in self.labels}
         self.apart: Counter[tuple[str, str]] = Counter()
         self.family = _Family(scenario)
+        self.happened = Happened(scenario)
 
     def add(self, chunk: pl.DataFrame) -> None:
         """Take in the records of some replicates."""
@@ -175,6 +215,8 @@ class Tally:
         for number, label in enumerate(self.labels):
             rows = chunk.filter(pl.col("analysis") == label).sort("replicate")
             claims[label] = self._add(self.sums[label], label, rows, number == 0)
+            if number == 0:
+                self.happened.add(rows)
             p_values[label] = self.scenario.trial.decision.sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy())
         self.family.add(p_values)
         for a, b in combinations(self.labels, 2):
@@ -182,7 +224,7 @@ class Tally:
             self.apart[b, a] += int((claims[b] & ~claims[a]).sum())
 
     def _add(self, sums: _Analysis, label: str, rows: pl.DataFrame, decides: bool) -> Bools:
-        column = {name: rows[name].to_numpy() for name in rows.columns if rows[name].dtype != pl.String}
+        column = {name: rows[name].to_numpy() for name in rows.columns if rows[name].dtype not in (pl.String, pl.List)}
         estimate, error, df = column["estimate"], column["standard_error"], column["df"]
         claims = claims_of(self.scenario.trial, rows, decides)
         true = self.truth.of(label, column["draw"])

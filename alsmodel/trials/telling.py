@@ -9,6 +9,7 @@ from alsmodel.trials.analyses import Analysed
 from alsmodel.trials.block import looks_of, trial_keys
 from alsmodel.trials.families import adjusted
 from alsmodel.trials.information import watch
+from alsmodel.trials.intercurrent import strategies_of
 from alsmodel.trials.opening import Opened, open_data, z_of
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resizing import Resized, resize, statistic
@@ -36,6 +37,8 @@ class Told:
         Bounds on the z scale; infinite where none is.
     adjusted_p : float
         P value after adjustment for the family of hypotheses, of the decision's side; NaN outside one.
+    intercurrent : tuple of (str, str, tuple of int)
+        Intercurrent events: name, strategy in this analysis, and participants who had it by arm.
     information : float
         Information fraction of an interim look, where alpha is spent by it; NaN otherwise.
     decision : str
@@ -59,6 +62,7 @@ class Told:
     decision: str
     adjusted_p: float = np.nan
     information: float = np.nan
+    intercurrent: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
 
     def __str__(self) -> str:
         counts = "; ".join(
@@ -72,7 +76,13 @@ class Told:
         result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}{adjusted}, z = {self.z:.2f}{held}"
         if np.isnan(self.p_value) and np.isnan(self.standard_error) and np.isfinite(self.estimate):
             result = f"pooled value {self.estimate:.4g}"
-        return f"Month {self.month:.1f}, look {self.look}. {counts}; {self.left} left. {self.analysis}: {result}: {self.decision}."
+        happened = "".join(
+            f" {name} in {' and '.join(f'{n} of arm {a}' for a, n in zip(self.arm, numbers, strict=True))} ({strategy})."
+            for name, strategy, numbers in self.intercurrent
+        )
+        return (
+            f"Month {self.month:.1f}, look {self.look}. {counts}; {self.left} left.{happened} {self.analysis}: {result}: {self.decision}."
+        )
 
 
 def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> list[Told]:
@@ -92,7 +102,7 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
     keys = trial_keys(trial, replicate, replicate + 1)
     enrolled = enrol(trial, keys, scenario.most)
     arm = assign(trial.design, enrolled, keys)
-    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys)
+    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, events=trial.intercurrent)
     told, month = [], None
     resized = None
     if trial.design.reestimation is not None:
@@ -111,7 +121,7 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
         if stopped != "goes on":
             month = at.opened.month
             break
-    opened = open_data(trial.design, enrolled, arm, seen, month)
+    opened = open_data(trial, enrolled, arm, seen, month)
     found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
     family = _adjusted(trial, found)
     final = np.inf
@@ -163,6 +173,9 @@ def _told(scenario: Scenario, look: int, opened: Opened, label: str, result: Ana
     data = opened.data
     arms = tuple(range(len(scenario.trial.design.allocation)))
     mine = [data.arm[0] == a for a in arms]
+    named = {analysis.label: analysis for analysis in scenario.trial.analyses}
+    # A blinded look belongs to no analysis: it is told as the first sees it.
+    chosen = strategies_of(scenario.trial.intercurrent, named.get(label, scenario.trial.analyses[0]))
     return Told(
         look=look,
         month=float(opened.month[0]),
@@ -179,4 +192,7 @@ def _told(scenario: Scenario, look: int, opened: Opened, label: str, result: Ana
         efficacy=bounds[0],
         futility=bounds[1],
         decision=decision,
+        intercurrent=tuple(
+            (name, chosen[name], tuple(int(np.isfinite(when[0][m]).sum()) for m in mine)) for name, when in data.intercurrent.items()
+        ),
     )

@@ -16,6 +16,7 @@ from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_faults
 from alsmodel.trials.information import increment_faults
+from alsmodel.trials.intercurrent import Intercurrent, intercurrent_faults
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
@@ -76,6 +77,7 @@ class Scenario:
             "truth": trial.truth.identity(),
             "population": asdict(trial.population),
             "design": asdict(trial.design),
+            "intercurrent": [asdict(event) for event in trial.intercurrent],
             "analyses": [{"class": type(a).__qualname__, **a.settings()} for a in trial.analyses],
             "effect": effect,
             "n_per_arm": self.n_per_arm,
@@ -102,6 +104,8 @@ class Trial:
         Phenotypes, covariates, and who is eligible.
     design : ParallelDesign
         Arms, assignment, recruitment, visits, follow-up, dropout, looks.
+    intercurrent : tuple of Intercurrent
+        Intercurrent events: how each arises, what it does, and the strategy for it unless an analysis names another.
     analyses : tuple
         Analyses, all made on the same virtual trials; with looks, the first decides.
     decision : Decision
@@ -130,6 +134,7 @@ class Trial:
     truth: Truth
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
+    intercurrent: tuple[Intercurrent, ...] = ()
     analyses: tuple[AbstractAnalysis, ...] = (RandomSlope(), LogRank())
     decision: Decision = field(default_factory=Decision)
     multiplicity: Multiplicity | None = None
@@ -150,6 +155,7 @@ class Trial:
                 "population.phenotypes, covariates and eligibility are for drawn participants; a record brings its own. "
                 "Give the rules as truth.eligibility, over the columns of the record."
             )
+        faults += intercurrent_faults(self.intercurrent, self.analyses, self.effects, self.design.duration)
         faults += family_faults(self.multiplicity, self.design, self.analyses)
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
@@ -197,8 +203,8 @@ class Trial:
     def population_words(self) -> tuple[int, ...]:
         """Address of the participants' random streams: four words of a digest.
 
-        It covers who the participants are, when they come and are seen, and how they leave; not effect, sample size, allocation
-        or analysis, so that scenarios which differ only in those share their participants.
+        It covers who the participants are, when they come and are seen, and how they leave; not effect, intercurrent events, sample
+        size, allocation or analysis, so that scenarios which differ only in those share their participants.
         """
         design = asdict(self.design)
         apart = ("allocation", "randomisation", "looks", "boundary", "sequential", "delayed_start", "information", "reestimation")
@@ -215,6 +221,7 @@ class Trial:
             "truth": self.truth.identity(),
             "population": asdict(self.population),
             "design": asdict(self.design),
+            "intercurrent": [asdict(event) for event in self.intercurrent],
             "analyses": [{"label": a.label, "measure": a.measure, **a.settings()} for a in self.analyses],
             "decision": asdict(self.decision),
             "multiplicity": None if self.multiplicity is None else asdict(self.multiplicity),

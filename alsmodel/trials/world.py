@@ -1,6 +1,7 @@
 """From a truth and a design to what a block of virtual trials observed. Analyses never see this module."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy.typing as npt
 from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.patients.allocation import minimise, permuted_blocks
 from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, draws, follow, hidden_block, nobody, true_paths
+from alsmodel.patients.intercurrent import Kinds
 from alsmodel.trials.conditions import Categories, Column, holds, parse
 from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.effects import Effect
+from alsmodel.trials.intercurrent import Intercurrent, kinds_of
 from alsmodel.trials.population import Population, candidates
 from alsmodel.trials.randomisation import Alternating, Minimisation, factors_of
 from alsmodel.trials.resampled import Drawn
@@ -73,13 +76,17 @@ class Enrolled:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """Everything that happens in R trials to the end of everyone's follow-up; see `alsmodel.patients.course.follow`."""
+    """Everything that happens in R trials to the end of everyone's follow-up; see `alsmodel.patients.course.follow`.
+
+    ``intercurrent`` has the months of each intercurrent event by name, (R, n), infinite where it was not seen to come.
+    """
 
     scores: Floats
     months: Floats
     event_time: Floats
     event: Integers
     left: Floats
+    intercurrent: dict[str, Floats] = field(default_factory=dict)
 
 
 def enrol(trial: "Trial", keys: Keys, n: int) -> Enrolled:
@@ -248,7 +255,15 @@ def factor_codes(factor: str, columns: dict[str, Column]) -> tuple[Integers, int
 
 
 def observe(
-    design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect, arm: Integers, keys: Keys, *, twins: bool = False
+    design: ParallelDesign,
+    population: Population,
+    enrolled: Enrolled,
+    effect: Effect,
+    arm: Integers,
+    keys: Keys,
+    *,
+    events: Sequence[Intercurrent] = (),
+    twins: bool = False,
 ) -> Observed:
     """Follow the participants of a block of trials under an effect.
 
@@ -264,10 +279,14 @@ def observe(
         Assigned arms.
     keys : array of uint64, shape (R,)
         Stream keys.
+    events : sequence of Intercurrent
+        Intercurrent events that may come.
     twins : bool
-        Counterfactual twins for a true value: nobody leaves and no visit is missed.
+        Counterfactual twins for a true value: nobody leaves, no visit is missed and nothing ends the scores but death.
     """
-    nature, treatments = _bent(design, population, enrolled, effect)
+    nature, treatments, kinds = _bent(design, population, enrolled, effect, events)
+    if twins:
+        kinds = kinds._replace(ends_scores=np.zeros_like(kinds.ends_scores))
     rate = 0.0 if twins else design.dropout_rate
     leaving = Leaving(
         float(np.log(rate)) if rate > 0 else -np.inf,
@@ -286,23 +305,46 @@ def observe(
         bool(design.vital_status_after_leaving),
     )
     own = nobody() if enrolled.record is None else enrolled.record.own(keys, schedule.months, twins=twins)
-    scores, months, event_time, event, left = follow(keys, enrolled.person, arm, enrolled.group, nature, treatments, leaving, schedule, own)
-    return Observed(scores=scores, months=months, event_time=event_time, event=event, left=left)
+    scores, months, event_time, event, left, happened = follow(
+        keys, enrolled.person, arm, enrolled.group, nature, treatments, leaving, schedule, own, kinds
+    )
+    return Observed(scores=scores, months=months, event_time=event_time, event=event, left=left, intercurrent=_by_name(events, happened))
+
+
+def _by_name(events: Sequence[Intercurrent], happened: Floats) -> dict[str, Floats]:
+    return {event.name: np.ascontiguousarray(happened[:, :, k]) for k, event in enumerate(events)}
 
 
 def paths(design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect, arm: Integers, keys: Keys) -> Floats:
-    """True scores at the planned visits, death set aside; shape (R, n, V)."""
-    nature, treatments = _bent(design, population, enrolled, effect)
+    """True scores at the planned visits, death set aside and without intercurrent events; shape (R, n, V)."""
+    return undying(design, population, enrolled, effect, arm, keys, ())[0]
+
+
+def undying(
+    design: ParallelDesign,
+    population: Population,
+    enrolled: Enrolled,
+    effect: Effect,
+    arm: Integers,
+    keys: Keys,
+    events: Sequence[Intercurrent],
+) -> tuple[Floats, dict[str, Floats]]:
+    """True scores at the planned visits (R, n, V) and months of intercurrent events up to the last (R, n), death set aside."""
+    nature, treatments, kinds = _bent(design, population, enrolled, effect, events)
     months = np.array(design.visits, dtype=np.float64)
     own = nobody() if enrolled.record is None else enrolled.record.own(keys, months, twins=True)
-    values: Floats = true_paths(keys, enrolled.person, arm, enrolled.group, nature, treatments, months, own)
-    return values
+    centre = np.ascontiguousarray(enrolled.centre_value), np.ascontiguousarray(enrolled.centre_slope)
+    values, happened = true_paths(keys, enrolled.person, arm, enrolled.group, nature, treatments, months, own, kinds, *centre)
+    return values, _by_name(events, happened)
 
 
-def _bent(design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect) -> tuple[Nature, Treatments]:
+def _bent(
+    design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect, events: Sequence[Intercurrent]
+) -> tuple[Nature, Treatments, Kinds]:
     nature = split(enrolled.nature, effect.changes_after(design.delayed_start), design.duration)
-    tables = effect.tables(nature.edges, population.groups, len(design.allocation), design.delayed_start)
-    return nature, Treatments(*(np.ascontiguousarray(table) for table in tables))
+    where = nature.edges, population.groups, len(design.allocation), design.delayed_start
+    tables = Treatments(*(np.ascontiguousarray(table) for table in effect.tables(*where)))
+    return nature, tables, kinds_of(events, effect.ratios_of(*where) if events else {}, tables.log_ratio.shape)
 
 
 def split(nature: Nature, changes: tuple[float, ...], duration: float) -> Nature:

@@ -171,12 +171,13 @@ def test_a_searched_size_is_confirmed_on_fresh_streams() -> None:
 def test_the_trial_of_the_documentation_is_valid_and_runs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "trials.md").read_text(encoding="utf-8")
     toml, *variants = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    assert len(variants) == 2
+    assert len(variants) == 3
     for variant in variants:
         decode(TrialSettings, parse_toml(variant).values["trial"], where="trials.md")
     settings = decode(TrialSettings, parse_toml(toml).values["trial"], where="trials.md")
     assert len(build(settings, None, 1).scenarios) == 8
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     shown: dict[str, Any] = {}
-    exec(code, shown)
+    for code in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        exec(code, shown)
     assert shown["found"].table.height == 8
+    assert shown["rescued"].intercurrent["event"].to_list() == ["rescue", "rescue"]

@@ -9,6 +9,7 @@ from scipy import integrate, stats
 
 from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, first_month, follow
 from alsmodel.patients.course import nobody as drawn
+from alsmodel.patients.intercurrent import no_kinds
 from alsmodel.patients.streams import stream_key
 from alsmodel.patients.trial import segment_inverse, segment_mass, skewed
 
@@ -49,8 +50,17 @@ def run(n: int, key: int = 1, **changes: Any) -> tuple[NDArray[np.float64], NDAr
     schedule = Schedule(visits, 0 * visits, 0 * visits, float(s["duration"]), float(s.get("missing_probability", 0.0)), False)
     keys = np.array([s["key"]], dtype=np.uint64)
     nobody = np.zeros((1, n), dtype=np.int64)
-    scores, _, time, event, _ = follow(
-        keys, people, nobody, nobody.copy(), nature, Treatments(table, table.copy(), 0 * table, 0 * table), leaving, schedule, drawn()
+    scores, _, time, event, _, _ = follow(
+        keys,
+        people,
+        nobody,
+        nobody.copy(),
+        nature,
+        Treatments(table, table.copy(), 0 * table, 0 * table),
+        leaving,
+        schedule,
+        drawn(),
+        no_kinds(),
     )
     return scores[0], time[0], event[0]
 

@@ -1,0 +1,189 @@
+"""Intercurrent events of a trial: how each arises, what it does, and the strategy of the estimand for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from alsmodel.settings.names import nearest
+from alsmodel.trials.analyses import AbstractAnalysis
+from alsmodel.trials.strategies import PRINCIPAL, Strategy, strategy_faults
+
+if TYPE_CHECKING:
+    from alsmodel.patients.intercurrent import Kinds
+    from alsmodel.trials.effects import Effect
+
+Floats = npt.NDArray[np.float64]
+
+#: Purposes of the random numbers of events lie from here on, at a place given by the event's name: adding one moves no other.
+PURPOSE_INTERCURRENT = 1000
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Afterwards:
+    """What an intercurrent event does from then on; by default nothing.
+
+    Attributes
+    ----------
+    points : float
+        Added to the true score at once, e.g. -3 where a procedure lowers items.
+    slope : float
+        Points per month added to the slope: 0.3 for a rescue treatment that slows decline.
+    hazard_ratio : float
+        Multiplier of the hazard of the end point at a given trajectory, e.g. 0.6 for ventilation that prolongs life.
+    ends_treatment : bool
+        The assigned treatment is given up: its effect on slope and hazards ends, and what was gained is kept.
+    ends_scores : bool
+        No score is taken afterwards, as after a tracheostomy; the participant stays in follow-up for the end point.
+    """
+
+    points: float = 0.0
+    slope: float = 0.0
+    hazard_ratio: float = 1.0
+    ends_treatment: bool = False
+    ends_scores: bool = False
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} must be finite; got {getattr(self, name)}." for name in ("points", "slope") if not np.isfinite(getattr(self, name))
+        ]
+        if not (np.isfinite(self.hazard_ratio) and self.hazard_ratio > 0):
+            faults.append(f"hazard_ratio must be above 0, with 1 for no change; got {self.hazard_ratio}.")
+        if faults:
+            raise ValueError("afterwards: " + " ".join(faults))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Intercurrent:
+    """One kind of intercurrent event, such as ventilation, gastrostomy, tracheostomy or rescue treatment; once at most in each participant.
+
+    Attributes
+    ----------
+    name : str
+        As analyses, effects and tables call it.
+    hazard : float
+        Events per month for a participant whose true score and slope are the truth's means, above 0.
+    hazard_per_point : float
+        Log hazard per point that the *true* current score lies above the truth's mean at month 0; negative makes those who are worse have
+        it sooner, so that the event is informative through what nobody sees.
+    hazard_per_slope : float
+        Log hazard per point per month that the own current slope lies above the truth's mean.
+    score_below : float or None
+        It comes only while the true score is below this: a threshold of the guideline. None is no threshold.
+    from_month : float
+        Month after randomisation before which it cannot come.
+    afterwards : Afterwards
+        What it does from then on.
+    strategy : "treatment policy", "hypothetical", "composite" or "while on treatment"
+        Of every analysis that names none in its own `strategies`; see `alsmodel.trials.strategies`.
+    """
+
+    name: str
+    hazard: float
+    hazard_per_point: float = 0.0
+    hazard_per_slope: float = 0.0
+    score_below: float | None = None
+    from_month: float = 0.0
+    afterwards: Afterwards = field(default_factory=Afterwards)
+    strategy: Strategy = "treatment policy"
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not self.name.strip():
+            faults.append("an intercurrent event needs a name, e.g. 'gastrostomy'.")
+        if not (np.isfinite(self.hazard) and self.hazard > 0):
+            faults.append(f"hazard is events per month, above 0; got {self.hazard}. Leave the event out for none.")
+        for name in ("hazard_per_point", "hazard_per_slope", "score_below"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value):
+                faults.append(f"{name} must be finite; got {value}.")
+        if not (np.isfinite(self.from_month) and self.from_month >= 0):
+            faults.append(f"from_month is months after randomisation, at least 0; got {self.from_month}.")
+        if self.strategy == "principal stratum":
+            faults.append(f"strategy: {PRINCIPAL}")
+        if faults:
+            raise ValueError(f"Intercurrent event {self.name!r}: " + " ".join(faults))
+
+
+def intercurrent_faults(
+    events: Sequence[Intercurrent], analyses: Sequence[AbstractAnalysis], effects: "Sequence[Effect]", duration: float
+) -> list[str]:
+    """What does not fit together between the intercurrent events and the rest of a trial, one sentence each."""
+    names, faults = [event.name for event in events], []
+    if len(set(names)) < len(names):
+        faults.append(f"Two intercurrent events share a name: {names}. Give each its own.")
+    late = [event.name for event in events if event.from_month >= duration]
+    faults += [f"intercurrent event {name!r} cannot come within the follow-up of {duration:g} months; lower from_month." for name in late]
+    defaults = {event.name: event.strategy for event in events}
+    for analysis in analyses:
+        faults += strategy_faults(defaults, analysis.label, analysis.admits, analysis.refuses, analysis.strategies)
+    for effect in effects:
+        for name in effect.hazard_ratio_of:
+            if name not in names:
+                known = f"Known: {', '.join(names)}." if names else "The trial has none; add [[trial.intercurrent]]."
+                remedy = nearest(name, names, otherwise=known)
+                faults.append(f"effect {effect.name!r}: hazard_ratio_of names {name!r}, which is no intercurrent event. {remedy}")
+    return faults
+
+
+def strategies_of(events: Sequence[Intercurrent], analysis: AbstractAnalysis) -> dict[str, Strategy]:
+    """Strategy of each event in an analysis: its own, or that of the event."""
+    return {event.name: analysis.strategies.get(event.name, event.strategy) for event in events}
+
+
+def words_of(events: Sequence[Intercurrent]) -> list[str]:
+    """What may happen and how it is answered, a sentence each."""
+    found = []
+    for event in events:
+        after = event.afterwards
+        does = [f"{after.points:+g} points at once"] * (after.points != 0) + [f"{after.slope:+g} points per month"] * (after.slope != 0)
+        does += [f"the hazard times {after.hazard_ratio:g}"] * (after.hazard_ratio != 1)
+        does += ["the end of treatment"] * after.ends_treatment + ["the end of scores"] * after.ends_scores
+        limit = f" once the true score is below {event.score_below:g}" if event.score_below is not None else ""
+        then = f"; it means {', '.join(does)} from then on" if does else ""
+        found.append(
+            f"Intercurrent event {event.name}: {event.hazard:g} per month at the mean score and slope{limit}{then}. "
+            f"Strategy: {event.strategy}, unless an analysis names another."
+        )
+    return found
+
+
+def kinds_of(events: Sequence[Intercurrent], log_ratio: Mapping[str, Floats], shape: tuple[int, int, int]) -> "Kinds":
+    """The events as the generator takes them.
+
+    Parameters
+    ----------
+    events : sequence of Intercurrent
+    log_ratio : mapping of str to array, shape (A, G, S)
+        Log hazard ratio by arm, group and segment, see `alsmodel.trials.effects.Effect.ratios_of`; none for an event without one.
+    shape : tuple of int
+        A, G, S.
+    """
+    from alsmodel.patients.intercurrent import Kinds, no_kinds
+
+    if not events:
+        return no_kinds()
+
+    def numbers(values: Sequence[float]) -> Floats:
+        return np.array(values, dtype=np.float64)
+
+    after = [event.afterwards for event in events]
+    return Kinds(
+        purpose=np.array([PURPOSE_INTERCURRENT + crc32(event.name.encode()) for event in events], dtype=np.int64),
+        log_rate=np.log(numbers([event.hazard for event in events])),
+        per_point=numbers([event.hazard_per_point for event in events]),
+        per_slope=numbers([event.hazard_per_slope for event in events]),
+        below=numbers([np.inf if event.score_below is None else event.score_below for event in events]),
+        from_month=numbers([event.from_month for event in events]),
+        log_ratio=np.ascontiguousarray(np.stack([np.broadcast_to(log_ratio.get(event.name, np.float64(0.0)), shape) for event in events])),
+        points=numbers([each.points for each in after]),
+        slope=numbers([each.slope for each in after]),
+        log_hazard=np.log(numbers([each.hazard_ratio for each in after])),
+        ends_treatment=np.array([each.ends_treatment for each in after], dtype=np.int64),
+        ends_scores=np.array([each.ends_scores for each in after], dtype=np.int64),
+    )
