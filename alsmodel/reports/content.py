@@ -128,7 +128,12 @@ class StudyReport:
     group_effects : polars.DataFrame, optional
         ``panel``, ``label``, ``mean``, ``lower``, ``upper``, ``reference``, ``informed``, and optionally ``n``; a forest.
     trajectories : polars.DataFrame, optional
-        ``group``, ``time``, ``mean``, ``lower``, ``upper``, ``p_alive``; optionally ``panel``.
+        ``group``, ``time``, ``mean``, ``lower``, ``upper``, ``p_alive``; optionally ``panel``, and ``outcome``: its label with its unit,
+        for a figure each.
+    outcomes : polars.DataFrame, optional
+        Of several outcomes, one row each, as it is printed: ``outcome``, ``unit``, then estimates.
+    correlations : mapping of str to polars.DataFrame
+        Of several outcomes: caption to a printed matrix, whose first column is ``outcome``.
     survival : polars.DataFrame, optional
         ``group``, ``time``, ``mean``, ``lower``, ``upper``.
     group_sizes : mapping of str to int
@@ -137,6 +142,11 @@ class StudyReport:
         What the groups are: "phenotype", say.
     baselines : BaselinesLike, optional
     score_check, event_check, prior_check : polars.DataFrame, optional
+        The first optionally with ``outcome``, its label with its unit, for a figure each.
+    end_check : polars.DataFrame, optional
+        Share of scores at each end of a scale: ``outcome``, ``end``, ``n``, ``observed``, ``predicted``, ``lower``, ``upper``.
+    left_out : sequence of str
+        Sentences on what this kind of report does not hold.
     identification : polars.DataFrame, optional
         ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``.
     operating_characteristics : polars.DataFrame, optional
@@ -179,6 +189,8 @@ class StudyReport:
     route: str = ""
     group_effects: pl.DataFrame | None = None
     trajectories: pl.DataFrame | None = None
+    outcomes: pl.DataFrame | None = None
+    correlations: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     survival: pl.DataFrame | None = None
     group_sizes: Mapping[str, int] = field(default_factory=dict)
     grouped_by: str = "phenotype"
@@ -186,6 +198,8 @@ class StudyReport:
     score_check: pl.DataFrame | None = None
     event_check: pl.DataFrame | None = None
     prior_check: pl.DataFrame | None = None
+    end_check: pl.DataFrame | None = None
+    left_out: Sequence[str] = ()
     identification: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None

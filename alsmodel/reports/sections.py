@@ -49,20 +49,35 @@ def progression(content: StudyReport) -> Section:
     frame = content.trajectories
     if frame is None:
         return Section("progression", "Progression", [_not_run("Trajectories were not computed: no fit was made.")], shown=False)
-    svg = plots.trajectories(
-        frame,
-        outcome=content.outcome,
-        time_unit=content.time_unit,
-        origin=content.origin,
-        counts=dict(content.group_sizes),
-    )
     legend = (
         "Line and band: posterior mean and 95% credible band of the mean, given alive; not a range for single participants. "
         "Grey: the other groups. Paler, right of the dashed line: fewer than half are expected to be alive."
     )
-    numbers = tables.paths(frame, content.time_unit, content.outcome)
-    figure = Figure(svg, f"{content.outcome} over time, by {content.grouped_by}.", legend, numbers)
-    return Section("progression", "Progression", [figure])
+    blocks: list[Block] = []
+    for number, (outcome, part) in enumerate(_by_outcome(content, frame)):
+        svg = plots.trajectories(
+            part,
+            outcome=outcome,
+            time_unit=content.time_unit,
+            origin=content.origin,
+            counts=dict(content.group_sizes),
+            name=f"trajectories{number or ''}",
+        )
+        numbers = tables.paths(part, content.time_unit, outcome)
+        blocks.append(Figure(svg, f"{outcome} over time, by {content.grouped_by}.", legend, numbers))
+    if content.outcomes is not None:
+        note = "Mean (95% credible interval). SDs are between participants; means are those with every covariate at its reference."
+        blocks.append(tables.printed(content.outcomes, "Every outcome's line.", note))
+    note = "Posterior mean (95% credible interval) of the correlation between participants."
+    blocks += [tables.printed(matrix, caption, note) for caption, matrix in content.correlations.items()]
+    return Section("progression", "Progression", blocks)
+
+
+def _by_outcome(content: StudyReport, frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """The label of each outcome and its rows, where there are several."""
+    if "outcome" not in frame.columns:
+        return [(content.outcome, frame)]
+    return [(str(name), part.drop("outcome")) for (name,), part in frame.group_by("outcome", maintain_order=True)]
 
 
 def effects(content: StudyReport) -> Section:
@@ -202,10 +217,12 @@ def model_fit(content: StudyReport) -> Section:
     blocks: list[Block] = []
     where = {"time_unit": content.time_unit, "origin": content.origin}
     if content.score_check is not None:
-        svg = plots.score_check(content.score_check, outcome=content.outcome, **where)
         legend = "Points: the data. Band: 95% of data sets replicated from the posterior, with the same visits."
-        numbers = tables.score_check(content.score_check, content.time_unit)
-        blocks.append(Figure(svg, f"Predictive check of {content.outcome}.", legend, numbers))
+        for number, (outcome, part) in enumerate(_by_outcome(content, content.score_check)):
+            svg = plots.score_check(part, outcome=outcome, **where, name=f"score-check{number or ''}")
+            blocks.append(Figure(svg, f"Predictive check of {outcome}.", legend, tables.score_check(part, content.time_unit)))
+    if content.end_check is not None and content.end_check.height:
+        blocks.append(tables.end_check(content.end_check))
     if content.event_check is not None:
         svg = plots.event_check(content.event_check, event=content.event, **where)
         legend = "Points: Kaplan-Meier of the data. Band: 95% of Kaplan-Meier curves of replicated data."

@@ -221,6 +221,29 @@ def score_check(frame: pl.DataFrame, time_unit: str) -> Table:
     return Table(head, rows, text_columns=0)
 
 
+def end_check(frame: pl.DataFrame) -> Table:
+    """Share of scores at the ends of a scale, seen and predicted."""
+    rows = [
+        [
+            str(row["outcome"]),
+            f"{row['end']:g}",
+            count(int(row["n"])),
+            percent(row["observed"]),
+            share_with_limits(row["predicted"], row["lower"], row["upper"]),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    note = "Where a share lies outside its limits, the noise at the ends of the scale is not as the model has it."
+    return Table(["Outcome", "Score", "Scores", "Seen", "Predicted (95%)"], rows, "Share of scores at the ends of a scale.", note)
+
+
+def printed(frame: pl.DataFrame, caption: str, note: str) -> Table:
+    """A frame of words that are printed already."""
+    words = sum(name in ("outcome", "unit") for name in frame.columns)
+    head = ["", *(name.replace("_", " ").capitalize() if name in ("outcome", "unit") else name for name in frame.columns[1:])]
+    return Table(head, [[str(cell) for cell in row] for row in frame.iter_rows()], caption, note, text_columns=words)
+
+
 def event_check(frame: pl.DataFrame, time_unit: str) -> Table:
     """Observed and predicted survival at a few times."""
     few = _few_times(frame.with_columns(pl.lit("").alias("_")), ["_"])

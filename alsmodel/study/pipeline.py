@@ -10,6 +10,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import digest_of, dump_toml, encode, installed_version
 from alsmodel.study import steps
 from alsmodel.study.data import read_source, rebased
+from alsmodel.study.fitted import load_fit, of_one_outcome
 from alsmodel.study.loading import LoadedStudy, load
 from alsmodel.study.progress import Progress, Silent
 from alsmodel.study.runs import SETTINGS, RunFolder
@@ -18,7 +19,7 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
-    from alsmodel.inference import Fit
+    from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, OperatingCharacteristics, Told
     from alsmodel.trials.executors import Executor
 
@@ -74,7 +75,7 @@ class Outcome:
     last: Step
     report: Path | None = None
     cohort: "Cohort | None" = None
-    fit: "Fit | None" = None
+    fit: "AnyFit | None" = None
     baselines: "Baselines | None" = None
     trial: "OperatingCharacteristics | None" = None
     reused: tuple[str, ...] = ()
@@ -246,7 +247,9 @@ def assure(
         effect: EffectPrior | EffectDraws
         if isinstance(believed, PosteriorEffect):
             assert fitted is not None
-            effect = EffectDraws.of(fitted, believed.treatment, draws=believed.draws, seed=study.seed, strata=believed.strata)
+            effect = EffectDraws.of(
+                of_one_outcome(fitted), believed.treatment, draws=believed.draws, seed=study.seed, strata=believed.strata
+            )
         else:
             effect = believed
         with progress.stage("Simulating the trial along the effect") as advance:
@@ -272,7 +275,7 @@ def report_again(folder: Path | str, *, progress: Progress | None = None) -> Out
     run_folder = RunFolder.existing(Path(folder))
     loaded = load(run_folder.path / SETTINGS, need_data=False)
     done = {step for step in run_folder.records() if (run_folder.path / step).exists()}
-    loaders = {"cohort": Cohort.load, "fit": steps.load_fit, "baselines": steps.load_baselines, "trial": steps.load_trial}
+    loaders = {"cohort": Cohort.load, "fit": load_fit, "baselines": steps.load_baselines, "trial": steps.load_trial}
     results = {step: loader(run_folder.path / step) if step in done else None for step, loader in loaders.items()}
     return _finish(loaded.study, _name(run_folder), run_folder, progress or Silent(), "report", results, tuple(sorted(done)))
 
@@ -303,7 +306,7 @@ def _finish(
     return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=_failed(fit, trial))
 
 
-def _failed(fit: "Fit | None", trial: "OperatingCharacteristics | None") -> tuple[str, ...]:
+def _failed(fit: "AnyFit | None", trial: "OperatingCharacteristics | None") -> tuple[str, ...]:
     sentences = []
     if fit is not None:
         sentences += [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import code_digest, encode
 from alsmodel.study.data import content_digest, read_source
+from alsmodel.study.fitted import fitted_model, load_fit, of_one_outcome
 from alsmodel.study.progress import Progress
 from alsmodel.study.runs import RunFolder
 from alsmodel.study.spec import Study
@@ -16,7 +17,7 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
-    from alsmodel.inference import Fit
+    from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import OperatingCharacteristics, Trial
     from alsmodel.trials.executors import Executor
 
@@ -115,32 +116,23 @@ def ingest(job: Job) -> "Cohort":
     return job.step("cohort", "Data", inputs, make=make, save=lambda cohort, to: cohort.save(to), load=Cohort.load)
 
 
-def fit(job: Job, cohort: "Cohort") -> "Fit":
+def fit(job: Job, cohort: "Cohort") -> "AnyFit":
     """Fit the study's model to its cohort."""
     study = job.study
     sampling = encode(study.sampling)
     del sampling["cores"]  # the draws do not depend on it
     inputs = {"cohort": cohort.digest, "model": encode(study.model), "fit": encode(study.fit), "sampling": sampling, "seed": study.seed}
 
-    def make() -> "Fit":
+    def make() -> "AnyFit":
         with job.progress.stage("Fitting the joint model") as advance:
-            from alsmodel.inference import fit as fit_model
-
-            return fit_model(study.model, cohort, study.sampling, method=study.fit.method, seed=study.seed, progress=advance)
+            return fitted_model(study, cohort, advance)
 
     fitted = job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
     job.progress.say(fitted.route)
     return fitted
 
 
-def load_fit(folder: Path) -> "Fit":
-    """Read a saved fit."""
-    from alsmodel.inference import Fit
-
-    return Fit.load(folder)
-
-
-def baselines(job: Job, fitted: "Fit", cohort: "Cohort") -> "Baselines":
+def baselines(job: Job, fitted: "AnyFit", cohort: "Cohort") -> "Baselines":
     """Run the classical survival analyses on the arrays that the fit took."""
     study = job.study
     inputs = {"cohort": cohort.digest, "model": encode(study.model), "by": study.baselines.by, "report": study.report.by}
@@ -161,7 +153,7 @@ def load_baselines(folder: Path) -> "Baselines":
     return Baselines.load(folder)
 
 
-def trial(job: Job, fitted: "Fit | None", cohort: "Cohort | None") -> "OperatingCharacteristics":
+def trial(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "OperatingCharacteristics":
     """Simulate the study's trial, from the fit, the people of the cohort, or named numbers."""
     plan = job.study.trial
     if plan is None:
@@ -191,7 +183,7 @@ def trial(job: Job, fitted: "Fit | None", cohort: "Cohort | None") -> "Operating
     return job.step("trial", "Trial", inputs, make=make, save=lambda made, to: made.save(to), load=load_trial)
 
 
-def trial_shard(job: Job, fitted: "Fit | None", cohort: "Cohort | None", shard: tuple[int, int]) -> int:
+def trial_shard(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None", shard: tuple[int, int]) -> int:
     """Run one task of an array job; how many replicates of scenarios are in the run folder then."""
     from alsmodel.trials import simulate_shard
 
@@ -200,7 +192,7 @@ def trial_shard(job: Job, fitted: "Fit | None", cohort: "Cohort | None", shard: 
         return simulate_shard(made, shard, folder, workers=job.workers, executor=job.executor, scheduler=job.scheduler)
 
 
-def built_trial(study: Study, fitted: "Fit | None", cohort: "Cohort | None") -> "Trial":
+def built_trial(study: Study, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Trial":
     """The trial that the study describes.
 
     Raises
@@ -219,7 +211,9 @@ def built_trial(study: Study, fitted: "Fit | None", cohort: "Cohort | None") -> 
         from alsmodel.trials.resampling import resampled_truth
 
         record = resampled_truth(cohort, plan.truth)
-    population = fitted.population(plan.truth.draws, study.seed) if plan.truth.kind == "posterior" and fitted is not None else None
+    population = None
+    if plan.truth.kind == "posterior" and fitted is not None:
+        population = of_one_outcome(fitted).population(plan.truth.draws, study.seed)
     try:
         made = build(plan, population, study.seed, record=record)
         check_eligibility(made)
