@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from alsmodel.models.domain import DomainModel, Outcome
 
 _KNOWN = {
+    "bulbar": "bulbar function",
+    "fine_motor": "fine motor function",
+    "gross_motor": "gross motor function",
+    "respiratory": "respiratory function",
     "alsfrs_r_total": "ALSFRS-R total",
     "alsfrs_total": "ALSFRS total",
     "svc_percent": "slow vital capacity (% predicted)",
