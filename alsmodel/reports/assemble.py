@@ -54,11 +54,12 @@ def posterior(
     """
     content = replace(of_fit(fit, title=title, question=question, by=by, times=times), baselines=baselines)
     if cohort is not None:
+        people: Any = getattr(fit.data, "base", fit.data)
         content = replace(
             content,
             participant_flow=cohort.participant_flow,
             file_flow=cohort.flow,
-            table_one=table_one(cohort, by=by, participants=list(getattr(fit.data, "base", fit.data).participant_ids)),
+            table_one=table_one(cohort, by=by, participants=list(people.participant_ids)),
         )
     return study_report(replace(content, **more))
 
