@@ -90,12 +90,14 @@ def _line_label(name: str, spec: DomainModel) -> str:
     plain = name.removeprefix("sd:")
     outcome = next(o for o in spec.outcomes if plain.startswith(f"{o.name}."))
     part, _, term = plain.removeprefix(f"{outcome.name}.").partition(":")
+    called = outcome_words(outcome)
+    called = called[:1].upper() + called[1:]
     if name.startswith("sd:"):
         part, _, arm = part.partition("[")
         words = {"intercept": "SD between participants at time zero", "slope": "SD between participants, slope", "residual": "residual SD"}
-        return f"{outcome_words(outcome)}: {words[part]}{f', {arm[:-1]}' if arm else ''}"
+        return f"{called}: {words[part]}{f', {arm[:-1]}' if arm else ''}"
     words = {"intercept": "mean at time zero", "slope": "mean slope"}
-    return f"{outcome_words(outcome)}: {f'{term} on ' if term else ''}{words[part]}"
+    return f"{called}: {f'{term} on ' if term else ''}{words[part]}"
 
 
 def _called(outcome: str, spec: DomainModel) -> str:

@@ -220,6 +220,7 @@ def prior_check(fit: DomainFit, draws: int = 1000, seed: int = 1) -> pl.DataFram
 
     for k, outcome in enumerate(spec.outcomes):
         y, view, called = outcome_unit(outcome), _rows_of(fit, k), outcome_words(outcome)
+        called = called[:1].upper() + called[1:]
         early = view.outcome[view.visit_time <= np.quantile(view.visit_time, 0.2)]
         row(f"{called}: mean at time zero", y, f"{outcome.name}.intercept", float(early.mean()))
         row(f"{called}: mean slope", f"{y}/{spec.time_unit}", f"{outcome.name}.slope", float("nan"))

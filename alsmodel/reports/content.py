@@ -130,10 +130,8 @@ class StudyReport:
     trajectories : polars.DataFrame, optional
         ``group``, ``time``, ``mean``, ``lower``, ``upper``, ``p_alive``; optionally ``panel``, and ``outcome``: its label with its unit,
         for a figure each.
-    outcomes : polars.DataFrame, optional
-        Of several outcomes, one row each, as it is printed: ``outcome``, ``unit``, then estimates.
-    correlations : mapping of str to polars.DataFrame
-        Of several outcomes: caption to a printed matrix, whose first column is ``outcome``.
+    outcomes : mapping of str to polars.DataFrame
+        Of several outcomes: caption to a table as it is printed, one row an outcome, whose first column is ``outcome``.
     survival : polars.DataFrame, optional
         ``group``, ``time``, ``mean``, ``lower``, ``upper``.
     group_sizes : mapping of str to int
@@ -189,8 +187,7 @@ class StudyReport:
     route: str = ""
     group_effects: pl.DataFrame | None = None
     trajectories: pl.DataFrame | None = None
-    outcomes: pl.DataFrame | None = None
-    correlations: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    outcomes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     survival: pl.DataFrame | None = None
     group_sizes: Mapping[str, int] = field(default_factory=dict)
     grouped_by: str = "phenotype"

@@ -50,8 +50,7 @@ def of_domain_fit(fit: "DomainFit", *, title: str, question: str = "", by: str |
         passed=fit.passed,
         route=fit.route,
         trajectories=panelled(fit, predict.trajectory(fit, at, by=by)),
-        outcomes=outcome_table(fit),
-        correlations=correlation_tables(fit),
+        outcomes=outcome_tables(fit) | correlation_tables(fit),
         survival=predict.survival_curve(fit, at, by=by),
         group_sizes=dict(Counter(label for label in labels if label is not None)),
         grouped_by=(by or "everybody").replace("_", " "),
@@ -95,8 +94,8 @@ def panelled(fit: "DomainFit", frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).select("outcome", "panel", "group", "time", "mean", "lower", "upper", "p_alive")
 
 
-def outcome_table(fit: "DomainFit") -> pl.DataFrame:
-    """The line of every outcome, printed."""
+def outcome_tables(fit: "DomainFit") -> dict[str, pl.DataFrame]:
+    """The mean line of every outcome, and how participants and scores vary about it, printed."""
     from alsmodel.inference.domain_draws import outcome_unit
 
     rows = {row["parameter"]: row for row in fit.summary.iter_rows(named=True)}
@@ -105,22 +104,20 @@ def outcome_table(fit: "DomainFit") -> pl.DataFrame:
         row = rows.get(name)
         return "by arm" if row is None else estimate_with_limits(row["mean"], row["q2_5"], row["q97_5"])
 
-    t, frame = fit.spec.time_unit, []
+    t, means, spreads = fit.spec.time_unit, [], []
     for k, outcome in enumerate(fit.spec.outcomes):
-        name = outcome.name
-        frame.append(
-            {
-                "outcome": outcome_label(outcome).removesuffix(" (points)"),
-                "unit": outcome_unit(outcome),
-                "Scores": f"{fit.data.values(k).size:,}",
-                "Mean at time zero": shown(f"{name}.intercept"),
-                f"Mean slope per {t}": shown(f"{name}.slope"),
-                "SD at time zero": shown(f"sd:{name}.intercept"),
-                "SD of slopes": shown(f"sd:{name}.slope"),
-                "Residual SD": shown(f"sd:{name}.residual"),
-            }
+        name, own = outcome.name, {"outcome": outcome_label(outcome).removesuffix(" (points)"), "unit": outcome_unit(outcome)}
+        scores = {"Scores": f"{fit.data.values(k).size:,}"}
+        means.append(own | scores | {"At time zero": shown(f"{name}.intercept"), f"Slope per {t}": shown(f"{name}.slope")})
+        spreads.append(
+            own
+            | {"At time zero": shown(f"sd:{name}.intercept"), f"Slope per {t}": shown(f"sd:{name}.slope")}
+            | {"Residuals": shown(f"sd:{name}.residual")}
         )
-    return pl.DataFrame(frame)
+    return {
+        "Mean line of every outcome, with covariates at their reference.": pl.DataFrame(means),
+        "SD between participants, and of residuals.": pl.DataFrame(spreads),
+    }
 
 
 def correlation_tables(fit: "DomainFit") -> dict[str, pl.DataFrame]:

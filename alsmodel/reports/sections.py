@@ -49,10 +49,6 @@ def progression(content: StudyReport) -> Section:
     frame = content.trajectories
     if frame is None:
         return Section("progression", "Progression", [_not_run("Trajectories were not computed: no fit was made.")], shown=False)
-    legend = (
-        "Line and band: posterior mean and 95% credible band of the mean, given alive; not a range for single participants. "
-        "Grey: the other groups. Paler, right of the dashed line: fewer than half are expected to be alive."
-    )
     blocks: list[Block] = []
     for number, (outcome, part) in enumerate(_by_outcome(content, frame)):
         svg = plots.trajectories(
@@ -63,13 +59,15 @@ def progression(content: StudyReport) -> Section:
             counts=dict(content.group_sizes),
             name=f"trajectories{number or ''}",
         )
+        legend = (
+            "Line and band: posterior mean and 95% credible band of the mean, given alive; not a range for single participants. "
+            f"{'' if 'panel' in part.columns else 'Grey: the other groups. '}"
+            "Paler, right of the dashed line: fewer than half are expected to be alive."
+        )
         numbers = tables.paths(part, content.time_unit, outcome)
         blocks.append(Figure(svg, f"{outcome} over time, by {content.grouped_by}.", legend, numbers))
-    if content.outcomes is not None:
-        note = "Mean (95% credible interval). SDs are between participants; means are those with every covariate at its reference."
-        blocks.append(tables.printed(content.outcomes, "Every outcome's line.", note))
-    note = "Posterior mean (95% credible interval) of the correlation between participants."
-    blocks += [tables.printed(matrix, caption, note) for caption, matrix in content.correlations.items()]
+    note = "Posterior mean (95% credible interval)."
+    blocks += [tables.printed(table, caption, note) for caption, table in content.outcomes.items()]
     return Section("progression", "Progression", blocks)
 
 
@@ -77,7 +75,10 @@ def _by_outcome(content: StudyReport, frame: pl.DataFrame) -> list[tuple[str, pl
     """The label of each outcome and its rows, where there are several."""
     if "outcome" not in frame.columns:
         return [(content.outcome, frame)]
-    return [(str(name), part.drop("outcome")) for (name,), part in frame.group_by("outcome", maintain_order=True)]
+    parts = [(str(name), part.drop("outcome")) for (name,), part in frame.group_by("outcome", maintain_order=True)]
+    if "panel" not in frame.columns:
+        return parts
+    return [(name, part.drop("panel") if (part["panel"] == part["group"]).all() else part) for name, part in parts]
 
 
 def effects(content: StudyReport) -> Section:
@@ -113,7 +114,8 @@ def survival(content: StudyReport) -> Section:
         blocks.append(_not_run("Posterior survival was not computed: no fit was made."))
     if baselines is not None:
         if baselines.cox.height or baselines.weibull_aft.height:
-            blocks.append(tables.hazards_beside(baselines.cox, baselines.weibull_aft, content.summary))
+            beside = tables.hazards_beside(baselines.cox, baselines.weibull_aft, content.summary)
+            blocks += [beside] if beside.rows else []
         counted = f"{plural(baselines.n, 'participant')}, {plural(baselines.events, 'event')}."
         blocks.append(Paragraph(" ".join((counted, *baselines.notes)), tone="quiet"))
     else:

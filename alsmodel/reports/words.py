@@ -206,7 +206,7 @@ def _estimates(summary: pl.DataFrame) -> list[tuple[str, str, str]]:
     wanted = ("slope", "sd:slope", "association:value", "association:slope")
     chosen = summary.filter(pl.col("parameter").is_in(wanted)).head(3)
     if "slope" not in chosen["parameter"]:  # of several outcomes
-        chosen = summary.filter(pl.col("parameter").str.ends_with(".slope") & ~pl.col("parameter").str.starts_with("sd:")).head(3)
+        chosen = summary.filter(pl.col("parameter").str.ends_with(".slope") & ~pl.col("parameter").str.contains(":")).head(3)
     return [
         (row["label"], number(row["mean"]), f"{row['unit']}; 95% CrI {number(row['q2_5'])} to {number(row['q97_5'])}")
         for row in chosen.iter_rows(named=True)

@@ -269,7 +269,7 @@ def test_a_page_can_be_made_of_the_fit_alone(folder: Path) -> None:
     page = reports.posterior(load_fit(folder / "run" / "fit"), title="A fit of two", by="onset_site")
     assert "A fit of two" in page
     assert "No cohort was described" in page
-    assert "Every outcome&#39;s line." in page
+    assert "Mean line of every outcome" in page
 
 
 def test_what_the_cohort_lacks_is_told_at_the_line_of_its_outcome(folder: Path) -> None:
@@ -397,8 +397,8 @@ def test_every_parameter_has_a_name_in_words_a_unit_and_a_reason(across: str) ->
     assert reasons["theta:drug" if across != "separate" else "theta:drug,bulbar"] == "earlier trials"
     if across == "pooled":
         assert reasons["sd:theta:drug"] == "one disease"
-    assert label_of("sd:bulbar.residual[active]", spec) == "bulbar function: residual SD, active"
-    assert label_of("bulbar.slope:x", spec) == "bulbar function: x on mean slope"
+    assert label_of("sd:bulbar.residual[active]", spec) == "Bulbar function: residual SD, active"
+    assert label_of("bulbar.slope:x", spec) == "Bulbar function: x on mean slope"
     assert label_of("hazard:drug", spec) == "drug: direct log hazard ratio"
     assert unit_of("bulbar.slope", spec) == "points/month"
     # The effect is the gain in the ratio of slopes, of all or of each.
