@@ -42,6 +42,17 @@ class BaselinesLike(Protocol):
     def notes(self) -> tuple[str, ...]: ...
 
 
+class AssuranceLike(Protocol):
+    """Power of a trial averaged over what is believed of its effect, as `alsmodel.trials.Assurance` holds it."""
+
+    @property
+    def table(self) -> pl.DataFrame: ...
+    @property
+    def strata(self) -> pl.DataFrame: ...
+    @property
+    def causes(self) -> pl.DataFrame: ...
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Effect:
@@ -151,6 +162,10 @@ class StudyReport:
         One row per scenario and analysis, with ``power`` and ``mcse``.
     family : polars.DataFrame, optional
         One row per scenario when the hypotheses share alpha: ``at_least_one``, ``all``, ``family_wise_error``, each with its ``_mcse``.
+    assurance : AssuranceLike, optional
+        Power averaged over what is believed of the effect, power along it, and how trials end.
+    assurance_words : sequence of str
+        What is believed of the effect, in sentences; without `assurance` the report says that it was not computed.
     trial_words : sequence of str
         The simulated design in sentences.
     effect_label : str
@@ -200,6 +215,8 @@ class StudyReport:
     identification: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None
+    assurance: AssuranceLike | None = None
+    assurance_words: Sequence[str] = ()
     trial_words: Sequence[str] = ()
     effect_label: str = "Effect"
     reproducibility: Mapping[str, str] | None = None

@@ -257,6 +257,21 @@ def trial(content: StudyReport) -> Section:
     return Section("trial", "Trial power", blocks)
 
 
+def assurance(content: StudyReport) -> Section:
+    """Power averaged over what is believed of the effect, along it, and how trials end."""
+    found, title = content.assurance, "Assurance"
+    if found is None:
+        asked = "Assurance was asked for and is not in this run folder for the present settings: alsmodel assurance computes it."
+        return Section("assurance", title, [_not_run(asked)] if content.assurance_words else [], shown=False)
+    blocks: list[Block] = [Items(content.assurance_words)] if content.assurance_words else []
+    blocks.append(tables.assurance(found.table))
+    legend = "Points: strata of the effect of the same probability. Bars: 1.96 Monte Carlo standard errors. Vertical line: no effect."
+    numbers = tables.power_along(found.strata)
+    blocks.append(Figure(plots.power_along(found.strata), "Power along what is believed of the effect.", legend, numbers))
+    blocks.append(tables.endings(found.causes))
+    return Section("assurance", title, blocks)
+
+
 def limits(content: StudyReport) -> Section:
     """What these numbers do not show."""
     if not content.limits:
@@ -281,5 +296,5 @@ def _titled(text: str) -> str:
 
 def sections(content: StudyReport) -> list[Section]:
     """All numbered sections after the summary, in the order of the page."""
-    builders = (question, who, progression, effects, survival, model, computation, model_fit, trial, limits, reproduce)
+    builders = (question, who, progression, effects, survival, model, computation, model_fit, trial, assurance, limits, reproduce)
     return [build(content) for build in builders]

@@ -83,6 +83,26 @@ def trial_words(study: Study) -> list[str]:
     ]
 
 
+def assurance_words(study: Study) -> list[str]:
+    """What is believed of the effect, in sentences."""
+    plan = study.trial
+    believed = None if plan is None else plan.assurance
+    if believed is None:
+        return []
+    if believed.kind == "posterior":
+        return [
+            f"The effect is that of {believed.treatment} in the fit above: {believed.draws} posterior draws, each with the population of "
+            f"the same draw, in {believed.strata} groups of neighbouring effect."
+        ]
+    parts = []
+    if believed.slowing_sd > 0:
+        parts.append(f"slowing of decline normal with mean {believed.slowing_mean:.0%} and SD {believed.slowing_sd:.0%}")
+    if believed.log_hazard_ratio_sd > 0:
+        parts.append(f"log hazard ratio normal with mean {believed.log_hazard_ratio_mean:g} and SD {believed.log_hazard_ratio_sd:g}")
+    together = f", correlated by {believed.correlation:g}" if len(parts) == 2 and believed.correlation else ""
+    return [f"What is believed of the effect: {' and '.join(parts)}{together}; {believed.strata} strata of the same probability."]
+
+
 def _truth_words(plan: "TrialSettings") -> str:
     if plan.truth.kind == "named":
         return "Participants decline and die by the numbers named in the study file."

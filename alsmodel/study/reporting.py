@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
     from alsmodel.inference import DomainFit
     from alsmodel.study.fitted import AnyFit
-    from alsmodel.trials import OperatingCharacteristics
+    from alsmodel.trials import Assurance, OperatingCharacteristics
 
 #: Points in time at which curves are computed.
 CURVE_POINTS = 25
@@ -31,6 +31,7 @@ def content(
     fit: "AnyFit | None" = None,
     baselines: "Baselines | None" = None,
     trial: "OperatingCharacteristics | None" = None,
+    assurance: "Assurance | None" = None,
     reproducibility: dict[str, str] | None = None,
 ) -> StudyReport:
     """Collect everything that the report shows; what was not run is left out.
@@ -40,7 +41,7 @@ def content(
     study : Study
     name : str
         The study's short name.
-    cohort, fit, baselines, trial
+    cohort, fit, baselines, trial, assurance
         Results of the steps.
     reproducibility : dict of str to str
         What to print at the end.
@@ -58,6 +59,8 @@ def content(
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
         "family": None if trial is None else trial.family,
+        "assurance": assurance,
+        "assurance_words": methods.assurance_words(study),
         "trial_words": methods.trial_words(study),
         "effect_label": "Effect of the active arm",
         "reproducibility": reproducibility,

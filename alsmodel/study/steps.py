@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from alsmodel.errors import Fault, InvalidInput
-from alsmodel.settings import code_digest, encode
+from alsmodel.settings import code_digest, digest_of, encode
 from alsmodel.study.data import content_digest, read_source
 from alsmodel.study.fitted import fitted_model, load_fit, of_one_outcome
 from alsmodel.study.progress import Progress
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
     from alsmodel.study.fitted import AnyFit
-    from alsmodel.trials import OperatingCharacteristics, Trial
+    from alsmodel.trials import Assurance, EffectDraws, EffectPrior, OperatingCharacteristics, Trial
     from alsmodel.trials.executors import Executor
+    from alsmodel.trials.settings import TrialSettings
 
 #: The code that each step runs, beyond that of the steps before it.
 ROOMS = {
@@ -27,6 +28,7 @@ ROOMS = {
     "fit": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels"],
     "baselines": ["alsmodel.baselines"],
     "trial": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
+    "assurance": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
 }
 #: Folder in the run folder that keeps the records of virtual trials, part by part.
 REPLICATES = "replicates"
@@ -36,6 +38,7 @@ LIBRARIES = {
     "fit": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
     "baselines": ("lifelines", "pandas", "numpy"),
     "trial": ("numba", "numpy", "scipy"),
+    "assurance": ("numba", "numpy", "scipy"),
 }
 
 
@@ -158,11 +161,7 @@ def trial(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Operat
     plan = job.study.trial
     if plan is None:
         raise ValueError("The study has no trial section.")
-    inputs: dict[str, Any] = {"plan": encode(plan), "seed": job.study.seed}
-    if plan.truth.kind == "posterior":
-        inputs["fit"] = job.run.records().get("fit")
-    if plan.truth.kind == "resampled" and cohort is not None:
-        inputs["cohort"] = cohort.digest
+    inputs = _trial_inputs(job, plan, cohort)
 
     def make() -> "OperatingCharacteristics":
         with job.progress.stage("Simulating the trial") as advance:
@@ -181,6 +180,83 @@ def trial(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Operat
             )
 
     return job.step("trial", "Trial", inputs, make=make, save=lambda made, to: made.save(to), load=load_trial)
+
+
+def _trial_inputs(job: Job, plan: "TrialSettings", cohort: "Cohort | None") -> dict[str, Any]:
+    """What the results of a simulation depend on."""
+    inputs: dict[str, Any] = {"plan": encode(plan), "seed": job.study.seed}
+    if plan.truth.kind == "posterior":
+        inputs["fit"] = job.run.records().get("fit")
+    if plan.truth.kind == "resampled" and cohort is not None:
+        inputs["cohort"] = cohort.digest
+    return inputs
+
+
+def _assurance_inputs(job: Job, plan: "TrialSettings", cohort: "Cohort | None") -> dict[str, Any]:
+    inputs = _trial_inputs(job, plan, cohort)
+    if plan.assurance is not None and plan.assurance.kind == "posterior":
+        inputs["fit"] = job.run.records().get("fit")
+    return inputs
+
+
+def assurance(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Assurance":
+    """Average the power of the study's trial over what is believed of its effect.
+
+    Raises
+    ------
+    InvalidInput
+        When the fit has no such effect, or the trial is no single design.
+    """
+    plan = job.study.trial
+    if plan is None or plan.assurance is None:
+        raise ValueError("The study says nothing of the effect.")
+
+    def make() -> "Assurance":
+        from alsmodel.trials import assurance as averaged
+
+        simulated = built_trial(job.study, fitted, cohort)
+        try:
+            effect = _believed(job.study, fitted)
+            with job.progress.stage("Simulating the trial along the effect") as advance:
+                return averaged(simulated, effect, workers=job.workers, folder=job.run.path / REPLICATES, progress=advance)
+        except InvalidInput:
+            raise
+        except ValueError as error:
+            raise InvalidInput([Fault("trial.assurance", str(error))]) from None
+
+    inputs = _assurance_inputs(job, plan, cohort)
+    return job.step("assurance", "Assurance", inputs, make=make, save=lambda made, to: made.save(to), load=load_assurance)
+
+
+def _believed(study: Study, fitted: "AnyFit | None") -> "EffectPrior | EffectDraws":
+    from alsmodel.trials import EffectDraws
+
+    assert study.trial is not None
+    believed = study.trial.assurance
+    assert believed is not None
+    if believed.kind == "prior":
+        return believed
+    assert fitted is not None
+    return EffectDraws.of(of_one_outcome(fitted), believed.treatment, draws=believed.draws, seed=study.seed, strata=believed.strata)
+
+
+def present_assurance(job: Job, cohort: "Cohort | None") -> "Assurance | None":
+    """The assurance in the run folder, if it is of the present settings."""
+    plan = job.study.trial
+    if plan is None or plan.assurance is None:
+        return None
+    inputs = {**_assurance_inputs(job, plan, cohort), "code": code_of("assurance")}
+    place = job.run.path / "assurance"
+    if job.run.records().get("assurance") != digest_of(inputs) or not place.is_dir():
+        return None
+    return load_assurance(place)
+
+
+def load_assurance(folder: Path) -> "Assurance":
+    """Read a saved assurance."""
+    from alsmodel.trials import Assurance
+
+    return Assurance.load(folder)
 
 
 def trial_shard(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None", shard: tuple[int, int]) -> int:
