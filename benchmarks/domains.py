@@ -50,7 +50,8 @@ def measure(likelihood: str, draws: int, chains: int, participants: int) -> dict
 
     from alsmodel.inference import Sampling
     from alsmodel.inference.checks import diagnostics, gate
-    from alsmodel.inference.domain_fit import named_domain_draws, prepare_domains
+    from alsmodel.inference.domain_draws import named_domain_draws
+    from alsmodel.inference.domain_fit import prepare_domains
     from alsmodel.inference.sampling import sample
     from alsmodel.models.domain_program import domain_program
 

@@ -145,7 +145,12 @@ def assurance(
         names = [name for name in frame.columns if name not in ("strata", "replicates")]
         output.table(title, [name.replace("_", " ") for name in names], frame.select(names).rows())
     output.say(f"Results: {folder}")
-    output.result(folder=str(folder), **{name: getattr(found, name).to_dicts() for name in ("table", "strata", "causes")})
+    output.say(f"Report: {folder.parent / 'report.html'}")
+    output.result(
+        folder=str(folder),
+        report=str(folder.parent / "report.html"),
+        **{name: getattr(found, name).to_dicts() for name in ("table", "strata", "causes")},
+    )
     return Exit.DONE
 
 

@@ -1,6 +1,6 @@
 """Chains that are judged, with one more try where the judgement says what would help; and what every posterior records of its making."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, final
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.errors import FitFailed
+from alsmodel.estimators.laplace import Weighted
 from alsmodel.inference.checks import Check, Diagnostics, diagnostics, gate
 from alsmodel.inference.mode import Mode
 from alsmodel.inference.sampling import Advance, Density, Sample, Sampling, sample
@@ -101,6 +102,22 @@ def judged_chains(
         if settings != sampling or again is None:
             return Chains(drawn=drawn, draws=draws, measured=measured, checks=checks, settings=settings)
         settings = again
+
+
+def said_to_fail(failed: Sequence[Check]) -> str:
+    """Why weighted draws were not taken, in words."""
+    limits = ", ".join(f"{check.name} {check.value:.3g} (limit {check.limit:.3g})" for check in failed)
+    return f"importance sampling did not pass its checks: {limits}"
+
+
+def route_words(x: Floats, weighted: Weighted | None, fallback: str | None) -> str:
+    """How a posterior was computed and, after a fallback, why, in a sentence."""
+    if weighted is not None:
+        draws = weighted.log_weight.size
+        return f"Posterior by importance sampling: {draws:,} weighted draws, worth {weighted.ess:,.0f}; k-hat {weighted.k_hat:.2f}."
+    chains, length = x.shape[:2]
+    why = f", since {fallback}" if fallback else ""
+    return f"Posterior by the no-U-turn sampler, {chains} chains of {length:,} draws{why}."
 
 
 def provenance(spec: Any, knots: Floats, *, seed: int, data: str) -> dict[str, Any]:

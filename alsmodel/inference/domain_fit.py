@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import polars as pl
@@ -12,20 +12,23 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.outcome_arrays import OutcomeData, outcome_data
-from alsmodel.inference.chains import SecondTry, judged_chains, provenance
-from alsmodel.inference.checks import Check, Diagnostics
+from alsmodel.estimators.laplace import Weighted
+from alsmodel.estimators.psis import resample
+from alsmodel.inference.chains import SecondTry, judged_chains, provenance, route_words, said_to_fail
+from alsmodel.inference.checks import Check, importance_diagnostics, importance_gate
+from alsmodel.inference.domain_draws import named_domain_draws, summarise_domains
+from alsmodel.inference.importance import weigh
 from alsmodel.inference.mode import Mode, find_mode
 from alsmodel.inference.refine import quadrature_check, shift_of_mode
 from alsmodel.inference.sampling import Advance, Sampling
-from alsmodel.inference.store import read_data, read_draws, replacing, write_data, write_draws
-from alsmodel.inference.summary import block_texts, lkj_text, summary_rows
-from alsmodel.kernels.correlations import partial_factor
+from alsmodel.inference.store import read_data, read_draws, read_weighted, replacing, write_data, write_draws, write_weighted
+from alsmodel.inference.summary import summary_html
 from alsmodel.models.domain import DomainModel
-from alsmodel.models.domain_parameters import effect_names
 from alsmodel.models.domain_program import DomainProgram, domain_program
 from alsmodel.settings import decode, encode
 
 Floats = NDArray[np.float64]
+Method = Literal["auto", "nuts", "psis"]
 MOST_SHIFT = 0.05  # posterior SDs; wider than for the joint model, since a finer rule takes several times as long here
 NODES = ((16, 10), (24, 16), (32, 24))
 FINEST_NODES, FINEST_EVENT_NODES, FINEST_TOLERANCE, FINER_TIMES = (40, 30), 9, 1e-6, 3
@@ -42,13 +45,17 @@ class DomainFit:
         With the number of nodes that was needed.
     data : OutcomeData
     x : array, shape (chains, draws, P)
-        Unconstrained draws.
+        Unconstrained draws, all of equal weight. Importance sampling gives one "chain": its draws resampled by their weights.
     draws : dict of str to array, shape (chains, draws)
         Draws by printed name; correlations and ratios of slopes are derived.
     summary : polars.DataFrame
-        One row per parameter and derived value: mean, sd, quantiles, R-hat, ESS, prior.
+        One row per parameter and derived value: mean, sd, quantiles, R-hat, ESS, prior and its reason. Of a weighted posterior it is
+        computed from the weighted draws themselves; ESS is then importance ESS, and there is no R-hat.
     checks : tuple of Check
     provenance : dict
+        ``method`` is the one used, ``fallback`` why it is not the one tried first.
+    weighted : Weighted or None
+        The weighted draws that a posterior by importance sampling was resampled from.
     """
 
     spec: DomainModel
@@ -58,6 +65,22 @@ class DomainFit:
     summary: pl.DataFrame
     checks: tuple[Check, ...]
     provenance: dict[str, Any]
+    weighted: Weighted | None = None
+
+    @property
+    def method(self) -> str:
+        """How the posterior was computed: "nuts" or "psis"."""
+        return "nuts" if self.weighted is None else "psis"
+
+    @property
+    def route(self) -> str:
+        """How the posterior was computed and, after a fallback, why, in a sentence."""
+        return route_words(self.x, self.weighted, self.provenance.get("fallback"))
+
+    @property
+    def time_unit(self) -> str:
+        """Unit of every slope and hazard."""
+        return self.spec.time_unit
 
     @property
     def passed(self) -> bool:
@@ -92,6 +115,8 @@ class DomainFit:
             self.summary.write_parquet(part / "summary.parquet")
             write_data(self.data.base, part)
             pl.DataFrame(rows).write_parquet(part / "rows.parquet")
+            if self.weighted is not None:
+                facts["weighted"] = write_weighted(self.weighted, part)
             (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
@@ -110,6 +135,7 @@ class DomainFit:
             summary=pl.read_parquet(source / "summary.parquet"),
             checks=tuple(Check(**check) for check in facts["checks"]),
             provenance=facts["provenance"],
+            weighted=read_weighted(source, facts.get("weighted")),
         )
 
     def __repr__(self) -> str:
@@ -117,19 +143,31 @@ class DomainFit:
         state = "all checks pass" if not failed else f"checks failed: {', '.join(failed)}"
         head = f"Fit of {', '.join(self.spec.names)}: {self.data.people} participants, {int(self.data.base.event.sum())} events; {state}"
         rows = self.summary.select("parameter", "mean", "sd", "q2_5", "q97_5").rows()
-        return "\n".join([head, *(f"  {p:<40} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
+        return "\n".join([head, self.route, *(f"  {p:<40} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
+
+    def _repr_html_(self) -> str:
+        return summary_html(self.summary)
 
 
 def fit_domains(
-    spec: DomainModel, cohort: Cohort, sampling: Sampling | None = None, *, seed: int = 1, progress: Advance | None = None
+    spec: DomainModel,
+    cohort: Cohort,
+    sampling: Sampling | None = None,
+    *,
+    method: Method = "auto",
+    seed: int = 1,
+    progress: Advance | None = None,
 ) -> DomainFit:
-    """Sample the posterior of a model of several outcomes and check it.
+    """Compute the posterior of a model of several outcomes and check it.
 
     Parameters
     ----------
     spec : DomainModel
     cohort : Cohort
     sampling : Sampling, optional
+    method : {"auto", "nuts", "psis"}
+        As in `alsmodel.inference.fit.fit`. With more than two or three outcomes the correlations are rarely Gaussian enough for
+        weighted draws, which "auto" finds out from the first thousand.
     seed : int
         Same seed, same draws, for any number of cores.
     progress : callable, optional
@@ -143,7 +181,7 @@ def fit_domains(
         When no mode is found or the sampler returns nothing finite.
     """
     data = outcome_data(cohort, spec.selection, spec.outcomes, gaussian_at_bounds=spec.gaussian_at_bounds)
-    return fit_domain_data(spec, data, sampling or Sampling(), seed=seed, progress=progress, digest=cohort.digest)
+    return fit_domain_data(spec, data, sampling or Sampling(), method=method, seed=seed, progress=progress, digest=cohort.digest)
 
 
 def prepare_domains(spec: DomainModel, data: OutcomeData) -> tuple[DomainModel, DomainProgram, Mode, Check]:
@@ -169,10 +207,27 @@ def prepare_domains(spec: DomainModel, data: OutcomeData) -> tuple[DomainModel, 
 
 
 def fit_domain_data(
-    spec: DomainModel, data: OutcomeData, sampling: Sampling, *, seed: int, progress: Advance | None = None, digest: str = ""
+    spec: DomainModel,
+    data: OutcomeData,
+    sampling: Sampling,
+    *,
+    seed: int,
+    method: Method = "auto",
+    progress: Advance | None = None,
+    digest: str = "",
 ) -> DomainFit:
     """`fit_domains` on arrays that were made before."""
+    if method not in ("auto", "nuts", "psis"):
+        raise ValueError(f'method must be "auto", "nuts" or "psis"; got {method!r}.')
     spec, made, mode, check = prepare_domains(spec, data)
+    made_of = provenance(spec, made.knots, seed=seed, data=digest)
+    fallback: dict[str, Any] = {}
+    if method != "nuts":
+        weighted = weigh(made, mode, seed=seed, cores=sampling.cores)
+        failed = [each for each in importance_gate(weighted) if not each.passed]
+        if method == "psis" or not failed:
+            return _by_psis(spec, data, made, weighted, (*importance_gate(weighted), check), made_of)
+        fallback = {"fallback": said_to_fail(failed)}
     chains = judged_chains(
         made.density, mode, sampling, lambda x: named_domain_draws(spec, made, x),
         seed=seed, progress=progress, further=(check,), second=SecondTry(target_accept=0.95, more_draws=3),
@@ -182,67 +237,26 @@ def fit_domain_data(
         data=data,
         x=chains.drawn.x,
         draws=chains.draws,
-        summary=_summary(spec, made, chains.draws, chains.measured),
+        summary=summarise_domains(spec, made, chains.draws, chains.measured),
         checks=chains.checks,
-        provenance=chains.provenance | provenance(spec, made.knots, seed=seed, data=digest),
+        provenance={"method": "nuts"} | chains.provenance | fallback | made_of,
     )
 
 
-def named_domain_draws(spec: DomainModel, made: DomainProgram, x: Floats) -> dict[str, Floats]:
-    """Draws by printed name: parameters, correlations, ratios of slopes."""
-    values = made.constrained(x)
-    draws = {name: values[..., k] for k, name in enumerate(made.labels) if not name.startswith(("partial:", "z:"))}
-    if spec.student:
-        draws["df"] = np.exp(draws["log_df"])
-    effects = effect_names(spec)
-    flat = values.reshape(-1, values.shape[-1])
-    factors = np.array([partial_factor(2.0 * row[made.places.partials] - 1.0, len(effects)) for row in flat])
-    matrices = factors @ factors.transpose(0, 2, 1)
-    for i in range(len(effects)):
-        for j in range(i):
-            draws[f"corr:{effects[j]},{effects[i]}"] = matrices[:, i, j].reshape(values.shape[:-1])
-    drug = spec.treatment
-    if drug is not None:
-        where = {name: k for k, name in enumerate(made.labels)}
-        for outcome in spec.names:
-            log_ratio = draws.get(f"theta:{drug.name}", np.zeros(values.shape[:-1]))
-            if drug.across == "pooled":
-                log_ratio = log_ratio + draws[f"sd:theta:{drug.name}"] * values[..., where[f"z:{drug.name},{outcome}"]]
-            elif drug.across == "separate":
-                log_ratio = draws[f"theta:{drug.name},{outcome}"]
-            if drug.across != "common":
-                draws[f"slope ratio:{drug.name},{outcome}"] = np.exp(log_ratio)
-        if drug.across != "separate":
-            draws[f"slope ratio:{drug.name}"] = np.exp(draws[f"theta:{drug.name}"])
-    return draws
-
-
-def _summary(spec: DomainModel, made: DomainProgram, draws: dict[str, Floats], measured: Diagnostics) -> pl.DataFrame:
-    effects, eta = effect_names(spec), spec.priors.correlation
-    pairs = [f"corr:{effects[j]},{effects[i]}" for i in range(len(effects)) for j in range(i)]
-    priors = block_texts(made) | dict.fromkeys(pairs, lkj_text(eta, len(effects)))
-    rows = [row | {"unit": unit_of(row["parameter"], spec)} for row in summary_rows(draws, list(draws), measured, priors)]
-    order = ("parameter", "unit", "mean", "sd", "q2_5", "median", "q97_5", "r_hat", "ess_bulk", "ess_tail", "prior", "prior_sd", "informed")
-    return pl.DataFrame(rows).select(order)
-
-
-def unit_of(name: str, spec: DomainModel) -> str:
-    """Unit of a parameter of this model, time in its own unit."""
-    t = spec.time_unit
-    if name.startswith(("corr:", "z:")):
-        return ""
-    if name.startswith(("theta", "hazard", "sd:theta")):
-        return "log ratio"
-    if name.startswith("slope ratio"):
-        return "ratio"
-    if name.startswith("log_hazard"):
-        return f"log of events per {t}"
-    if name == "association:value":
-        return "log hazard per unit of the projection"
-    if name == "association:slope":
-        return f"log hazard per unit of the projection per {t}"
-    if name in ("df", "log_df"):
-        return ""
-    outcome = next(o for o in spec.outcomes if name.removeprefix("sd:").startswith(f"{o.name}."))
-    y = "log units" if outcome.transform == "log" else "points" if outcome.bounds != (None, None) else "outcome units"
-    return f"{y}/{t}" if name.removeprefix(f"sd:{outcome.name}.").removeprefix(f"{outcome.name}.").startswith("slope") else y
+def _by_psis(
+    spec: DomainModel, data: OutcomeData, made: DomainProgram, weighted: Weighted, checks: tuple[Check, ...], made_of: dict[str, Any]
+) -> DomainFit:
+    weight, exact = weighted.weight, named_domain_draws(spec, made, weighted.x)
+    measured = importance_diagnostics(np.stack(list(exact.values()), axis=-1), weight)
+    chosen = resample(weighted.log_weight, weighted.log_weight.size, np.random.default_rng([made_of["seed"], 4]))
+    x = weighted.x[chosen][None]
+    return DomainFit(
+        spec=spec,
+        data=data,
+        x=x,
+        draws=named_domain_draws(spec, made, x),
+        summary=summarise_domains(spec, made, exact, measured, weight),
+        checks=checks,
+        provenance={"method": "psis", "importance_draws": int(weight.size)} | made_of,
+        weighted=weighted,
+    )

@@ -15,13 +15,13 @@ from alsmodel.cohort.arrays import JointData, joint_data
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.laplace import Weighted
 from alsmodel.estimators.psis import resample
-from alsmodel.inference.chains import SecondTry, judged_chains, provenance
+from alsmodel.inference.chains import SecondTry, judged_chains, provenance, route_words, said_to_fail
 from alsmodel.inference.checks import Check, importance_diagnostics, importance_gate
 from alsmodel.inference.importance import weigh
 from alsmodel.inference.refine import Prepared, prepare
 from alsmodel.inference.sampling import Advance, Sampling
-from alsmodel.inference.store import read_data, read_draws, replacing, write_data, write_draws
-from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise
+from alsmodel.inference.store import read_data, read_draws, read_weighted, replacing, write_data, write_draws, write_weighted
+from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise, summary_html
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import decode, encode
@@ -72,13 +72,7 @@ class Fit:
     @property
     def route(self) -> str:
         """How the posterior was computed and, after a fallback, why, in a sentence."""
-        if self.weighted is not None:
-            draws, worth = self.weighted.log_weight.size, self.weighted.ess
-            return f"Posterior by importance sampling: {draws:,} weighted draws, worth {worth:,.0f}; k-hat {self.weighted.k_hat:.2f}."
-        chains, length = self.x.shape[:2]
-        reason = self.provenance.get("fallback")
-        why = f", since {reason}" if reason else ""
-        return f"Posterior by the no-U-turn sampler, {chains} chains of {length:,} draws{why}."
+        return route_words(self.x, self.weighted, self.provenance.get("fallback"))
 
     @property
     def passed(self) -> bool:
@@ -132,9 +126,7 @@ class Fit:
             self.summary.write_parquet(part / "summary.parquet")
             write_data(self.data, part)
             if self.weighted is not None:
-                weighted = {f"x[{k}]": self.weighted.x[:, k] for k in range(self.x.shape[-1])} | {"log_weight": self.weighted.log_weight}
-                pl.DataFrame(weighted).write_parquet(part / "weighted.parquet")
-                facts["weighted"] = {"k_hat": self.weighted.k_hat, "ess": self.weighted.ess}
+                facts["weighted"] = write_weighted(self.weighted, part)
             (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
@@ -152,7 +144,7 @@ class Fit:
             summary=pl.read_parquet(source / "summary.parquet"),
             checks=tuple(Check(**check) for check in facts["checks"]),
             provenance=facts["provenance"],
-            weighted=_read_weighted(source, facts.get("weighted")),
+            weighted=read_weighted(source, facts.get("weighted")),
         )
 
     def __repr__(self) -> str:
@@ -163,21 +155,7 @@ class Fit:
         return "\n".join([head, self.route, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
 
     def _repr_html_(self) -> str:
-        columns = ["parameter", "unit", "mean", "sd", "q2_5", "q97_5", "r_hat", "ess_bulk"]
-        head = "".join(f"<th>{name}</th>" for name in columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{v:.4g}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in row) + "</tr>"
-            for row in self.summary.select(columns).iter_rows()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _read_weighted(source: Path, facts: dict[str, float] | None) -> Weighted | None:
-    if facts is None:
-        return None
-    frame = pl.read_parquet(source / "weighted.parquet")
-    x = np.ascontiguousarray(frame.drop("log_weight").to_numpy())
-    return Weighted(x=x, log_weight=np.array(frame["log_weight"].to_numpy()), **facts)
+        return summary_html(self.summary)
 
 
 def fit(
@@ -244,9 +222,7 @@ def fit_data(
     weighted = weigh(prepared.program, prepared.mode, seed=seed, cores=sampling.cores)
     failed = [check for check in importance_gate(weighted) if not check.passed]
     if method == "auto" and failed:
-        limits = ", ".join(f"{check.name} {check.value:.3g} (limit {check.limit:.3g})" for check in failed)
-        reason = f"importance sampling did not pass its checks: {limits}"
-        return _by_nuts(prepared, data, sampling, seed, progress, digest, reason)
+        return _by_nuts(prepared, data, sampling, seed, progress, digest, said_to_fail(failed))
     return _by_psis(prepared, data, weighted, seed, digest)
 
 

@@ -50,7 +50,7 @@ def survival_curve(fit: Fit, times: Sequence[float] | Floats, by: str | None = N
     frames = []
     for group, people in _groups(fit, by):
         curves = _curves(fit, people, np.asarray(times, float))[1]
-        frames.append(_bands(group, np.asarray(times, float), curves))
+        frames.append(bands(group, np.asarray(times, float), curves))
     return pl.concat(frames)
 
 
@@ -62,7 +62,7 @@ def trajectory(fit: Fit, times: Sequence[float] | Floats, by: str | None = None)
     frames = []
     for group, people in _groups(fit, by):
         means, alive = _curves(fit, people, np.asarray(times, float))
-        band = _bands(group, np.asarray(times, float), means)
+        band = bands(group, np.asarray(times, float), means)
         frames.append(band.with_columns(p_alive=pl.Series(alive.mean(axis=0))))
     return pl.concat(frames)
 
@@ -90,17 +90,22 @@ def _require_enrolled(fit: Fit) -> None:
 
 def _groups(fit: Fit, by: str | None) -> list[tuple[str, Ints]]:
     _require_enrolled(fit)
-    everyone = np.arange(fit.data.people)
+    return groups_of(fit.data, by)
+
+
+def groups_of(data: JointData, by: str | None) -> list[tuple[str, Ints]]:
+    """Levels of a text covariate with their participants, the largest first; everybody without one."""
+    everyone = np.arange(data.people)
     if by is None:
         return [("all", everyone)]
-    if by not in fit.data.groups:
-        raise ValueError(f"{by!r} is not a text covariate of this fit; it has {', '.join(sorted(fit.data.groups)) or 'none'}.")
-    labels = np.array([label or "unknown" for label in fit.data.groups[by]])
+    if by not in data.groups:
+        raise ValueError(f"{by!r} is not a text covariate of this fit; it has {', '.join(sorted(data.groups)) or 'none'}.")
+    labels = np.array([label or "unknown" for label in data.groups[by]])
     sizes = {str(label): int((labels == label).sum()) for label in np.unique(labels)}
     return [(label, everyone[labels == label]) for label in sorted(sizes, key=lambda label: (-sizes[label], label))]
 
 
-def _sized(people: Ints) -> Ints:
+def sized(people: Ints) -> Ints:
     """Thin a large group evenly; repeat a small one."""
     if people.size > MOST_PEOPLE:
         return people[np.linspace(0, people.size - 1, MOST_PEOPLE).astype(np.int64)]
@@ -114,7 +119,7 @@ def _chosen(fit: Fit, most: int = DRAWS) -> list[Draw]:
 
 def _curves(fit: Fit, people: Ints, times: Floats) -> tuple[Floats, Floats]:
     """Mean outcome given alive, and survival, for each draw; both (draws, times)."""
-    people = _sized(people)
+    people = sized(people)
     grid = grid_of(fit.spec, fit.data, people, max(float(times.max()), 1e-9), CELLS)
     rng = np.random.default_rng(_seed(fit))
     knots = np.array(fit.provenance["knots"])
@@ -133,7 +138,8 @@ def _seed(fit: Fit) -> list[int]:
     return [int(fit.provenance["seed"]), 1]
 
 
-def _bands(group: str, times: Floats, curves: Floats) -> pl.DataFrame:
+def bands(group: str, times: Floats, curves: Floats) -> pl.DataFrame:
+    """Posterior mean and 95% interval of curves of shape (draws, times)."""
     lower, upper = np.quantile(curves, INTERVAL, axis=0)
     return pl.DataFrame({"group": [group] * times.size, "time": times, "mean": curves.mean(axis=0), "lower": lower, "upper": upper})
 
@@ -182,11 +188,11 @@ def score_check(fit: Fit) -> pl.DataFrame:
     data = fit.data
     planned = planned_follow_up(data, _seed(fit))
     edges = visit_bins(data)
-    observed = _binned(data.visit_time, data.outcome, edges)
+    observed = binned(data.visit_time, data.outcome, edges)
     replicated = []
     for draw, rng in _replicates(fit):
         _, _, visits = follow(fit, draw, planned, rng)
-        replicated.append(_binned(visits[0], visits[1], edges))
+        replicated.append(binned(visits[0], visits[1], edges))
     means, sds = np.array([r[1] for r in replicated]), np.array([r[2] for r in replicated])
     low, high = np.nanquantile(means, INTERVAL, axis=0)
     sd_low, sd_high = np.nanquantile(sds, INTERVAL, axis=0)
@@ -211,7 +217,7 @@ def _replicates(fit: Fit) -> list[tuple[Draw, np.random.Generator]]:
     return [(draw, np.random.default_rng([*_seed(fit), k])) for k, draw in enumerate(_chosen(fit, 100))]
 
 
-def _binned(time: Floats, value: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
+def binned(time: Floats, value: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
     """Count, mean and SD in each bin; NaN where fewer than two scores lie."""
     where = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, edges.size - 2)
     count = np.bincount(where, minlength=edges.size - 1).astype(float)

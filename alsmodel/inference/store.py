@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.cohort.exposed import ExposureCount
+from alsmodel.estimators.laplace import Weighted
 
 Floats = NDArray[np.float64]
 _PEOPLE = ("entry_time", "event_time", "event", "onset_shift")
@@ -48,6 +49,22 @@ def read_draws(folder: Path) -> tuple[Floats, dict[str, Floats]]:
     shape = (chains, flat.height // chains)
     x = np.ascontiguousarray(flat.drop("chain", "draw").to_numpy().reshape(*shape, -1))
     return x, {name: named[name].to_numpy().reshape(shape) for name in named.columns if name not in ("chain", "draw")}
+
+
+def write_weighted(weighted: Weighted, folder: Path) -> dict[str, float]:
+    """Write weighted draws into an existing folder; returns the facts that `read_weighted` takes beside it."""
+    columns = {f"x[{k}]": weighted.x[:, k] for k in range(weighted.x.shape[1])} | {"log_weight": weighted.log_weight}
+    pl.DataFrame(columns).write_parquet(folder / "weighted.parquet")
+    return {"k_hat": weighted.k_hat, "ess": weighted.ess}
+
+
+def read_weighted(folder: Path, facts: dict[str, float] | None) -> Weighted | None:
+    """Read what `write_weighted` wrote; None where no draws were weighted."""
+    if facts is None:
+        return None
+    frame = pl.read_parquet(folder / "weighted.parquet")
+    x = np.ascontiguousarray(frame.drop("log_weight").to_numpy())
+    return Weighted(x=x, log_weight=np.array(frame["log_weight"].to_numpy()), **facts)
 
 
 def write_data(data: JointData, folder: Path) -> None:

@@ -112,7 +112,18 @@ def summary_rows(
     return rows
 
 
-def prior_reasons(made: Program) -> dict[str, str]:
+def summary_html(summary: pl.DataFrame) -> str:
+    """A summary as a plain table for notebooks."""
+    columns = ["parameter", "unit", "mean", "sd", "q2_5", "q97_5", "r_hat", "ess_bulk"]
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{v:.4g}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in row) + "</tr>"
+        for row in summary.select(columns).iter_rows()
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def prior_reasons(made: AbstractProgram) -> dict[str, str]:
     """Why each parameter's prior is what it is; that of correlations stands with their partial ones."""
     found = {label: block.reason for block in made.blocks for label in block.labels}
     return found | {label.replace("partial:", "corr:"): reason for label, reason in found.items() if label.startswith("partial:")}

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal, final
 from alsmodel.cohort.arrays import BOUNDS
 from alsmodel.cohort.selection import Covariate, Exposure, Selection, TimeUnit
 from alsmodel.models.association import Association
-from alsmodel.models.priors import Normal
+from alsmodel.models.domain_words import formulas, sentences
+from alsmodel.models.priors import HalfNormal, Normal
 from alsmodel.models.survival import PiecewiseExponential
 
 DOMAINS = ("bulbar", "fine_motor", "gross_motor", "respiratory")
@@ -54,7 +55,10 @@ class Outcome:
         if self.likelihood == "censored":
             low, high = self.bounds
             if low is None and high is None:
-                faults.append(f'{self.name}: likelihood = "censored" needs lower, upper or both; the scale of this outcome is not known.')
+                faults.append(
+                    f'{self.name}: likelihood = "censored" needs lower, upper or both; the scale of this outcome is not known. '
+                    'Where it has no ends that matter, choose likelihood = "gaussian".'
+                )
             if low is not None and high is not None and not low < high:
                 faults.append(f"{self.name}: lower must be below upper; got {low:g} and {high:g}.")
             if self.transform != "identity":
@@ -124,12 +128,12 @@ class DomainPriors:
         Log hazard per unit of the projection's value, and of its slope.
     theta : Normal
         Log ratio of slopes of a treatment. N(0, 0.5^2): a ratio between 0.38 and 2.7.
-    spread : float
-        Half-normal scale of the SD of log ratios between outcomes; 0.2 leaves most outcomes within 40% of the common ratio.
+    spread : HalfNormal or float
+        SD of log ratios between outcomes; a scale of 0.2 leaves most outcomes within 40% of the common ratio.
     direct : Normal
         Direct log hazard ratio of a treatment.
-    sd_intercept, sd_slope, sd_residual : float or None
-        Scales of half-normal priors, shared by all outcomes.
+    sd_intercept, sd_slope, sd_residual : HalfNormal, float or None
+        Shared by all outcomes; a number is the scale of a half-normal prior.
     correlation : float
         LKJ shape over all random effects; 1 is uniform over correlation matrices.
     log_hazard : Normal or None
@@ -146,11 +150,11 @@ class DomainPriors:
     association_value: Normal | None = None
     association_slope: Normal | None = None
     theta: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
-    spread: float = 0.2
+    spread: HalfNormal | float = 0.2
     direct: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
-    sd_intercept: float | None = None
-    sd_slope: float | None = None
-    sd_residual: float | None = None
+    sd_intercept: HalfNormal | float | None = None
+    sd_slope: HalfNormal | float | None = None
+    sd_residual: HalfNormal | float | None = None
     correlation: float = 1.0
     log_hazard: Normal | None = None
     log_df: Normal = field(default_factory=lambda: Normal(mean=2.3, sd=0.8))
@@ -159,12 +163,17 @@ class DomainPriors:
         faults = []
         for name in ("sd_intercept", "sd_slope", "sd_residual", "spread"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if isinstance(value, int | float) and not value > 0:
                 faults.append(f"{name} is the scale of a half-normal prior and must be above 0; got {value}.")
         if not self.correlation > 0:
             faults.append(f"correlation is an LKJ shape and must be above 0; got {self.correlation}.")
         if faults:
             raise ValueError(" ".join(faults))
+
+    def half_normal(self, name: str) -> HalfNormal | None:
+        """Prior of an SD as an object, whichever way it was given."""
+        given = getattr(self, name)
+        return HalfNormal(scale=float(given)) if isinstance(given, int | float) else given
 
 
 @final
@@ -226,6 +235,17 @@ class DomainModel:
         faults = _faults(self)
         if faults:
             raise ValueError(" ".join(faults))
+
+    def __str__(self) -> str:
+        return "\n".join([*self.words(), "", *self.formulas()])
+
+    def words(self) -> list[str]:
+        """The model in sentences."""
+        return sentences(self)
+
+    def formulas(self) -> list[str]:
+        """The model in formulas."""
+        return formulas(self)
 
     @property
     def hazard(self) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ def formulas(spec: "JointModel") -> list[str]:
     return lines
 
 
-def _list(names: tuple[str, ...]) -> str:
+def listed(names: tuple[str, ...]) -> str:
+    """Names in a row, the last after "and"."""
     plain = [name.replace("_", " ") for name in names]
     return plain[0] if len(plain) == 1 else f"{', '.join(plain[:-1])} and {plain[-1]}"
 
@@ -59,7 +60,7 @@ def _decline(spec: "JointModel") -> str:
     shape = "a straight line" if spec.decline.kind == "linear" else "a parabola"
     own = "random intercept and slope" if spec.random_effects == "linear" else "random intercept, slope and quadratic term"
     text = f"{name}{scale} follows {shape} in time for every participant ({own}), with independent normal residuals"
-    parts = [f"its {what} differs by {_list(names)}" for what, names in (("level", spec.intercept), ("slope", spec.slope)) if names]
+    parts = [f"its {what} differs by {listed(names)}" for what, names in (("level", spec.intercept), ("slope", spec.slope)) if names]
     return f"{text}; {' and '.join(parts)}." if parts else f"{text}."
 
 
@@ -69,7 +70,7 @@ def _survival(spec: "JointModel") -> str:
     if part.strata is not None:
         how = "drawn towards a common one" if part.pooling == "partial" else "each of its own"
         text += f", with a baseline for every {part.strata.replace('_', ' ')}, {how}"
-    return f"{text}; it is multiplied by effects of {_list(part.covariates)}." if part.covariates else f"{text}."
+    return f"{text}; it is multiplied by effects of {listed(part.covariates)}." if part.covariates else f"{text}."
 
 
 def hazard_words(part: "Survival") -> str:

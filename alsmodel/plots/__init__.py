@@ -9,6 +9,7 @@ from alsmodel.plots.checks import event_check, score_check
 from alsmodel.plots.effects import PriorCurve, effects_forest, prior_posterior
 from alsmodel.plots.flow import participant_flow, row_fates
 from alsmodel.plots.power import power
+from alsmodel.plots.power_along import power_along
 from alsmodel.plots.survival import at_risk, survival
 from alsmodel.plots.traces import traces
 from alsmodel.plots.trajectories import trajectories
@@ -21,6 +22,7 @@ __all__ = [
     "event_check",
     "participant_flow",
     "power",
+    "power_along",
     "prior_posterior",
     "row_fates",
     "score_check",

@@ -13,14 +13,14 @@ from alsmodel.reports.table_one import table_one
 
 if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
-    from alsmodel.inference import Fit
+    from alsmodel.inference import DomainFit, Fit
     from alsmodel.trials import OperatingCharacteristics
 
 POINTS = 25
 
 
 def posterior(
-    fit: "Fit",
+    fit: "Fit | DomainFit",
     cohort: "Cohort | None" = None,
     *,
     title: str,
@@ -34,7 +34,7 @@ def posterior(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or DomainFit
     cohort : Cohort, optional
         For Table 1 and the flow of participants.
     title, question : str
@@ -54,11 +54,12 @@ def posterior(
     """
     content = replace(of_fit(fit, title=title, question=question, by=by, times=times), baselines=baselines)
     if cohort is not None:
+        people: Any = getattr(fit.data, "base", fit.data)
         content = replace(
             content,
             participant_flow=cohort.participant_flow,
             file_flow=cohort.flow,
-            table_one=table_one(cohort, by=by, participants=list(fit.data.participant_ids)),
+            table_one=table_one(cohort, by=by, participants=list(people.participant_ids)),
         )
     return study_report(replace(content, **more))
 
@@ -75,7 +76,7 @@ def simulation(operating_characteristics: "OperatingCharacteristics", *, title: 
     return study_report(replace(content, **more))
 
 
-def of_fit(fit: "Fit", *, title: str, question: str = "", by: str | None = None, times: Array | None = None) -> StudyReport:
+def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | None = None, times: Array | None = None) -> StudyReport:
     """Everything that a fit alone can tell, as content; curves and checks are computed here.
 
     Parameters
@@ -83,8 +84,12 @@ def of_fit(fit: "Fit", *, title: str, question: str = "", by: str | None = None,
     fit, title, question, by, times
         As in `posterior`.
     """
-    from alsmodel.inference import predict
+    from alsmodel.inference import DomainFit, predict
 
+    if isinstance(fit, DomainFit):
+        from alsmodel.reports.domains import of_domain_fit
+
+        return of_domain_fit(fit, title=title, question=question, by=by, times=times)
     data, enrolled = fit.data, predict.can_predict(fit.spec)
     at = np.linspace(0.0, float(np.quantile(data.event_time, 0.9)), POINTS) if times is None else np.asarray(times, dtype=float)
     labels: Sequence[str | None] = data.groups.get(by, ()) if by else ()

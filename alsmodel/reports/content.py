@@ -42,6 +42,17 @@ class BaselinesLike(Protocol):
     def notes(self) -> tuple[str, ...]: ...
 
 
+class AssuranceLike(Protocol):
+    """Power of a trial averaged over what is believed of its effect, as `alsmodel.trials.Assurance` holds it."""
+
+    @property
+    def table(self) -> pl.DataFrame: ...
+    @property
+    def strata(self) -> pl.DataFrame: ...
+    @property
+    def causes(self) -> pl.DataFrame: ...
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Effect:
@@ -128,7 +139,10 @@ class StudyReport:
     group_effects : polars.DataFrame, optional
         ``panel``, ``label``, ``mean``, ``lower``, ``upper``, ``reference``, ``informed``, and optionally ``n``; a forest.
     trajectories : polars.DataFrame, optional
-        ``group``, ``time``, ``mean``, ``lower``, ``upper``, ``p_alive``; optionally ``panel``.
+        ``group``, ``time``, ``mean``, ``lower``, ``upper``, ``p_alive``; optionally ``panel``, and ``outcome``: its label with its unit,
+        for a figure each.
+    outcomes : mapping of str to polars.DataFrame
+        Of several outcomes: caption to a table as it is printed, one row an outcome, whose first column is ``outcome``.
     survival : polars.DataFrame, optional
         ``group``, ``time``, ``mean``, ``lower``, ``upper``.
     group_sizes : mapping of str to int
@@ -137,12 +151,21 @@ class StudyReport:
         What the groups are: "phenotype", say.
     baselines : BaselinesLike, optional
     score_check, event_check, prior_check : polars.DataFrame, optional
+        The first optionally with ``outcome``, its label with its unit, for a figure each.
+    end_check : polars.DataFrame, optional
+        Share of scores at each end of a scale: ``outcome``, ``end``, ``n``, ``observed``, ``predicted``, ``lower``, ``upper``.
+    left_out : sequence of str
+        Sentences on what this kind of report does not hold.
     identification : polars.DataFrame, optional
         ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``.
     operating_characteristics : polars.DataFrame, optional
         One row per scenario and analysis, with ``power`` and ``mcse``.
     family : polars.DataFrame, optional
         One row per scenario when the hypotheses share alpha: ``at_least_one``, ``all``, ``family_wise_error``, each with its ``_mcse``.
+    assurance : AssuranceLike, optional
+        Power averaged over what is believed of the effect, power along it, and how trials end.
+    assurance_words : sequence of str
+        What is believed of the effect, in sentences; without `assurance` the report says that it was not computed.
     trial_words : sequence of str
         The simulated design in sentences.
     effect_label : str
@@ -179,6 +202,7 @@ class StudyReport:
     route: str = ""
     group_effects: pl.DataFrame | None = None
     trajectories: pl.DataFrame | None = None
+    outcomes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     survival: pl.DataFrame | None = None
     group_sizes: Mapping[str, int] = field(default_factory=dict)
     grouped_by: str = "phenotype"
@@ -186,9 +210,13 @@ class StudyReport:
     score_check: pl.DataFrame | None = None
     event_check: pl.DataFrame | None = None
     prior_check: pl.DataFrame | None = None
+    end_check: pl.DataFrame | None = None
+    left_out: Sequence[str] = ()
     identification: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None
+    assurance: AssuranceLike | None = None
+    assurance_words: Sequence[str] = ()
     trial_words: Sequence[str] = ()
     effect_label: str = "Effect"
     reproducibility: Mapping[str, str] | None = None

@@ -34,6 +34,7 @@ def study_report(content: StudyReport) -> str:
     parts = sections(content)
     numbered = list(enumerate((part for part in parts if part.shown), start=2))
     not_run = [block.text for part in parts if not part.shown for block in part.blocks if isinstance(block, Paragraph)]
+    not_run += content.left_out
     places = {"summary": "1 · Summary"} | {part.id: f"{i} · {part.title}" for i, part in numbered}
     script = template("report.js")
     failed = [check for check in content.checks if not check.passed]

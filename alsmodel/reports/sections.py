@@ -49,20 +49,36 @@ def progression(content: StudyReport) -> Section:
     frame = content.trajectories
     if frame is None:
         return Section("progression", "Progression", [_not_run("Trajectories were not computed: no fit was made.")], shown=False)
-    svg = plots.trajectories(
-        frame,
-        outcome=content.outcome,
-        time_unit=content.time_unit,
-        origin=content.origin,
-        counts=dict(content.group_sizes),
-    )
-    legend = (
-        "Line and band: posterior mean and 95% credible band of the mean, given alive; not a range for single participants. "
-        "Grey: the other groups. Paler, right of the dashed line: fewer than half are expected to be alive."
-    )
-    numbers = tables.paths(frame, content.time_unit, content.outcome)
-    figure = Figure(svg, f"{content.outcome} over time, by {content.grouped_by}.", legend, numbers)
-    return Section("progression", "Progression", [figure])
+    blocks: list[Block] = []
+    for number, (outcome, part) in enumerate(_by_outcome(content, frame)):
+        svg = plots.trajectories(
+            part,
+            outcome=outcome,
+            time_unit=content.time_unit,
+            origin=content.origin,
+            counts=dict(content.group_sizes),
+            name=f"trajectories{number or ''}",
+        )
+        legend = (
+            "Line and band: posterior mean and 95% credible band of the mean, given alive; not a range for single participants. "
+            f"{'' if 'panel' in part.columns else 'Grey: the other groups. '}"
+            "Paler, right of the dashed line: fewer than half are expected to be alive."
+        )
+        numbers = tables.paths(part, content.time_unit, outcome)
+        blocks.append(Figure(svg, f"{outcome} over time, by {content.grouped_by}.", legend, numbers))
+    note = "Posterior mean (95% credible interval)."
+    blocks += [tables.printed(table, caption, note) for caption, table in content.outcomes.items()]
+    return Section("progression", "Progression", blocks)
+
+
+def _by_outcome(content: StudyReport, frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """The label of each outcome and its rows, where there are several."""
+    if "outcome" not in frame.columns:
+        return [(content.outcome, frame)]
+    parts = [(str(name), part.drop("outcome")) for (name,), part in frame.group_by("outcome", maintain_order=True)]
+    if "panel" not in frame.columns:
+        return parts
+    return [(name, part.drop("panel") if (part["panel"] == part["group"]).all() else part) for name, part in parts]
 
 
 def effects(content: StudyReport) -> Section:
@@ -98,7 +114,8 @@ def survival(content: StudyReport) -> Section:
         blocks.append(_not_run("Posterior survival was not computed: no fit was made."))
     if baselines is not None:
         if baselines.cox.height or baselines.weibull_aft.height:
-            blocks.append(tables.hazards_beside(baselines.cox, baselines.weibull_aft, content.summary))
+            beside = tables.hazards_beside(baselines.cox, baselines.weibull_aft, content.summary)
+            blocks += [beside] if beside.rows else []
         counted = f"{plural(baselines.n, 'participant')}, {plural(baselines.events, 'event')}."
         blocks.append(Paragraph(" ".join((counted, *baselines.notes)), tone="quiet"))
     else:
@@ -202,10 +219,12 @@ def model_fit(content: StudyReport) -> Section:
     blocks: list[Block] = []
     where = {"time_unit": content.time_unit, "origin": content.origin}
     if content.score_check is not None:
-        svg = plots.score_check(content.score_check, outcome=content.outcome, **where)
         legend = "Points: the data. Band: 95% of data sets replicated from the posterior, with the same visits."
-        numbers = tables.score_check(content.score_check, content.time_unit)
-        blocks.append(Figure(svg, f"Predictive check of {content.outcome}.", legend, numbers))
+        for number, (outcome, part) in enumerate(_by_outcome(content, content.score_check)):
+            svg = plots.score_check(part, outcome=outcome, **where, name=f"score-check{number or ''}")
+            blocks.append(Figure(svg, f"Predictive check of {outcome}.", legend, tables.score_check(part, content.time_unit)))
+    if content.end_check is not None and content.end_check.height:
+        blocks.append(tables.end_check(content.end_check))
     if content.event_check is not None:
         svg = plots.event_check(content.event_check, event=content.event, **where)
         legend = "Points: Kaplan-Meier of the data. Band: 95% of Kaplan-Meier curves of replicated data."
@@ -238,6 +257,21 @@ def trial(content: StudyReport) -> Section:
     return Section("trial", "Trial power", blocks)
 
 
+def assurance(content: StudyReport) -> Section:
+    """Power averaged over what is believed of the effect, along it, and how trials end."""
+    found, title = content.assurance, "Assurance"
+    if found is None:
+        asked = "Assurance was asked for and is not in this run folder for the present settings: alsmodel assurance computes it."
+        return Section("assurance", title, [_not_run(asked)] if content.assurance_words else [], shown=False)
+    blocks: list[Block] = [Items(content.assurance_words)] if content.assurance_words else []
+    blocks.append(tables.assurance(found.table))
+    legend = "Points: strata of the effect of the same probability. Bars: 1.96 Monte Carlo standard errors. Vertical line: no effect."
+    numbers = tables.power_along(found.strata)
+    blocks.append(Figure(plots.power_along(found.strata), "Power along what is believed of the effect.", legend, numbers))
+    blocks.append(tables.endings(found.causes))
+    return Section("assurance", title, blocks)
+
+
 def limits(content: StudyReport) -> Section:
     """What these numbers do not show."""
     if not content.limits:
@@ -262,5 +296,5 @@ def _titled(text: str) -> str:
 
 def sections(content: StudyReport) -> list[Section]:
     """All numbered sections after the summary, in the order of the page."""
-    builders = (question, who, progression, effects, survival, model, computation, model_fit, trial, limits, reproduce)
+    builders = (question, who, progression, effects, survival, model, computation, model_fit, trial, assurance, limits, reproduce)
     return [build(content) for build in builders]

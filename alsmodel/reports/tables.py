@@ -221,6 +221,29 @@ def score_check(frame: pl.DataFrame, time_unit: str) -> Table:
     return Table(head, rows, text_columns=0)
 
 
+def end_check(frame: pl.DataFrame) -> Table:
+    """Share of scores at the ends of a scale, seen and predicted."""
+    rows = [
+        [
+            str(row["outcome"]),
+            f"{row['end']:g}",
+            count(int(row["n"])),
+            percent(row["observed"]),
+            share_with_limits(row["predicted"], row["lower"], row["upper"]),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    note = "Where a share lies outside its limits, the noise at the ends of the scale is not as the model has it."
+    return Table(["Outcome", "Score", "Scores", "Seen", "Predicted (95%)"], rows, "Share of scores at the ends of a scale.", note)
+
+
+def printed(frame: pl.DataFrame, caption: str, note: str) -> Table:
+    """A frame of words that are printed already."""
+    words = sum(name in ("outcome", "unit") for name in frame.columns)
+    head = ["", *(name.replace("_", " ").capitalize() if name in ("outcome", "unit") else name for name in frame.columns[1:])]
+    return Table(head, [[str(cell) for cell in row] for row in frame.iter_rows()], caption, note, text_columns=words)
+
+
 def event_check(frame: pl.DataFrame, time_unit: str) -> Table:
     """Observed and predicted survival at a few times."""
     few = _few_times(frame.with_columns(pl.lit("").alias("_")), ["_"])
@@ -304,6 +327,55 @@ def _characteristic(row: dict[str, Any], column: str) -> str:
     if column == "effect" and isinstance(value, float):
         return f"{value:g}"
     return number(value) if error is None or value is None else f"{number(value, 2)} ({number(error, 2)})"
+
+
+def assurance(frame: pl.DataFrame) -> Table:
+    """Assurance of every size and analysis, beside the probability that the effect is beneficial at all."""
+    rows = [
+        [
+            str(row["analysis"]),
+            f"{row['n_per_arm']:,}",
+            _shared(row["assurance"], row["mcse"]),
+            percent(row["true_benefit"], 1),
+            _shared(row["success_and_benefit"], row["success_and_benefit_mcse"]),
+        ]
+        for row in frame.sort("analysis", "n_per_arm", maintain_order=True).iter_rows(named=True)
+    ]
+    head = ["Analysis", "Per arm", "Assurance (MCSE)", "True benefit", "Success and true benefit (MCSE)"]
+    note = (
+        "Assurance: probability of a claim in favour of the active arm, averaged over what is believed of the effect. True benefit: "
+        "probability that the effect is beneficial at all. MCSE: Monte Carlo standard error, in percentage points."
+    )
+    return Table(head, rows, "Assurance.", note)
+
+
+def power_along(frame: pl.DataFrame) -> Table:
+    """Power at each stratum of the effect."""
+    rows = [
+        [
+            str(row["analysis"]),
+            f"{row['n_per_arm']:,}",
+            percent(row["quantile"], 1),
+            percent(row["slowing"], 1),
+            number(row["hazard_ratio"]),
+            _shared(row["power"], row["mcse"]),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    return Table(["Analysis", "Per arm", "Quantile of the effect", "Slowing", "Hazard ratio", "Power (MCSE)"], rows)
+
+
+def endings(frame: pl.DataFrame) -> Table:
+    """How virtual trials end, the shares of every size and analysis summing to one."""
+    causes = list(dict.fromkeys(frame["cause"].to_list()))
+    rows = []
+    for (analysis, size), part in frame.group_by("analysis", "n_per_arm", maintain_order=True):
+        shares = {row["cause"]: _shared(row["share"], row["mcse"]) for row in part.iter_rows(named=True)}
+        rows.append([str(analysis), f"{size:,}", *(shares[cause] for cause in causes)])
+    note = (
+        "Unconditional shares of all virtual trials; each row sums to one. In brackets the Monte Carlo standard error, percentage points."
+    )
+    return Table(["Analysis", "Per arm", *(cause.capitalize() for cause in causes)], rows, "How trials end.", note)
 
 
 def anything(frame: pl.DataFrame, caption: str = "") -> Table:

@@ -96,7 +96,12 @@ def typeset(text: str) -> str:
 def headline(content: StudyReport) -> tuple[str, str]:
     """The first sentence of the answer: what is printed strong, and what follows it."""
     if not content.effects:
-        said = [*content.findings, *power_sentences(content), "This study describes; it compares no treatment."]
+        said = [
+            *content.findings,
+            *power_sentences(content),
+            *assurance_sentences(content),
+            "This study describes; it compares no treatment.",
+        ]
         return typeset(said[0]), ""
     effect = content.effects[0]
     plausible = f", with values from {span(effect.lower, effect.upper, effect.unit)} all plausible (95% credible interval)."
@@ -132,7 +137,7 @@ def answer(content: StudyReport) -> list[str]:
 
 def further_findings(content: StudyReport) -> list[str]:
     """Further findings, as a list below the answer; the first is its headline when there is no treatment."""
-    said = [*content.findings, *power_sentences(content)]
+    said = [*content.findings, *power_sentences(content), *assurance_sentences(content)]
     return [typeset(text) for text in (said if content.effects else said[1:])]
 
 
@@ -162,6 +167,18 @@ def power_sentences(content: StudyReport) -> list[str]:
         best = frame.sort("power", maintain_order=True).row(-1, named=True)
         sentences.append(f"No simulated design reached 80% power; the highest was {percent(best['power'])}, {best['analysis']}.")
     return sentences
+
+
+def assurance_sentences(content: StudyReport) -> list[str]:
+    """The size and analysis with the highest assurance, and how likely a benefit is at all."""
+    if content.assurance is None or content.assurance.table.is_empty():
+        return []
+    best = content.assurance.table.sort("assurance", maintain_order=True).row(-1, named=True)
+    return [
+        f"Averaged over what is believed of the effect, a trial with {best['n_per_arm']:,} participants per arm succeeds with probability "
+        f"{percent(best['assurance'])} (MCSE {100 * best['mcse']:.1f} percentage points), {best['analysis']}; the probability that the "
+        f"effect is beneficial at all is {percent(best['true_benefit'])}."
+    ]
 
 
 def _probabilities(effect: Effect) -> str:
@@ -205,6 +222,8 @@ def figures_strip(content: StudyReport) -> list[tuple[str, str, str]]:
 def _estimates(summary: pl.DataFrame) -> list[tuple[str, str, str]]:
     wanted = ("slope", "sd:slope", "association:value", "association:slope")
     chosen = summary.filter(pl.col("parameter").is_in(wanted)).head(3)
+    if "slope" not in chosen["parameter"]:  # of several outcomes
+        chosen = summary.filter(pl.col("parameter").str.ends_with(".slope") & ~pl.col("parameter").str.contains(":")).head(3)
     return [
         (row["label"], number(row["mean"]), f"{row['unit']}; 95% CrI {number(row['q2_5'])} to {number(row['q97_5'])}")
         for row in chosen.iter_rows(named=True)

@@ -5,8 +5,6 @@ from typing import Any
 
 from alsmodel.settings.unions import Problem
 
-_UNKNOWN = frozenset({"unexpected_keyword_argument", "extra_forbidden"})
-
 _WORDS = {
     "float_type": "a number",
     "float_parsing": "a number",
@@ -37,11 +35,6 @@ _BOUNDS = {
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
 }
-
-
-def is_unknown_name(kind: str) -> bool:
-    """Whether pydantic's `kind` of error is a name that the dataclass does not have."""
-    return kind in _UNKNOWN
 
 
 def expectation(problem: Problem) -> str:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from alsmodel.errors import Fault, InvalidInput
-from alsmodel.settings.describe import expectation, got, is_unknown_name
+from alsmodel.settings.describe import expectation, got
 from alsmodel.settings.names import moved_at, names_at, sections_with
 from alsmodel.settings.toml import SettingPath, line_of
 from alsmodel.settings.unions import Problem, settle_unions
@@ -68,7 +68,7 @@ def _adapter(cls: Hashable) -> TypeAdapter[Any]:
 def _fault(cls: type, problem: Problem, where: str, lines: Mapping[SettingPath, int] | None) -> Fault:
     place = _place(where, lines, problem.path)
     name = dotted(problem.path)
-    if is_unknown_name(problem.kind):
+    if problem.unknown_name:
         message = f"{name} is not a known setting."
         return Fault(place, message, _nearest_name(cls, problem))
     if problem.kind == "missing":

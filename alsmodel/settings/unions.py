@@ -8,6 +8,8 @@ from typing import Any, Self, final
 
 from alsmodel.settings.toml import SettingPath
 
+_UNKNOWN = frozenset({"unexpected_keyword_argument", "extra_forbidden"})
+
 
 @final
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Problem:
         return cls(entry["type"], loc, tuple(path), tuple(tags), here, entry["msg"], context)
 
     @property
+    def unknown_name(self) -> bool:
+        """Whether it is about a name that the dataclass does not have."""
+        return self.kind in _UNKNOWN
+
+    @property
     def choices(self) -> list[str]:
         """The texts that would be right here, when they can be listed."""
         listed = str(self.context.get("expected_tags") or self.context.get("expected") or "")
@@ -107,7 +114,7 @@ def _meant(group: list[Problem], depth: int) -> list[Problem]:
     named = {tag: found for tag, found in deep.items() if not _other_name(found, depth)}
     if not named:
         return [_joined([name for found in deep.values() if (name := _other_name(found, depth))])]
-    return min(named.values(), key=len)
+    return min(named.values(), key=lambda found: (_strange_names(found, depth), len(found)))
 
 
 def _ends_at_tag(found: list[Problem], depth: int) -> bool:
@@ -121,6 +128,11 @@ def _other_name(found: list[Problem], depth: int) -> Problem | None:
         if problem.kind == "literal_error" and len(problem.loc) == problem.tags[depth] + 2:
             return problem
     return None
+
+
+def _strange_names(found: list[Problem], depth: int) -> int:
+    """How many of the names written are not those of this member: the form that knows them is the one that was meant."""
+    return sum(problem.unknown_name and len(problem.loc) == problem.tags[depth] + 2 for problem in found)
 
 
 def _joined(problems: list[Problem]) -> Problem:

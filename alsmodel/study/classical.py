@@ -5,20 +5,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alsmodel.baselines import fit as classical_fit
+from alsmodel.study.fitted import participants_of
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
-    from alsmodel.inference import Fit
+    from alsmodel.study.fitted import AnyFit
 
 
-def classical_baselines(study: Study, fit: "Fit") -> "Baselines":
+def classical_baselines(study: Study, fit: "AnyFit") -> "Baselines":
     """Kaplan-Meier by the study's groups, Cox and Weibull AFT on the hazard's covariates.
 
     A covariate that the fit imputed is missing here again: these analyses leave such participants out and say so.
     Delayed entry is kept, so that both sides look at the same person-time.
     """
-    data = fit.data
+    data = participants_of(fit)
     columns: dict[str, Any] = {}
     for name in (column for term in study.model.hazard for column in data.terms[term]):
         absent = data.missing.get(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 from alsmodel.errors import Fault, InvalidInput
+from alsmodel.models.domain import DomainModel
 from alsmodel.settings import Document, decode, load_toml
 from alsmodel.settings.reading import in_file_order
 from alsmodel.settings.toml import SettingPath, line_of
@@ -35,12 +36,28 @@ class LoadedStudy:
 
     def placed(self, fault: Fault) -> Fault:
         """Give a fault whose place is a setting, such as ``model.outcome``, the file and line of that setting."""
-        path = tuple(fault.place.split("."))
-        if path[0] not in {each.name for each in fields(Study)}:
+        if fault.place.partition(".")[0] not in {each.name for each in fields(Study)}:
             return fault
+        path = self._path_of(fault.place)
         line = line_of(self.lines, path)
         place = self.path.name if line is None else f"{self.path.name}:{line}"
         return replace(fault, place=place, message=f"{fault.place}: {fault.message}")
+
+    def _path_of(self, place: str) -> SettingPath:
+        """A setting's path; a table among several of a kind, which a fault names, is found by its place in the file."""
+        path: list[str | int] = []
+        here: object = self.study
+        for part in place.split("."):
+            if isinstance(here, tuple):
+                found = next((i for i, each in enumerate(here) if getattr(each, "name", None) == part), None)
+                if found is None:
+                    break
+                path.append(found)
+                here = here[found]
+            else:
+                path.append(part)
+                here = getattr(here, part, None)
+        return tuple(path)
 
     @property
     def base(self) -> Path:
@@ -112,12 +129,33 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
     """Settings that are each possible and do not fit together."""
     found: list[tuple[SettingPath, str]] = []
     model = study.model
-    texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
+    if isinstance(model, DomainModel):
+        texts = {*model.terms}
+        found += _of_one_outcome(study)
+    else:
+        texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
     for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
         for name in names:
             if name is not None and name not in {*texts, *_CURVES}:
                 known = ", ".join(sorted(texts | _CURVES))
                 found.append((setting, f"{'.'.join(setting)}: {name!r} is no covariate of the model. Known: {known}."))
+    return found
+
+
+def _of_one_outcome(study: Study) -> list[tuple[SettingPath, str]]:
+    """What a model of several outcomes cannot give to a simulated trial."""
+    plan = study.trial
+    if plan is None:
+        return []
+    found: list[tuple[SettingPath, str]] = []
+    other = 'a simulated trial follows one score, and model.kind = "domains" has several'
+    if plan.truth.kind == "posterior":
+        remedy = 'Choose "resampled" or "named", or a study of its own with model.kind = "joint".'
+        found.append((("trial", "truth", "kind"), f'trial.truth.kind: "posterior" takes the population of the fit; {other}. {remedy}'))
+    if plan.assurance is not None and plan.assurance.kind == "posterior":
+        remedy = 'Choose "prior", or a study of its own with model.kind = "joint".'
+        place = ("trial", "assurance", "kind")
+        found.append((place, f'trial.assurance.kind: "posterior" takes the effect of the fit; {other}. {remedy}'))
     return found
 
 

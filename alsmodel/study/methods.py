@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from alsmodel.cohort.accounts import continued
+from alsmodel.models.domain import DomainModel
+from alsmodel.models.domain_words import outcome_words
+from alsmodel.study.fitted import joint_model, participants_of
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
-    from alsmodel.inference import Fit
+    from alsmodel.study.fitted import AnyFit
     from alsmodel.trials.settings import TrialSettings
 
 
@@ -20,7 +23,7 @@ def slope_unit(study: Study) -> str:
 
 def outcome_unit(study: Study) -> str:
     """Unit of the model's outcome."""
-    model = study.model
+    model = joint_model(study)
     points = model.outcome in {"alsfrs_r_total", "alsfrs_total", "bulbar", "fine_motor", "gross_motor", "respiratory"}
     unit = "points" if points else model.outcome
     return unit if model.transform == "identity" else f"{model.transform}({unit})"
@@ -28,8 +31,11 @@ def outcome_unit(study: Study) -> str:
 
 def outcome_name(study: Study) -> str:
     """The outcome as people call it, with its unit."""
+    if isinstance(study.model, DomainModel):
+        return ", ".join(outcome_words(outcome) for outcome in study.model.outcomes)
     known = {"alsfrs_r_total": "ALSFRS-R total", "alsfrs_total": "ALSFRS total"}
-    name = known.get(study.model.outcome, study.model.outcome.replace("_", " "))
+    outcome = joint_model(study).outcome
+    name = known.get(outcome, outcome.replace("_", " "))
     unit = outcome_unit(study)
     return name if unit == name else f"{name} ({unit})"
 
@@ -80,6 +86,26 @@ def trial_words(study: Study) -> list[str]:
     ]
 
 
+def assurance_words(study: Study) -> list[str]:
+    """What is believed of the effect, in sentences."""
+    plan = study.trial
+    believed = None if plan is None else plan.assurance
+    if believed is None:
+        return []
+    if believed.kind == "posterior":
+        return [
+            f"The effect is that of {believed.treatment} in the fit above: {believed.draws} posterior draws, each with the population of "
+            f"the same draw, in {believed.strata} groups of neighbouring effect."
+        ]
+    parts = []
+    if believed.slowing_sd > 0:
+        parts.append(f"slowing of decline normal with mean {believed.slowing_mean:.0%} and SD {believed.slowing_sd:.0%}")
+    if believed.log_hazard_ratio_sd > 0:
+        parts.append(f"log hazard ratio normal with mean {believed.log_hazard_ratio_mean:g} and SD {believed.log_hazard_ratio_sd:g}")
+    together = f", correlated by {believed.correlation:g}" if len(parts) == 2 and believed.correlation else ""
+    return [f"What is believed of the effect: {' and '.join(parts)}{together}; {believed.strata} strata of the same probability."]
+
+
 def _truth_words(plan: "TrialSettings") -> str:
     if plan.truth.kind == "named":
         return "Participants decline and die by the numbers named in the study file."
@@ -120,20 +146,34 @@ def estimand_rows(study: Study) -> dict[str, str]:
     }
 
 
-def participant_flow(cohort: "Cohort", fit: "Fit | None") -> pl.DataFrame:
+def participant_flow(cohort: "Cohort", fit: "AnyFit | None") -> pl.DataFrame:
     """Participants from the source to the fit, one row per step."""
     flow = cohort.participant_flow.select("step", "n", "excluded", "reason")
     if fit is None:
         return flow
     # Who is set apart by the source has left the flow already.
     earlier = ("in the cohort", "not set apart by the source")
-    return continued(flow, fit.data.steps.filter(~pl.col("step").is_in(earlier)))
+    return continued(flow, participants_of(fit).steps.filter(~pl.col("step").is_in(earlier)))
+
+
+def _domain_limits(model: DomainModel) -> list[str]:
+    """What several outcomes do not show."""
+    told = ["Lines are straight; a decline that speeds up or levels off is averaged over."]
+    if any(outcome.likelihood == "censored" for outcome in model.outcomes):
+        told.append(
+            "Beyond an end of its scale a true value is the model's own: no score tells how far a region at full function is from trouble."
+        )
+    if len(model.outcomes) > 1:
+        told.append("A correlation between outcomes is one between people; it says nothing of which region leads to which.")
+    return told
 
 
 def limits(study: Study) -> list[str]:
     """What a reader must not take from the report."""
     found = []
-    if any(drug.source == "exposure" for drug in study.model.treatments):
+    if isinstance(study.model, DomainModel):
+        found += _domain_limits(study.model)
+    elif any(drug.source == "exposure" for drug in study.model.treatments):
         found.append("Drugs that were taken, not assigned, differ between people for many reasons: their coefficients are associations.")
     if study.data.format == "proact":
         found.append("PRO-ACT hides which trial a participant was in and pools active arms; no difference between its arms is an effect.")

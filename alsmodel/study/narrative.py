@@ -8,10 +8,13 @@ import polars as pl
 
 from alsmodel.reports import Effect
 from alsmodel.study import methods
+from alsmodel.study.fitted import joint_model, participants_of
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
+    from alsmodel.cohort.arrays import JointData
     from alsmodel.inference import Fit
+    from alsmodel.study.fitted import AnyFit
 
 Row = dict[str, Any]
 
@@ -31,7 +34,7 @@ _PANELS = {
 def effects(study: Study, fit: "Fit") -> list[Effect]:
     """One entry per drug: how much slower the mean decline is, positive is benefit."""
     found = []
-    for drug in study.model.treatments:
+    for drug in joint_model(study).treatments:
         name = f"theta:{drug.name}" if drug.score == "clock" else f"slope:{drug.name}"
         if drug.score == "none" or name not in fit.draws:
             continue
@@ -50,14 +53,15 @@ def effects(study: Study, fit: "Fit") -> list[Effect]:
                 meaningful=threshold,
                 unit="%" if drug.score == "clock" else methods.slope_unit(study),
                 label="effect" if drug.source == "arm" else "association",
-                informed=_informed(fit, name),
+                informed=informed(fit, name),
                 success_rule=study.report.success if drug.source == "arm" else None,
             )
         )
     return found
 
 
-def _informed(fit: "Fit", parameter: str) -> bool:
+def informed(fit: "AnyFit", parameter: str) -> bool:
+    """Whether the data say more about a parameter than its prior."""
     row = fit.summary.filter(pl.col("parameter") == parameter)
     return bool(row["informed"].item()) if row.height else False
 
@@ -79,7 +83,7 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
     if study.report.parameter in rows:
         sentences.append(_answer(study, fit, rows[study.report.parameter]))
     if "slope" in rows:
-        sentences.append(f"Mean slope{_reference_words(study, fit)}: {_estimate(rows['slope'])}.")
+        sentences.append(f"Mean slope{_reference_words(study, fit)}: {estimate(rows['slope'])}.")
     for kind, words in (("value", "score is one unit higher"), ("slope", "slope is one unit higher")):
         row = rows.get(f"association:{kind}")
         if row is not None:
@@ -89,7 +93,7 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
                 f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f})."
             )
     if survival is not None and survival.height:
-        sentences.append(_survival_words(study, fit, survival))
+        sentences.append(survival_words(study, participants_of(fit), survival))
     if not headline_effects(study, fit):
         sentences += [_association_words(effect) for effect in effects(study, fit)]
     return sentences
@@ -98,7 +102,7 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
 def _answer(study: Study, fit: "Fit", row: Row) -> str:
     part, _, term = row["parameter"].partition(":")
     covariate, _, level = term.partition("[")
-    reference = reference_level(study, fit, covariate)
+    reference = reference_level(study, participants_of(fit), covariate)
     sure = max(share := float((np.ravel(fit.draws[row["parameter"]]) < 0).mean()), 1 - share)
     interval = f"95% credible interval {row['q2_5']:.3g} to {row['q97_5']:.3g}, probability of this direction {sure:.2f}"
     if part != "slope" or not level or reference is None:
@@ -116,10 +120,10 @@ def _answer(study: Study, fit: "Fit", row: Row) -> str:
     )
 
 
-def _survival_words(study: Study, fit: "Fit", survival: pl.DataFrame) -> str:
+def survival_words(study: Study, data: "JointData", survival: pl.DataFrame) -> str:
     """Survival at the horizon; groups too small to say anything about are left to the figure."""
     by = study.report.by
-    sizes = Counter(fit.data.groups.get(by, ())) if by else Counter()
+    sizes = Counter(data.groups.get(by, ())) if by else Counter()
     last = survival.filter(pl.col("time") == survival["time"].max())
     told = [
         f"{row['group'] + ' ' if by else ''}{row['mean']:.0%} ({row['lower']:.0%} to {row['upper']:.0%})"
@@ -143,24 +147,25 @@ def _association_words(effect: Effect) -> str:
     )
 
 
-def _estimate(row: Row) -> str:
+def estimate(row: Row) -> str:
+    """Mean, unit and interval of a parameter."""
     return f"{row['mean']:.3g} {row['unit']} (95% credible interval {row['q2_5']:.3g} to {row['q97_5']:.3g})"
 
 
 def _reference_words(study: Study, fit: "Fit") -> str:
     parts = []
-    for name in study.model.slope:
-        reference = reference_level(study, fit, name)
+    for name in joint_model(study).slope:
+        reference = reference_level(study, participants_of(fit), name)
         if reference is not None:
             parts.append(f"{name.replace('_', ' ')} {reference}")
-        elif name in study.model.covariates:
-            parts.append(f"{name.replace('_', ' ')} {study.model.covariates[name].centre:g}")
+        elif name in joint_model(study).covariates:
+            parts.append(f"{name.replace('_', ' ')} {joint_model(study).covariates[name].centre:g}")
     return f" at {', '.join(parts)}" if parts else ""
 
 
-def reference_level(study: Study, fit: "Fit", covariate: str) -> str | None:
+def reference_level(study: Study, data: "JointData", covariate: str) -> str | None:
     """The level of a text covariate that has no coefficient."""
-    levels = fit.data.groups.get(covariate)
+    levels = data.groups.get(covariate)
     if levels is None:
         return None
     chosen = study.model.covariates.get(covariate)
@@ -173,9 +178,9 @@ def reference_level(study: Study, fit: "Fit", covariate: str) -> str | None:
 def group_effects(study: Study, fit: "Fit") -> pl.DataFrame | None:
     """Differences between the levels of the report's grouping covariate, as the report draws them."""
     by = study.report.by
-    if by is None or by in study.model.hierarchy:  # groups of a hierarchy differ from the mean of all, not from a reference
+    if by is None or by in joint_model(study).hierarchy:  # groups of a hierarchy differ from the mean of all, not from a reference
         return None
-    reference = reference_level(study, fit, by)
+    reference = reference_level(study, participants_of(fit), by)
     sizes = Counter(level for level in fit.data.groups.get(by, ()) if level is not None)
     rows = []
     for part, title in _PANELS.items():
@@ -203,7 +208,7 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
     """Who informs each drug: randomised, own starts and stops, or users throughout."""
     rows = []
     for count in fit.data.exposures:
-        drug = next((each for each in study.model.treatments if each.name == count.name), None)
+        drug = next((each for each in joint_model(study).treatments if each.name == count.name), None)
         if drug is None:
             continue
         parameter = f"theta:{drug.name}" if drug.score == "clock" else f"slope:{drug.name}"
@@ -214,7 +219,7 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
                 "within_person": count.starts_or_stops,
                 "prevalent": count.prevalent,
                 "label": "effect" if count.randomised else "association",
-                "informed": _informed(fit, parameter),
+                "informed": informed(fit, parameter),
             }
         )
     return pl.DataFrame(rows) if rows else None

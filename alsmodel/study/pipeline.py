@@ -10,6 +10,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import digest_of, dump_toml, encode, installed_version
 from alsmodel.study import steps
 from alsmodel.study.data import read_source, rebased
+from alsmodel.study.fitted import load_fit
 from alsmodel.study.loading import LoadedStudy, load
 from alsmodel.study.progress import Progress, Silent
 from alsmodel.study.runs import SETTINGS, RunFolder
@@ -18,7 +19,7 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
-    from alsmodel.inference import Fit
+    from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, OperatingCharacteristics, Told
     from alsmodel.trials.executors import Executor
 
@@ -60,7 +61,7 @@ class Outcome:
         How far it went.
     report : Path or None
         The report, if it was written.
-    cohort, fit, baselines, trial
+    cohort, fit, baselines, trial, assurance
         Results of the steps; None where a step was not run.
     reused : tuple of str
         Steps that were read back.
@@ -74,9 +75,10 @@ class Outcome:
     last: Step
     report: Path | None = None
     cohort: "Cohort | None" = None
-    fit: "Fit | None" = None
+    fit: "AnyFit | None" = None
     baselines: "Baselines | None" = None
     trial: "OperatingCharacteristics | None" = None
+    assurance: "Assurance | None" = None
     reused: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     shard: "Shard | None" = None
@@ -164,7 +166,8 @@ def _run(job: steps.Job, name: str, until: Step) -> Outcome:
         baselines = steps.baselines(job, fit, cohort)
     if until in ("trial", "report") and plan is not None:
         trial = steps.trial(job, fit, cohort)
-    results = {"cohort": cohort, "fit": fit, "baselines": baselines, "trial": trial}
+    averaged = steps.present_assurance(job, cohort) if until == "report" else None
+    results = {"cohort": cohort, "fit": fit, "baselines": baselines, "trial": trial, "assurance": averaged}
     return _finish(job.study, name, job.run, job.progress, until, results, tuple(job.reused))
 
 
@@ -211,9 +214,10 @@ def assure(
     progress: Progress | None = None,
     replicates: int | None = None,
 ) -> "tuple[Path, Assurance]":
-    """Average the power of a study's trial over what its ``[trial.assurance]`` believes of the effect, and save the tables.
+    """Average the power of a study's trial over what its ``[trial.assurance]`` believes of the effect.
 
-    Fits first when the truth or the effect is the posterior.
+    Fits first when the truth or the effect is the posterior. The tables are saved, and the report of the run folder is written with
+    them and with every other step that is there.
 
     Returns
     -------
@@ -225,38 +229,29 @@ def assure(
     InvalidInput
         When the study file or its data cannot be used, or it says nothing of the effect.
     """
-    from alsmodel.trials import EffectDraws, EffectPrior, assurance
-    from alsmodel.trials.beliefs import PosteriorEffect
-
     progress = progress or Silent()
     loaded = load(path, need_data=False)
     plan = loaded.study.trial
-    believed = None if plan is None else plan.assurance
-    if plan is None or believed is None:
+    if plan is None or plan.assurance is None:
         raise InvalidInput([Fault(loaded.path.name, "the study says nothing of the effect.", "Add a [trial.assurance] section.")])
-    if replicates is not None:
-        plan = replace(plan, replicates=replicates)
-    needs_data = isinstance(believed, PosteriorEffect) or plan.truth.kind in ("posterior", "resampled")
+    needs_data = plan.assurance.kind == "posterior" or plan.truth.kind in ("posterior", "resampled")
     before = run(path, out, until="fit", progress=progress) if needs_data else None
     fitted, cohort = (None, None) if before is None else (before.fit, before.cohort)
+    if replicates is not None:
+        plan = replace(plan, replicates=replicates)
+    loaded = replace(loaded, study=replace(loaded.study, trial=plan))
     folder = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name)
-    study = replace(loaded.study, trial=plan)
+    _write_settings(folder, loaded)
+    folder.write_json("provenance.json", {"study": loaded.name, "seed": loaded.study.seed, "versions": _versions()})
+    job = steps.Job(
+        study=loaded.study, base=loaded.base, run=folder, progress=progress, workers=workers, force=False, reused=[],
+    )  # fmt: skip
     try:
-        made = steps.built_trial(study, fitted, cohort)
-        effect: EffectPrior | EffectDraws
-        if isinstance(believed, PosteriorEffect):
-            assert fitted is not None
-            effect = EffectDraws.of(fitted, believed.treatment, draws=believed.draws, seed=study.seed, strata=believed.strata)
-        else:
-            effect = believed
-        with progress.stage("Simulating the trial along the effect") as advance:
-            records = folder.path / steps.REPLICATES
-            found = assurance(made, effect, workers=workers, folder=records, progress=advance)
+        found = steps.assurance(job, fitted, cohort)
     except InvalidInput as error:
         raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
-    except ValueError as error:
-        raise InvalidInput([loaded.placed(Fault("trial.assurance", str(error)))]) from None
-    return folder.replace("assurance", found.save), found
+    report_again(folder.path, progress=progress)
+    return folder.path / "assurance", found
 
 
 def report_again(folder: Path | str, *, progress: Progress | None = None) -> Outcome:
@@ -272,8 +267,12 @@ def report_again(folder: Path | str, *, progress: Progress | None = None) -> Out
     run_folder = RunFolder.existing(Path(folder))
     loaded = load(run_folder.path / SETTINGS, need_data=False)
     done = {step for step in run_folder.records() if (run_folder.path / step).exists()}
-    loaders = {"cohort": Cohort.load, "fit": steps.load_fit, "baselines": steps.load_baselines, "trial": steps.load_trial}
-    results = {step: loader(run_folder.path / step) if step in done else None for step, loader in loaders.items()}
+    loaders = {"cohort": Cohort.load, "fit": load_fit, "baselines": steps.load_baselines, "trial": steps.load_trial}
+    results: dict[str, Any] = {step: loader(run_folder.path / step) if step in done else None for step, loader in loaders.items()}
+    job = steps.Job(
+        study=loaded.study, base=loaded.base, run=run_folder, progress=progress or Silent(), workers=1, force=False, reused=[],
+    )  # fmt: skip
+    results["assurance"] = steps.present_assurance(job, results["cohort"])
     return _finish(loaded.study, _name(run_folder), run_folder, progress or Silent(), "report", results, tuple(sorted(done)))
 
 
@@ -303,7 +302,7 @@ def _finish(
     return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=_failed(fit, trial))
 
 
-def _failed(fit: "Fit | None", trial: "OperatingCharacteristics | None") -> tuple[str, ...]:
+def _failed(fit: "AnyFit | None", trial: "OperatingCharacteristics | None") -> tuple[str, ...]:
     sentences = []
     if fit is not None:
         sentences += [

@@ -1,19 +1,23 @@
 """From a study's results to the content of its report."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import polars as pl
 
+from alsmodel.models.domain import DomainModel
 from alsmodel.reports import StudyReport, of_fit, table_one
-from alsmodel.study import methods, narrative
+from alsmodel.study import domains, methods, narrative
+from alsmodel.study.fitted import of_one_outcome, participants_of
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
-    from alsmodel.inference import Fit
-    from alsmodel.trials import OperatingCharacteristics
+    from alsmodel.inference import DomainFit
+    from alsmodel.study.fitted import AnyFit
+    from alsmodel.trials import Assurance, OperatingCharacteristics
 
 #: Points in time at which curves are computed.
 CURVE_POINTS = 25
@@ -24,9 +28,10 @@ def content(
     *,
     name: str,
     cohort: "Cohort | None" = None,
-    fit: "Fit | None" = None,
+    fit: "AnyFit | None" = None,
     baselines: "Baselines | None" = None,
     trial: "OperatingCharacteristics | None" = None,
+    assurance: "Assurance | None" = None,
     reproducibility: dict[str, str] | None = None,
 ) -> StudyReport:
     """Collect everything that the report shows; what was not run is left out.
@@ -36,13 +41,14 @@ def content(
     study : Study
     name : str
         The study's short name.
-    cohort, fit, baselines, trial
+    cohort, fit, baselines, trial, assurance
         Results of the steps.
     reproducibility : dict of str to str
         What to print at the end.
     """
+    several = isinstance(study.model, DomainModel) and len(study.model.outcomes) > 1
     shared: dict[str, Any] = {
-        "byline": f"{name} · joint model of decline and survival",
+        "byline": f"{name} · joint model of {'several outcomes' if several else 'decline'} and survival",
         "synthetic": study.report.synthetic,
         "outcome": methods.outcome_name(study),
         "event": study.model.event_words,
@@ -53,13 +59,15 @@ def content(
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
         "family": None if trial is None else trial.family,
+        "assurance": assurance,
+        "assurance_words": methods.assurance_words(study),
         "trial_words": methods.trial_words(study),
         "effect_label": "Effect of the active arm",
         "reproducibility": reproducibility,
         "limits": methods.limits(study),
     }
     if cohort is not None:
-        people = None if fit is None else list(fit.data.participant_ids)
+        people = None if fit is None else list(participants_of(fit).participant_ids)
         shared |= {
             "participant_flow": methods.participant_flow(cohort, fit),
             "file_flow": cohort.flow,
@@ -69,18 +77,31 @@ def content(
         return StudyReport(title=study.title, question=study.question, **shared)
     times = np.linspace(0.0, horizon(study, fit), CURVE_POINTS)
     page = of_fit(fit, title=study.title, question=study.question, by=study.report.by, times=times)
-    shared |= {
-        "effects": narrative.headline_effects(study, fit),
-        "findings": narrative.findings(study, fit, page.survival),
-        "group_effects": narrative.group_effects(study, fit),
-        "identification": narrative.identification(study, fit),
+    return replace(page, **shared, **_found(study, fit, page.survival))
+
+
+def _found(study: Study, fit: "AnyFit", survival: pl.DataFrame | None) -> dict[str, Any]:
+    """What the study found, in words and frames."""
+    if isinstance(study.model, DomainModel):
+        several = cast("DomainFit", fit)
+        return {
+            "effects": domains.effects(study, several),
+            "findings": domains.findings(study, several, survival),
+            "group_effects": domains.group_effects(study, several),
+            "identification": domains.identification(several),
+        }
+    one = of_one_outcome(fit)
+    return {
+        "effects": narrative.headline_effects(study, one),
+        "findings": narrative.findings(study, one, survival),
+        "group_effects": narrative.group_effects(study, one),
+        "identification": narrative.identification(study, one),
     }
-    return replace(page, **shared)
 
 
-def horizon(study: Study, fit: "Fit") -> float:
+def horizon(study: Study, fit: "AnyFit") -> float:
     """Where curves end: as chosen, or the follow-up that a tenth of the participants reach, in whole units if it can be."""
     if study.report.horizon is not None:
         return study.report.horizon
-    end = float(np.quantile(fit.data.event_time, 0.9))
+    end = float(np.quantile(participants_of(fit).event_time, 0.9))
     return float(np.floor(end)) if end >= 2 else end

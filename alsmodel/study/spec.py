@@ -5,6 +5,7 @@ from typing import final
 
 from alsmodel.inference.fit import Method
 from alsmodel.inference.sampling import Sampling
+from alsmodel.models.domain import DomainModel
 from alsmodel.models.spec import JointModel
 from alsmodel.study.data import Source
 from alsmodel.trials.comparison import ComparisonPlan
@@ -140,8 +141,8 @@ class Study:
         All randomness comes from it.
     data : TablesSource, ProactSource or CohortSource
         Where the data are; told apart by ``format``.
-    model : JointModel
-        Decline and survival.
+    model : JointModel or DomainModel
+        Decline and survival, of one outcome (``kind = "joint"``) or of several (``kind = "domains"``).
     estimand : Estimand
         What is estimated.
     fit : FitPlan
@@ -163,7 +164,7 @@ class Study:
     seed: int = 1
     data: Source
     estimand: Estimand
-    model: JointModel = field(default_factory=JointModel)
+    model: JointModel | DomainModel = field(default_factory=JointModel)
     fit: FitPlan = field(default_factory=FitPlan)
     sampling: Sampling = field(default_factory=Sampling)
     baselines: BaselinePlan = field(default_factory=BaselinePlan)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from alsmodel.errors import Fault, InvalidInput
-from alsmodel.settings import code_digest, encode
+from alsmodel.settings import code_digest, digest_of, encode
 from alsmodel.study.data import content_digest, read_source
+from alsmodel.study.fitted import fitted_model, load_fit, of_one_outcome
 from alsmodel.study.progress import Progress
 from alsmodel.study.runs import RunFolder
 from alsmodel.study.spec import Study
@@ -16,9 +17,10 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
-    from alsmodel.inference import Fit
-    from alsmodel.trials import OperatingCharacteristics, Trial
+    from alsmodel.study.fitted import AnyFit
+    from alsmodel.trials import Assurance, EffectDraws, EffectPrior, OperatingCharacteristics, Trial
     from alsmodel.trials.executors import Executor
+    from alsmodel.trials.settings import TrialSettings
 
 #: The code that each step runs, beyond that of the steps before it.
 ROOMS = {
@@ -26,6 +28,7 @@ ROOMS = {
     "fit": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels"],
     "baselines": ["alsmodel.baselines"],
     "trial": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
+    "assurance": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
 }
 #: Folder in the run folder that keeps the records of virtual trials, part by part.
 REPLICATES = "replicates"
@@ -35,6 +38,7 @@ LIBRARIES = {
     "fit": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
     "baselines": ("lifelines", "pandas", "numpy"),
     "trial": ("numba", "numpy", "scipy"),
+    "assurance": ("numba", "numpy", "scipy"),
 }
 
 
@@ -115,32 +119,23 @@ def ingest(job: Job) -> "Cohort":
     return job.step("cohort", "Data", inputs, make=make, save=lambda cohort, to: cohort.save(to), load=Cohort.load)
 
 
-def fit(job: Job, cohort: "Cohort") -> "Fit":
+def fit(job: Job, cohort: "Cohort") -> "AnyFit":
     """Fit the study's model to its cohort."""
     study = job.study
     sampling = encode(study.sampling)
     del sampling["cores"]  # the draws do not depend on it
     inputs = {"cohort": cohort.digest, "model": encode(study.model), "fit": encode(study.fit), "sampling": sampling, "seed": study.seed}
 
-    def make() -> "Fit":
+    def make() -> "AnyFit":
         with job.progress.stage("Fitting the joint model") as advance:
-            from alsmodel.inference import fit as fit_model
-
-            return fit_model(study.model, cohort, study.sampling, method=study.fit.method, seed=study.seed, progress=advance)
+            return fitted_model(study, cohort, advance)
 
     fitted = job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
     job.progress.say(fitted.route)
     return fitted
 
 
-def load_fit(folder: Path) -> "Fit":
-    """Read a saved fit."""
-    from alsmodel.inference import Fit
-
-    return Fit.load(folder)
-
-
-def baselines(job: Job, fitted: "Fit", cohort: "Cohort") -> "Baselines":
+def baselines(job: Job, fitted: "AnyFit", cohort: "Cohort") -> "Baselines":
     """Run the classical survival analyses on the arrays that the fit took."""
     study = job.study
     inputs = {"cohort": cohort.digest, "model": encode(study.model), "by": study.baselines.by, "report": study.report.by}
@@ -161,16 +156,12 @@ def load_baselines(folder: Path) -> "Baselines":
     return Baselines.load(folder)
 
 
-def trial(job: Job, fitted: "Fit | None", cohort: "Cohort | None") -> "OperatingCharacteristics":
+def trial(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "OperatingCharacteristics":
     """Simulate the study's trial, from the fit, the people of the cohort, or named numbers."""
     plan = job.study.trial
     if plan is None:
         raise ValueError("The study has no trial section.")
-    inputs: dict[str, Any] = {"plan": encode(plan), "seed": job.study.seed}
-    if plan.truth.kind == "posterior":
-        inputs["fit"] = job.run.records().get("fit")
-    if plan.truth.kind == "resampled" and cohort is not None:
-        inputs["cohort"] = cohort.digest
+    inputs = _trial_inputs(job, plan, cohort)
 
     def make() -> "OperatingCharacteristics":
         with job.progress.stage("Simulating the trial") as advance:
@@ -191,7 +182,84 @@ def trial(job: Job, fitted: "Fit | None", cohort: "Cohort | None") -> "Operating
     return job.step("trial", "Trial", inputs, make=make, save=lambda made, to: made.save(to), load=load_trial)
 
 
-def trial_shard(job: Job, fitted: "Fit | None", cohort: "Cohort | None", shard: tuple[int, int]) -> int:
+def _trial_inputs(job: Job, plan: "TrialSettings", cohort: "Cohort | None") -> dict[str, Any]:
+    """What the results of a simulation depend on."""
+    inputs: dict[str, Any] = {"plan": encode(plan), "seed": job.study.seed}
+    if plan.truth.kind == "posterior":
+        inputs["fit"] = job.run.records().get("fit")
+    if plan.truth.kind == "resampled" and cohort is not None:
+        inputs["cohort"] = cohort.digest
+    return inputs
+
+
+def _assurance_inputs(job: Job, plan: "TrialSettings", cohort: "Cohort | None") -> dict[str, Any]:
+    inputs = _trial_inputs(job, plan, cohort)
+    if plan.assurance is not None and plan.assurance.kind == "posterior":
+        inputs["fit"] = job.run.records().get("fit")
+    return inputs
+
+
+def assurance(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Assurance":
+    """Average the power of the study's trial over what is believed of its effect.
+
+    Raises
+    ------
+    InvalidInput
+        When the fit has no such effect, or the trial is no single design.
+    """
+    plan = job.study.trial
+    if plan is None or plan.assurance is None:
+        raise ValueError("The study says nothing of the effect.")
+
+    def make() -> "Assurance":
+        from alsmodel.trials import assurance as averaged
+
+        simulated = built_trial(job.study, fitted, cohort)
+        try:
+            effect = _believed(job.study, fitted)
+            with job.progress.stage("Simulating the trial along the effect") as advance:
+                return averaged(simulated, effect, workers=job.workers, folder=job.run.path / REPLICATES, progress=advance)
+        except InvalidInput:
+            raise
+        except ValueError as error:
+            raise InvalidInput([Fault("trial.assurance", str(error))]) from None
+
+    inputs = _assurance_inputs(job, plan, cohort)
+    return job.step("assurance", "Assurance", inputs, make=make, save=lambda made, to: made.save(to), load=load_assurance)
+
+
+def _believed(study: Study, fitted: "AnyFit | None") -> "EffectPrior | EffectDraws":
+    from alsmodel.trials import EffectDraws
+
+    assert study.trial is not None
+    believed = study.trial.assurance
+    assert believed is not None
+    if believed.kind == "prior":
+        return believed
+    assert fitted is not None
+    return EffectDraws.of(of_one_outcome(fitted), believed.treatment, draws=believed.draws, seed=study.seed, strata=believed.strata)
+
+
+def present_assurance(job: Job, cohort: "Cohort | None") -> "Assurance | None":
+    """The assurance in the run folder, if it is of the present settings."""
+    plan = job.study.trial
+    if plan is None or plan.assurance is None:
+        return None
+    inputs = {**_assurance_inputs(job, plan, cohort), "code": code_of("assurance")}
+    place = job.run.path / "assurance"
+    if job.run.records().get("assurance") != digest_of(inputs) or not place.is_dir():
+        return None
+    return load_assurance(place)
+
+
+def load_assurance(folder: Path) -> "Assurance":
+    """Read a saved assurance."""
+    from alsmodel.trials import Assurance
+
+    return Assurance.load(folder)
+
+
+def trial_shard(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None", shard: tuple[int, int]) -> int:
     """Run one task of an array job; how many replicates of scenarios are in the run folder then."""
     from alsmodel.trials import simulate_shard
 
@@ -200,7 +268,7 @@ def trial_shard(job: Job, fitted: "Fit | None", cohort: "Cohort | None", shard: 
         return simulate_shard(made, shard, folder, workers=job.workers, executor=job.executor, scheduler=job.scheduler)
 
 
-def built_trial(study: Study, fitted: "Fit | None", cohort: "Cohort | None") -> "Trial":
+def built_trial(study: Study, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Trial":
     """The trial that the study describes.
 
     Raises
@@ -219,7 +287,9 @@ def built_trial(study: Study, fitted: "Fit | None", cohort: "Cohort | None") -> 
         from alsmodel.trials.resampling import resampled_truth
 
         record = resampled_truth(cohort, plan.truth)
-    population = fitted.population(plan.truth.draws, study.seed) if plan.truth.kind == "posterior" and fitted is not None else None
+    population = None
+    if plan.truth.kind == "posterior" and fitted is not None:
+        population = of_one_outcome(fitted).population(plan.truth.draws, study.seed)
     try:
         made = build(plan, population, study.seed, record=record)
         check_eligibility(made)

@@ -131,6 +131,12 @@ class Assurance:
         for name in ("table", "strata", "causes"):
             getattr(self, name).write_parquet(target / f"assurance_{name}.parquet", compression="zstd")
 
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read what `save` wrote."""
+        source = Path(folder)
+        return cls(**{name: pl.read_parquet(source / f"assurance_{name}.parquet") for name in ("table", "strata", "causes")})
+
 
 def assurance(
     trial: Trial,
