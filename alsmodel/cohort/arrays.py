@@ -61,6 +61,8 @@ class JointData:
         Levels of text covariates and of the groups asked for (and of arm, phenotype and onset site where recorded).
     levels : dict of str to tuple
         Levels that groups had in the data fitted, where these are other participants; nested names are joined by "/".
+    centre : float or None
+        Mean outcome, to two digits, of the data fitted, where these are other participants.
     exposure_person, exposure_drug, exposure_start, exposure_stop : array
         Exposure intervals, sorted by participant.
     exposures : tuple of ExposureCount
@@ -91,6 +93,7 @@ class JointData:
     exposures: tuple[ExposureCount, ...]
     steps: pl.DataFrame
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    centre: float | None = None
 
     @property
     def people(self) -> int:

@@ -22,8 +22,10 @@ from alsmodel.inference.sampling import evenly
 from alsmodel.kernels.effects import draw_effects, follow_effects
 from alsmodel.kernels.posterior import Segments
 from alsmodel.kernels.records import Cuts
+from alsmodel.models.association import kinds
 from alsmodel.models.groups import members
 from alsmodel.models.parameters import nested
+from alsmodel.models.priors import data_scales
 from alsmodel.models.program import Program, cuts_of_layout, program, segments_of
 from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import layout_of
@@ -182,12 +184,14 @@ def predict_participants(
 
 
 def as_fitted(fit: Fit, data: JointData) -> JointData:
-    """`data` with the levels that groups had in the fit, so that participants of one site alone can be predicted."""
+    """`data` with the levels and the centre of the fit, so that participants of one site alone can be predicted."""
     if data is fit.data:
         return data
     asked = [*nested(fit.spec), *((name,) for name in fit.spec.groups if name not in fit.spec.hierarchy)]
-    asked += [(name,) for name in (fit.spec.survival.strata, *(t.by for t in fit.spec.treatments)) if name is not None]
-    return replace(data, levels={"/".join(names): members(fit.data, names, where="model")[0] for names in asked})
+    apart = (fit.spec.survival.strata, *(t.by for t in fit.spec.treatments), *kinds(fit.spec.association).values())
+    asked += [(name,) for name in apart if name is not None]
+    levels = {"/".join(names): members(fit.data, names, where="model")[0] for names in asked}
+    return replace(data, levels=levels, centre=data_scales(fit.data).centre)
 
 
 def program_for(fit: Fit, data: JointData) -> tuple[Program, JointData]:

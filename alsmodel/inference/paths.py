@@ -14,6 +14,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.models.baseline import log_baseline, strata
 from alsmodel.models.effects import exposed
 from alsmodel.models.parameters import columns_of
+from alsmodel.models.reach import reach
 from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
@@ -147,10 +148,13 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     value = value + bend[:, None] * grid.edges**2
     middle = (value[:, 1:] + value[:, :-1]) / 2
     steepness = speed + 2 * bend[:, None] * grid.middle
+    through = reach(spec, data)
+    alpha = np.array([[draw.get(label) for label in labels] for labels in through.labels])[through.row[people]]
+    value_effect, slope_effect = alpha[:, :1], alpha[:, 1:]
     eta = (
         log_hazard[:, None] + ratio + clock
         + _log_baseline(spec, data, draw, knots, (tau[:, 1:] + tau[:, :-1]) / 2 + data.onset_shift[people][:, None], people)
-        + draw.get("association:value") * middle + draw.get("association:slope") * steepness
+        + value_effect * middle + slope_effect * steepness
     )  # fmt: skip
     return Paths(edges=grid.edges, value=value, cumulative=_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
 

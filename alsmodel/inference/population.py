@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_of
+from alsmodel.models.association import kinds
 from alsmodel.models.baseline import log_baseline
 from alsmodel.models.effects import Acting, exposed
 
@@ -87,6 +88,8 @@ def _require(fit: "Fit") -> None:
         faults.append(Fault("trial.truth", "Trials start at enrolment; this fit describes people from onset.", 'Use "enrolled".'))
     if spec.survival.strata is not None:
         faults.append(Fault("trial.truth", "Trials have one baseline hazard; this fit has strata.", "Fit one without survival.strata."))
+    if any(kinds(spec.association).values()):
+        faults.append(Fault("trial.truth", "Trials have one association; in this fit it differs by group.", "Fit one without its `by`."))
     if any(drug.hazard_periods and drug.source == "exposure" for drug in spec.treatments):
         faults.append(Fault("trial.truth", "Trials keep a background drug's hazard ratio constant; this fit has periods."))
     if faults:

@@ -186,7 +186,7 @@ def label_of(name: str, spec: JointModel) -> str:
         "slope difference": f"{rest}: change in slope",
         "sd": {"residual": "Residual SD"}.get(rest, f"SD between participants, {rest}"),
         "corr": f"Correlation of {rest.replace(',', ' and ')}",
-        "association": "Log hazard per unit of the current " + rest,
+        "association": f"Log hazard per unit of the current {base}{f', {of.removesuffix(chr(93))}' if of else ''}",
         "imputed": f"Imputed {rest}",
     }
     if part in words:
@@ -222,13 +222,13 @@ def unit_of(name: str, spec: JointModel) -> str:
     if name == "quadratic" or name == "sd:quadratic":
         return f"{y}/{t}²"
     if part == "group_sd":
-        return unit_of(rest, spec) if rest.startswith(("intercept", "slope", "theta", "hazard")) else "log ratio"
+        return unit_of(rest, spec) if rest.startswith(("intercept", "slope", "theta", "hazard", "association")) else "log ratio"
     if part in ("slope", "slope difference") or name == "sd:slope":
         return f"{y}/{t}"
     if part == "intercept" or name in ("sd:intercept", "sd:residual"):
         return y
     if part == "association":
-        return f"log hazard per {y}" if rest == "value" else f"log hazard per {y}/{t}"
+        return f"log hazard per {y}" if rest.partition("[")[0] == "value" else f"log hazard per {y}/{t}"
     if part in ("hazard", "theta", "psi"):
         return "log ratio"
     if name.startswith(("log_hazard", "log_level")):

@@ -68,20 +68,19 @@ def _association(e, t, d, path, alpha, zeta):
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _hazards(i, path, shared, cuts, weibull, constant, zeta):
     """Log hazard at b = 0 with its weight, and the association with b, at each node of a participant."""
-    a1, a2 = shared.alpha[0], shared.alpha[1]
     first = cuts.node_ptr[i]
     for n in range(first, cuts.node_ptr[i + 1]):
         e, t = cuts.node_seg[n], cuts.node_time[n]
-        d = t - cuts.seg_ref[e]
+        d, alpha = t - cuts.seg_ref[e], shared.alpha[cuts.seg_alpha[e]]
         value = path.level[e] + path.rate[e] * d + shared.quad * t * t
-        log_hazard = path.offset[e] + a1 * value + a2 * (path.rate[e] + 2.0 * shared.quad * t)
+        log_hazard = path.offset[e] + alpha[0] * value + alpha[1] * (path.rate[e] + 2.0 * shared.quad * t)
         if weibull:
             clock = path.clock_level[e] + path.clock_rate[e] * d
             log_hazard += shared.base[0] + shared.base[1] + (math.exp(shared.base[1]) - 1.0) * math.log(clock)
         else:
             log_hazard += shared.base[cuts.node_piece[n]]
         constant[n - first] = log_hazard + cuts.node_logw[n]
-        _association(e, t, d, path, shared.alpha, zeta[n - first])
+        _association(e, t, d, path, alpha, zeta[n - first])
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -167,7 +166,7 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
         _scores(i, path, shared, cuts, prior, precision, pull)
         if cuts.event[i] > 0.0:
             e = cuts.event_seg[i]
-            _association(e, cuts.event_time[i], cuts.event_time[i] - cuts.seg_ref[e], path, shared.alpha, at_event)
+            _association(e, cuts.event_time[i], cuts.event_time[i] - cuts.seg_ref[e], path, shared.alpha[cuts.seg_alpha[e]], at_event)
             pull += at_event
         if not cholesky(precision, random, chol):
             out[i] = np.nan

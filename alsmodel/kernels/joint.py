@@ -51,7 +51,7 @@ def joint_loglik(path, shared, cuts, rule, weibull):
     loglik = np.full(people, -np.inf)
     out = Gradient(
         np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments),
-        np.zeros(segments), np.zeros(shared.base.size), np.zeros(2), np.zeros(2), np.zeros((random, random)),
+        np.zeros(segments), np.zeros(shared.base.size), np.zeros(shared.alpha.shape), np.zeros(2), np.zeros((random, random)),
     )  # fmt: skip
     chol, prior_precision, sum_bb = np.zeros((random, random)), np.zeros((random, random)), np.zeros((random, random))
     if not (shared.sigma > 0.0 and cholesky(shared.covariance, random, chol)):

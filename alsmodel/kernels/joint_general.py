@@ -107,7 +107,7 @@ def _event(i, cuts, path, shared, weibull, random, zeta):
         return 0.0
     e, t = cuts.event_seg[i], cuts.event_time[i]
     d = t - cuts.seg_ref[e]
-    a1, a2 = shared.alpha[0], shared.alpha[1]
+    a1, a2 = shared.alpha[cuts.seg_alpha[e], 0], shared.alpha[cuts.seg_alpha[e], 1]
     zeta[0] = a1
     zeta[1] = a1 * (path.own_level[e] + path.own_rate[e] * d) + a2 * path.own_rate[e]
     if random == 3:
@@ -151,9 +151,10 @@ def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_
 def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
     """Mean path, association vector and log hazard at b = 0 at every node of the block; returns the number of nodes."""
     origin, count = cuts.node_ptr[first], cuts.node_ptr[last] - cuts.node_ptr[first]
-    a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
+    quad = shared.quad
     for n in range(count):
         e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
+        a1, a2 = shared.alpha[cuts.seg_alpha[e], 0], shared.alpha[cuts.seg_alpha[e], 1]
         d = t - cuts.seg_ref[e]
         value = path.level[e] + path.rate[e] * d + quad * t * t
         speed = path.rate[e] + 2.0 * quad * t
@@ -380,7 +381,8 @@ def _event_gradient(i, cuts, path, shared, weibull, random, mean_b, out):
         return
     e, t = cuts.event_seg[i], cuts.event_time[i]
     d = t - cuts.seg_ref[e]
-    a1, a2, quad = shared.alpha[0], shared.alpha[1], shared.quad
+    which, quad = cuts.seg_alpha[e], shared.quad
+    a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
     own = path.own_level[e] + path.own_rate[e] * d
     lever = a1 * d + a2
     b2 = mean_b[2] if random == 3 else 0.0
@@ -390,8 +392,8 @@ def _event_gradient(i, cuts, path, shared, weibull, random, mean_b, out):
     out.scalars[0] += a1 * t * t + 2.0 * a2 * t
     out.own_level[e] += a1 * mean_b[1]
     out.own_rate[e] += lever * mean_b[1]
-    out.alpha[0] += path.level[e] + path.rate[e] * d + quad * t * t + mean_b[0] + own * mean_b[1] + t * t * b2
-    out.alpha[1] += path.rate[e] + 2.0 * quad * t + path.own_rate[e] * mean_b[1] + 2.0 * t * b2
+    out.alpha[which, 0] += path.level[e] + path.rate[e] * d + quad * t * t + mean_b[0] + own * mean_b[1] + t * t * b2
+    out.alpha[which, 1] += path.rate[e] + 2.0 * quad * t + path.own_rate[e] * mean_b[1] + 2.0 * t * b2
     if weibull:
         shape = math.exp(shared.base[1])
         clock = path.clock_level[e] + path.clock_rate[e] * d
@@ -430,10 +432,11 @@ def _expected_hazards(row, left, right, random, rule, block):
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out):
     """Expected score of minus the cumulative hazard, over all nodes of the block."""
-    a1, a2 = shared.alpha[0], shared.alpha[1]
     shape = math.exp(shared.base[1]) if weibull else 1.0
     for n in range(count):
         e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
+        which = cuts.seg_alpha[e]
+        a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
         d = t - cuts.seg_ref[e]
         h, hb0, hb1 = block.eta[n], block.zeta[0, n], block.zeta[1, n]
         hb2 = block.zeta[2, n] if random == 3 else 0.0
@@ -445,8 +448,8 @@ def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, 
         out.scalars[0] -= (a1 * t * t + 2.0 * a2 * t) * h
         out.own_level[e] -= a1 * hb1
         out.own_rate[e] -= lever * hb1
-        out.alpha[0] -= block.value[n] * h + hb0 + own * hb1 + t * t * hb2
-        out.alpha[1] -= block.speed[n] * h + path.own_rate[e] * hb1 + 2.0 * t * hb2
+        out.alpha[which, 0] -= block.value[n] * h + hb0 + own * hb1 + t * t * hb2
+        out.alpha[which, 1] -= block.speed[n] * h + path.own_rate[e] * hb1 + 2.0 * t * hb2
         if weibull:
             out.base[0] -= h
             out.base[1] -= h * (1.0 + shape * block.log_clock[n])

@@ -26,6 +26,8 @@ class Layout:
         Segments of each participant, their participant and their bounds (time from the origin; -inf and inf outside).
     seg_ref : array, shape (S,)
         Time at which a segment's level is held.
+    seg_alpha : int array, shape (S,)
+        Row of the association that holds on each segment; all 0 unless the model says otherwise.
     exposed : array, shape (S, drugs)
         Exposure to each drug on each segment.
     cross : array, shape (S, 10)
@@ -43,6 +45,7 @@ class Layout:
     seg_start: Floats
     seg_end: Floats
     seg_ref: Floats
+    seg_alpha: Ints
     exposed: Floats
     cross: Floats
     node_ptr: Ints
@@ -253,6 +256,7 @@ def lay_out(
         seg_start=seg_start,
         seg_end=seg_end,
         seg_ref=seg_ref,
+        seg_alpha=np.zeros(seg_ref.size, np.int64),
         exposed=exposed,
         cross=_cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome),
         node_ptr=ptr,

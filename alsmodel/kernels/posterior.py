@@ -51,8 +51,8 @@ class Wiring(NamedTuple):
     ----------
     one : int array, shape (4,)
         Intercept, slope, quadratic mean, residual SD.
-    alpha : int array, shape (2,)
-        Association through the value and through the slope.
+    alpha : int array, shape (A, 2)
+        Association through the value and through the slope; one row for each group of participants between which it differs.
     sds, partials : int array
         SDs of the random effects and canonical partial correlations (as (r + 1) / 2), in the order 01, 02, 12.
     base : int array, shape (strata, C)
@@ -323,7 +323,9 @@ def paths(value, wiring, segments, seg_ptr):
         for m in range(k + 1):
             lower[k, m] = value[wiring.sds[k]] * factor[k, m]
     base = baseline(value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum)
-    alpha = np.array([_at(value, wiring.alpha[0]), _at(value, wiring.alpha[1])])
+    alpha = np.empty(wiring.alpha.shape)
+    for a in range(alpha.shape[0]):
+        alpha[a, 0], alpha[a, 1] = _at(value, wiring.alpha[a, 0]), _at(value, wiring.alpha[a, 1])
     shared = Shared(base, alpha, _at(value, wiring.one[2]), value[wiring.one[3]], lower @ lower.T)
     path = Path(level, mean_rate, own_reading, own_rate, clock_level, clock_rate, offset)
     return path, shared, Between(speed, rate, reading, own_rate, clock_rate, factor, lower)
@@ -368,9 +370,10 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, 
     _linear_gradient(d_hazard, value, -1, wiring.hazard, wiring.x_hazard, wiring.imputed, 4, d)
     _covariance_gradient(g.covariance, value, wiring, between.factor, between.lower, d)
     baseline_gradient(g.base, value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum, d)
-    for k in range(2):
-        if wiring.alpha[k] >= 0:
-            d[wiring.alpha[k]] += g.alpha[k]
+    for a in range(wiring.alpha.shape[0]):
+        for k in range(2):
+            if wiring.alpha[a, k] >= 0:
+                d[wiring.alpha[a, k]] += g.alpha[a, k]
     if wiring.one[2] >= 0:
         d[wiring.one[2]] += g.scalars[0]
     d[wiring.one[3]] += g.scalars[1]

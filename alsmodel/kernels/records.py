@@ -40,8 +40,8 @@ class Shared(NamedTuple):
     ----------
     base : array
         Log hazard of each piece; or (log scale, log shape) of the Weibull.
-    alpha : array, shape (2,)
-        Association through the current value and the current slope.
+    alpha : array, shape (A, 2)
+        Association through the current value and the current slope; one row for each that differs.
     quad, sigma : float
         Mean quadratic coefficient; residual SD.
     covariance : array, shape (q, q)
@@ -64,6 +64,8 @@ class Cuts(NamedTuple):
         Where each participant's segments and nodes begin.
     seg_ref : array, shape (S,)
         Reference time of each segment.
+    seg_alpha : int array, shape (S,)
+        Row of the association that holds on each segment.
     cross : array, shape (S, 10)
         Cross-products of (1, d, t^2, y) over the segment's visits.
     node_seg, node_time, node_logw, node_piece : array, shape (M,)
@@ -75,6 +77,7 @@ class Cuts(NamedTuple):
     seg_ptr: Ints
     node_ptr: Ints
     seg_ref: Floats
+    seg_alpha: Ints
     cross: Floats
     node_seg: Ints
     node_time: Floats

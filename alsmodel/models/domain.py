@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, final
 
 from alsmodel.cohort.arrays import BOUNDS
 from alsmodel.cohort.selection import Covariate, Exposure, Selection, TimeUnit
-from alsmodel.models.association import Association
+from alsmodel.models.association import Association, ByGroup
 from alsmodel.models.domain_words import formulas, sentences
 from alsmodel.models.priors import HalfNormal, Normal
 from alsmodel.models.survival import PiecewiseExponential
@@ -305,6 +305,8 @@ def _faults(spec: DomainModel) -> list[str]:
         faults.append("every weight is 0; at least one outcome must reach the hazard.")
     if not spec.events:
         faults.append("events must name at least one event kind.")
+    if any(isinstance(term, ByGroup) for term in spec.association):
+        faults.append("association is the same for all in a domain model; a joint model of one score has by.")
     if len(set(spec.association)) < len(spec.association):
         faults.append("association lists a term twice.")
     if unused := sorted(set(spec.covariates) - set(spec.terms)):

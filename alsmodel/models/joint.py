@@ -18,6 +18,7 @@ from alsmodel.models.effects import exposed
 from alsmodel.models.op import DATA, JointLogLikelihood
 from alsmodel.models.parameters import Block, columns_of, derived, parameters
 from alsmodel.models.priors import data_scales
+from alsmodel.models.reach import reach
 from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import (
     PIECES,
@@ -92,7 +93,8 @@ class _Parts:
         self.slope = values["slope"] + self._linear("slope")
         self.hazard = self._linear("hazard")
         self.quadratic = values.get("quadratic", zero)
-        self.alpha = pt.stack([values.get("association:value", zero), values.get("association:slope", zero)])
+        through = [pt.stack([values.get(label, zero) for label in labels]) for labels in reach(spec, data).labels]
+        self.alpha = pt.stack(through)
         self.sigma = values["sd:residual"]
         self.covariance = self._covariance()
         self.acting = exposed(spec, data).acting

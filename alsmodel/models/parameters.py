@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.models.association import Association, kinds
 from alsmodel.models.baseline import shape_size, strata
 from alsmodel.models.effects import levels_of, varies
 from alsmodel.models.groups import members
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Scales, mixture_text, normal_prior
+from alsmodel.models.reach import centring, levels_of_association
 from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
@@ -125,10 +127,8 @@ def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats)
         ("hazard", spec.hazard, pri.hazard_covariates, 2.5),
     ):
         blocks += _coefficients(part, data.design(terms)[0], prior, spread, s)
-    if "value" in spec.association:
-        blocks.append(_normal("association:value", pri.association_value, normal_prior(0.0, 2.5 / s.spread)))
-    if "slope" in spec.association:
-        blocks.append(_normal("association:slope", pri.association_slope, normal_prior(0.0, 2.5 * s.length / s.spread)))
+    for kind in kinds(spec.association):
+        blocks += _association(spec, data, s, kind)
     blocks += [*_random_effects(spec, s), *_baseline(spec, data, s, knots), *_drugs(spec, data, wide)]
     blocks += [*_hierarchy(spec, data, s), *_imputed(data)]
     return tuple(blocks)
@@ -136,7 +136,28 @@ def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats)
 
 def derived(spec: JointModel, data: JointData, knots: Floats) -> tuple[Derived, ...]:
     """Values made of parameters that take the place of parameters: those of groups, strata and spline weights."""
-    return (*_derived_baseline(spec, data, knots), *_derived_effects(spec, data), *_derived_hierarchy(spec, data))
+    made = (*_derived_baseline(spec, data, knots), *_derived_effects(spec, data), *_derived_hierarchy(spec, data))
+    return (*made, *_derived_association(spec, data))
+
+
+def _association(spec: JointModel, data: JointData, s: Scales, kind: Association) -> list[Block]:
+    """The association through value or slope; where it differs between groups, the SD between them and their deviations."""
+    pri, length = spec.priors, s.length if kind == "slope" else 1.0
+    what = f"association:{kind}"
+    blocks = [_normal(what, getattr(pri, f"association_{kind}"), normal_prior(0.0, 2.5 * length / s.spread))]
+    if levels := levels_of_association(spec, data, kind):
+        blocks.append(_half_normal(f"group_sd:{what}", pri.half_normal(f"sd_association_{kind}"), 0.2 * length / s.spread))
+        blocks.append(_deviations(f"z:{what}", [f"z:{what}[{level}]" for level in levels]))
+    return blocks
+
+
+def _derived_association(spec: JointModel, data: JointData) -> list[Derived]:
+    out = []
+    for kind in kinds(spec.association):
+        what = f"association:{kind}"
+        for level in levels_of_association(spec, data, kind):
+            out.append(Derived(label=f"{what}[{level}]", common=what, scale=f"group_sd:{what}", deviation=f"z:{what}[{level}]"))
+    return out
 
 
 def _coefficients(part: str, columns: tuple[str, ...], prior: Normal | None, spread: float, s: Scales) -> list[Block]:
@@ -306,7 +327,7 @@ def _derived_hierarchy(spec: JointModel, data: JointData) -> list[Derived]:
 
 
 def columns_of(spec: JointModel, data: JointData, part: str) -> tuple[tuple[str, ...], Floats]:
-    """Labels of the coefficients of one part and their design, shape (N, columns): covariates, then groups of the hierarchy."""
+    """Labels of the coefficients of one part and their design, shape (N, columns): covariates, then groups."""
     names, design = data.design(getattr(spec, part))
     labels, columns = [f"{part}:{name}" for name in names], [design]
     if part != "hazard":
@@ -314,6 +335,10 @@ def columns_of(spec: JointModel, data: JointData, part: str) -> tuple[tuple[str,
             levels, index = members(data, group, where="model.hierarchy")
             labels += [f"{part}:{group[-1]}[{level}]" for level in levels]
             columns.append(np.eye(len(levels))[index])
+    else:
+        fixed = centring(spec, data)
+        labels += fixed[0]
+        columns.append(fixed[1])
     return tuple(labels), np.ascontiguousarray(np.concatenate(columns, axis=1))
 
 

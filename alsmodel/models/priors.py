@@ -144,6 +144,9 @@ class Priors:
         SDs between strata that are pooled: of the log level, and of every coefficient of the shape.
     sd_effect : HalfNormal or float
         SD of a drug's effect between levels of `by`, on the log scale (points per time unit for an additive effect).
+    sd_association_value, sd_association_slope : HalfNormal, float or None
+        SDs of an association between levels of its `by`; left out, half-normal(0.2 / s) and half-normal(0.2 L / s): 0.2 on the log hazard
+        for one SD of the outcome.
     sd_level_groups, sd_slope_groups : HalfNormal, float or None
         SDs between the groups of a hierarchy: of the mean at time zero, and of the slope.
     """
@@ -171,6 +174,8 @@ class Priors:
     sd_baseline_level: HalfNormal | float = 1.0
     sd_baseline_shape: HalfNormal | float = 0.5
     sd_effect: HalfNormal | float = 0.2
+    sd_association_value: HalfNormal | float | None = None
+    sd_association_slope: HalfNormal | float | None = None
     sd_level_groups: HalfNormal | float | None = None
     sd_slope_groups: HalfNormal | float | None = None
 

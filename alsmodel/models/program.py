@@ -15,6 +15,7 @@ from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
 from alsmodel.models.parameters import Block, Derived, columns_of, derived, parameters
 from alsmodel.models.priors import Scales, data_scales
+from alsmodel.models.reach import reach
 from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import (
     PRIOR_HERMITE,
@@ -163,7 +164,7 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
     pairs = [("intercept", "slope"), ("intercept", "quadratic"), ("slope", "quadratic")][: 1 if len(random) == 2 else 3]
     return Wiring(
         one=find("intercept", "slope", "quadratic", "sd:residual"),
-        alpha=find("association:value", "association:slope"),
+        alpha=np.array([find(*labels) for labels in reach(spec, data).labels]),
         sds=find(*(f"sd:{name}" for name in random)),
         partials=find(*(f"partial:{a},{b}" for a, b in pairs)),
         base=np.array([find(*labels) for labels in coefficient_labels(spec, knots, strata(spec, data)[0])]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
 from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population, Selection, TimeUnit, Transform
-from alsmodel.models.association import Associations
+from alsmodel.models.association import Associations, ByGroup, kinds
 from alsmodel.models.decline import Linear, Quadratic, level_covariates, slope_covariates
 from alsmodel.models.priors import HalfNormal, Normal, Priors
 from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
@@ -54,8 +54,9 @@ class JointModel:
     end_point : str or None
         Tag of a survival end point, such as "death or tracheostomy", in place of `events`; refused when the source does not
         record all that it is made of.
-    association : tuple of {"value", "slope"}
-        Through what the path reaches the hazard; ``CurrentValue() + Slope()`` is ("value", "slope").
+    association : tuple of {"value", "slope"} or ByGroup
+        Through what the path reaches the hazard; ``CurrentValue() + Slope()`` is ("value", "slope"), and ``CurrentValue(by="phenotype")``
+        has one association for each phenotype, drawn towards a common one.
     treatments : tuple of Treatment
     hierarchy : tuple of str
         Groups of participants, the widest first, such as ("cohort", "site"): each has a level and a slope of its own, normal about
@@ -154,8 +155,8 @@ class JointModel:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Text covariates by which participants are grouped: hierarchy, strata and effects that differ."""
-        asked = (*self.hierarchy, self.survival.strata, *(t.by for t in self.treatments))
+        """Text covariates by which participants are grouped: hierarchy, strata, effects and associations that differ."""
+        asked = (*self.hierarchy, self.survival.strata, *(t.by for t in self.treatments), *kinds(self.association).values())
         return tuple(dict.fromkeys(name for name in asked if name is not None))
 
     @property
@@ -236,8 +237,14 @@ def _structure_faults(spec: JointModel) -> list[str]:
         faults.append('transform = "logit" needs upper, the largest possible score.')
     if not spec.events:
         faults.append("events must name at least one event kind.")
-    if len(set(spec.association)) < len(spec.association):
+    if len(kinds(spec.association)) < len(spec.association):
         faults.append("association lists a term twice.")
+    for by in dict.fromkeys(term.by for term in spec.association if isinstance(term, ByGroup)):
+        if by not in (spec.survival.strata, *spec.hazard):
+            faults.append(
+                f"the association differs by {by}, whose groups have no hazard of their own: a difference between them at any one score "
+                f"would be taken for one of association. Put {by} among survival.covariates, or set survival.strata = {by!r}."
+            )
     if not 1 <= spec.hermite <= 15:
         faults.append(f"hermite must be between 1 and 15; got {spec.hermite}.")
     if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard}):

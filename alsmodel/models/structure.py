@@ -10,6 +10,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.kernels.layout import Layout, lay_out
 from alsmodel.models.baseline import basis, cuts_of, hazard_knots, strata
 from alsmodel.models.effects import exposed
+from alsmodel.models.reach import reach
 from alsmodel.models.spec import JointModel
 
 __all__ = ["PRIOR_HERMITE", "baseline_kind", "hazard_knots", "layout_of", "node_baseline", "segment_lengths"]
@@ -60,6 +61,7 @@ def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry:
         exposure_stop=acting.stop,
         drugs=len(acting.acting),
     )
+    layout = replace(layout, seg_alpha=reach(spec, data).row[layout.seg_person])
     kind = baseline_kind(spec)
     if kind == PIECES:
         own = strata(spec, data)[1]

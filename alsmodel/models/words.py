@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from alsmodel.models.association import kinds
+
 if TYPE_CHECKING:
     from alsmodel.models.spec import JointModel
     from alsmodel.models.survival import Survival
@@ -39,7 +41,12 @@ def formulas(spec: "JointModel") -> list[str]:
     ]
     if clock:
         lines.append("τ(t; θ) = ∫ exp{Σ θ_d x_d(s)} ds from 0 to t")
-    terms = [{"value": "α m(t)", "slope": "α' dm(t)/dt"}[name] for name in spec.association]
+    terms = [
+        {"value": "α m(t)", "slope": "α' dm(t)/dt"}[kind]
+        if by is None
+        else {"value": f"α c + α[{by}] (m(t) - c)", "slope": f"α'[{by}] dm(t)/dt"}[kind]
+        for kind, by in kinds(spec.association).items()
+    ]
     terms = [*(["z'δ"] if spec.hazard else []), *(_ratio(t) for t in spec.treatments if t.hazard in ("ratio", "DRR")), *terms]
     base = "h0_s" if spec.survival.strata else "h0"
     rate = " dτ/dt" if any(t.hazard == "clock" for t in spec.treatments) else ""
@@ -90,8 +97,14 @@ def _association(spec: "JointModel") -> str:
     if not spec.association:
         return "Score and hazard share covariates and treatments only: the score's path does not enter the hazard."
     paths = {"value": "current value", "slope": "current slope"}
-    joined = " and the ".join(paths[name] for name in spec.association)
-    return f"The hazard depends on the {joined} of the participant's true path, never on the observed score."
+    found = kinds(spec.association)
+    joined = " and the ".join(paths[kind] for kind in found)
+    text = f"The hazard depends on the {joined} of the participant's true path, never on the observed score"
+    for by in dict.fromkeys(by for by in found.values() if by is not None):
+        those = [paths[kind] for kind, own in found.items() if own == by]
+        which = "how strongly" if len(those) == len(found) else f"how strongly on the {those[0]}"
+        text += f"; {which} differs by {by.replace('_', ' ')}, with levels drawn towards each other"
+    return f"{text}."
 
 
 def _treatment(t: "Treatment", unit: str) -> str:

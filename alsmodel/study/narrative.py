@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from alsmodel.models.association import Association, kinds
 from alsmodel.reports import Effect
 from alsmodel.study import methods
 from alsmodel.study.fitted import joint_model, participants_of
@@ -84,13 +85,14 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
         sentences.append(_answer(study, fit, rows[study.report.parameter]))
     if "slope" in rows:
         sentences.append(f"Mean slope{_reference_words(study, fit)}: {estimate(rows['slope'])}.")
-    for kind, words in (("value", "score is one unit higher"), ("slope", "slope is one unit higher")):
+    told: tuple[tuple[Association, str], ...] = (("value", "score is one unit higher"), ("slope", "slope is one unit higher"))
+    for kind, words in told:
         row = rows.get(f"association:{kind}")
         if row is not None:
             ratio = [float(np.exp(row[name])) for name in ("mean", "q2_5", "q97_5")]
             sentences.append(
                 f"Where the current true {words}, the hazard is multiplied by {ratio[0]:.3f} "
-                f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f})."
+                f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f}){_by_group(study, rows, kind)}."
             )
     if survival is not None and survival.height:
         sentences.append(survival_words(study, participants_of(fit), survival))
@@ -118,6 +120,16 @@ def _answer(study: Study, fit: "Fit", row: Row) -> str:
         f"Mean decline is {how} with {name} {level.removesuffix(']')} than with {name} {reference}: "
         f"the slopes differ by {row['mean']:.3g} {row['unit']} ({interval})."
     )
+
+
+def _by_group(study: Study, rows: dict[str, Row], kind: Association) -> str:
+    """What an association that differs between groups is in each of them; nothing where it is the same for all."""
+    by = kinds(study.model.association).get(kind)
+    if by is None:
+        return ""
+    prefix = f"association:{kind}["
+    each = [f"{name.removeprefix(prefix)[:-1]} {float(np.exp(row['mean'])):.3f}" for name, row in rows.items() if name.startswith(prefix)]
+    return f", on average over groups; by {by.replace('_', ' ')}: {', '.join(each)}"
 
 
 def survival_words(study: Study, data: "JointData", survival: pl.DataFrame) -> str:

@@ -4,6 +4,7 @@ import copy
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from alsmodel.inference import Sampling
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, digest_of
-from tests.calibration import literal
+from tests.calibration import literal, literal_groups
 from tests.calibration.literal import Mapping, Person
 
 Floats = NDArray[np.float64]
@@ -78,8 +79,18 @@ class Row:
         return {
             "code": code_digest(NUTS_ROUTE if method == "nuts" else AUTO_ROUTE),
             "spec": digest_of(own),
-            "generator": digest_of(Path(literal.__file__).read_text(encoding="utf-8")),
+            "generator": digest_of("".join(Path(str(hand.__file__)).read_text(encoding="utf-8") for hand in hands(self.model))),
         }
+
+
+def hands(model: Mapping) -> list[ModuleType]:
+    """Modules that write a model out literally; the last draws its data and integrates its likelihood."""
+    return [literal, literal_groups] if literal_groups.differs(model) else [literal]
+
+
+def generator_of(model: Mapping) -> ModuleType:
+    """The module with `draw_truth`, `draw_people` and `loglik` for a model."""
+    return hands(model)[-1]
 
 
 def read_models() -> Mapping:
@@ -189,6 +200,7 @@ def stream(seed: int, row: str, simulation: int) -> np.random.SeedSequence:
 def simulate(row: Row, seed: np.random.SeedSequence, **design: Any) -> tuple[dict[str, float], list[Person]]:
     """Truth from the priors and a data set from the truth."""
     rng = np.random.default_rng(seed)
-    truth = literal.draw_truth(row.model, row.design, rng)
-    people = list(literal.draw_people(row.model, {**row.design, **design}, truth, rng))
+    generator = generator_of(row.model)
+    truth = generator.draw_truth(row.model, row.design, rng)
+    people = list(generator.draw_people(row.model, {**row.design, **design}, truth, rng))
     return with_imputed(truth, row, people), people

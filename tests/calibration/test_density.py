@@ -11,7 +11,7 @@ from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import decode
 from tests.calibration import literal
-from tests.calibration.rows import Floats, Row, arrays, read_models, read_rows, simulate, stream, unconstrained
+from tests.calibration.rows import Floats, Row, arrays, generator_of, read_models, read_rows, simulate, stream, unconstrained
 
 ROWS = read_rows()
 SEED = read_models()["rule"]["seed"]
@@ -34,7 +34,7 @@ def test_likelihood_is_the_literal_integral(name: str) -> None:
     truth, people, made = small(row, hermite=15, survival=nodes)
     found = made.loglik(unconstrained(made, truth))
     dense = 15 if row.spec.random_effects == "linear" else 9
-    expected = [literal.loglik(row.model, truth, person, dense) for person in people]
+    expected = [generator_of(row.model).loglik(row.model, truth, person, dense) for person in people]
     # The literal integral adds hazards up over cells of 0.01 month, which leaves errors of about 1e-5.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
@@ -106,7 +106,7 @@ def _log_prior(row: Row, made: Program, x: Floats) -> float:
 
 _SDS = {
     "spline": "sd_spline", "baseline_level": "sd_baseline_level", "baseline_shape": "sd_baseline_shape",
-    "intercept:cohort": "sd_level_groups", "slope:cohort": "sd_slope_groups",
+    "intercept:cohort": "sd_level_groups", "slope:cohort": "sd_slope_groups", "association:value": "sd_association_value",
 }  # fmt: skip
 
 

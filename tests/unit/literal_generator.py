@@ -21,6 +21,7 @@ def draw(
     log_hazard: float = -1.2,
     arm_slope: float = 0.0,
     arm_hazard: float = 0.0,
+    arm_association: float = 0.0,
     horizon: float = 18.0,
     every: float = 2.0,
 ) -> tuple:
@@ -37,7 +38,7 @@ def draw(
         b0, b1 = sd[0] * z[0], sd[1] * (correlation * z[0] + np.sqrt(1 - correlation**2) * z[1])
         speed = slope + arm_slope * active + b1
         middle = (edges[1:] + edges[:-1]) / 2
-        hazard = np.exp(log_hazard + arm_hazard * active + association * (intercept + b0 + speed * middle))
+        hazard = np.exp(log_hazard + arm_hazard * active + (association + arm_association * active) * (intercept + b0 + speed * middle))
         cumulative = np.concatenate([[0.0], np.cumsum(hazard * 0.01)])
         died_at = np.interp(rng.exponential(), cumulative, edges, right=np.inf)
         end = min(died_at, horizon)

@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.selection import Covariate
+from alsmodel.models.association import CurrentValue, Slope
 from alsmodel.models.decline import Linear, Quadratic
 from alsmodel.models.spec import JointModel, Treatment
 from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
@@ -150,6 +151,19 @@ SPECS: dict[str, JointModel] = {
     "hazard ratio by group": replace(BASE, treatments=(drug(score="none", by="arm"),)),
     "DRR by group": replace(BASE, treatments=(drug(hazard="DRR", by="arm"),), association=()),
     "hierarchy": replace(BASE, hierarchy=("arm",), association=("value", "slope")),
+    "value and slope by group": replace(
+        BASE,
+        survival=PiecewiseExponential(knots=KNOTS, strata="arm", nodes=20),
+        association=CurrentValue(by="arm", at=34.0) + Slope(by="arm"),
+    ),
+    "slope by group, drug, incident": replace(
+        BASE,
+        survival=replace(WEIBULL, covariates=("arm",)),
+        covariates={"arm": Covariate(reference="placebo")},
+        treatments=(drug(),),
+        association=CurrentValue() + Slope(by="arm"),
+        population="incident",
+    ),
 }
 
 #: Values of every parameter that any of the models has.
@@ -166,6 +180,8 @@ VALUES: dict[str, float] = {
     "group_sd:baseline_level": 0.6, "z:baseline_level|active": 0.8, "z:baseline_level|placebo": -0.5, "group_sd:baseline_shape": 0.4,
     **{f"z:baseline_shape[{k}]|{arm}": 0.3 * k * s for k in range(1, 7) for arm, s in (("active", 1), ("placebo", -0.7))},
     **{f"hazard:x[{k}]": v for k, v in zip((1, 2, 3), (-0.5, 0.2, 0.6))},
+    "group_sd:association:value": 0.05, "z:association:value[active]": 0.9, "z:association:value[placebo]": -1.2,
+    "group_sd:association:slope": 0.3, "z:association:slope[active]": -0.8, "z:association:slope[placebo]": 1.1,
     **{f"group_sd:{what}": 0.3 for what in ("theta:x", "slope:y", "hazard:x", "intercept:arm", "slope:arm")},
     **{
         f"z:{what}[{arm}]": v
@@ -302,13 +318,21 @@ class Literal:
         return -self.person.onset if self.spec.population == "incident" else 0.0
 
     def alpha(self) -> tuple[float, float]:
-        a1 = self.v["association:value"] if "value" in self.spec.association else 0.0
-        return a1, self.v["association:slope"] if "slope" in self.spec.association else 0.0
+        found = {"value": 0.0, "slope": 0.0}
+        for term in self.spec.association:
+            kind = term if isinstance(term, str) else term.kind
+            found[kind] = self.v[f"association:{kind}"]
+            if kind != term:
+                found[kind] += self.v[f"group_sd:association:{kind}"] * self.v[f"z:association:{kind}[{self.person.arm}]"]
+        return found["value"], found["slope"]
 
     def log_hazard_fixed(self, s: float) -> float:
         """Log hazard at time s (not on a kink) with random effects of zero."""
         a1, a2 = self.alpha()
         eta = self.age_effect("hazard") + a1 * self.mean(s) + a2 * self.mean_speed(s)
+        for term in self.spec.association:
+            if not isinstance(term, str) and term.kind == "value":
+                eta -= (a1 - self.v["association:value"]) * term.at
         for t in self.spec.treatments:
             eta += self.log_ratio(t, s) * self.exposed(t, s)
         clock = self.integral(lambda r: self.rate("hazard", r), self.origin(), s)

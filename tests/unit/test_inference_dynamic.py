@@ -62,7 +62,7 @@ HAZARDS = (
     "exponential, pooled strata", "m-spline, value and slope", "m-spline, pooled strata", "m-spline of degree 2, incident",
     "piecewise, strata", "piecewise, pooled strata", "weibull, strata, incident", "weibull, pooled strata", "hazard on the clock",
     "hazard ratio in periods", "hazard ratio by group", "DRR by group", "clock by group", "hierarchy", "incident",
-    "random and fixed quadratic, weibull", "covariates everywhere, imputed",
+    "random and fixed quadratic, weibull", "covariates everywhere, imputed", "value and slope by group", "slope by group, drug, incident",
 )  # fmt: skip
 
 
@@ -109,7 +109,9 @@ def test_policy_for_later_exposure_and_cores() -> None:
     assert np.array_equal(on.survival, futures(fit, 5.0, [9.0], cores=1).survival)
 
 
-@pytest.mark.parametrize("name", ["hierarchy", "m-spline, pooled strata", "weibull, pooled strata", "hazard ratio by group"])
+@pytest.mark.parametrize(
+    "name", ["hierarchy", "m-spline, pooled strata", "weibull, pooled strata", "hazard ratio by group", "value and slope by group"]
+)
 def test_participants_of_one_group_alone_are_predicted(name: str) -> None:
     fit = fit_of(name, draws=4)
     alone = tuple(p for p in literal.PEOPLE if p.arm == "placebo")

@@ -21,7 +21,7 @@ literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal
 END, CELLS = 10.0, 3000
 NAMES = [
     "exponential, pooled strata", "m-spline, value and slope", "m-spline, pooled strata", "piecewise, strata", "weibull, pooled strata",
-    "hazard ratio in periods", "clock by group", "hazard ratio by group", "hierarchy", "hazard on the clock",
+    "hazard ratio in periods", "clock by group", "hazard ratio by group", "hierarchy", "hazard on the clock", "value and slope by group",
 ]  # fmt: skip
 
 

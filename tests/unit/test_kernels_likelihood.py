@@ -137,7 +137,7 @@ def test_without_association_the_likelihood_is_a_gaussian_times_a_piecewise_expo
 
 def test_fast_path_equals_the_general_path() -> None:
     # A third random effect whose SD vanishes leaves the model of two, through the other code; three nodes in both.
-    for name in ("piecewise, value and slope", "weibull, value and slope", "clock, own clock free", "additive"):
+    for name in ("piecewise, value and slope", "weibull, value and slope", "clock, own clock free", "additive", "value and slope by group"):
         spec = replace(SPECS[name], hermite=3)
         fast, general = made(spec), made(replace(spec, decline=Quadratic(mean=False)))
         values = literal.VALUES | {"sd:quadratic": 1e-9, "partial:intercept,quadratic": 0.5, "partial:slope,quadratic": 0.5}
