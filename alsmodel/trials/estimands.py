@@ -217,7 +217,8 @@ def _followed(
     trial, found = scenario.trial, [_functional(a) for a in analyses]
     arms = np.full(enrolled.person.shape, arm, dtype=np.int64)
     hypothetical = any(each.hypothetical for each in found)
-    path, ended, seen = None, {}, None
+    path, seen = None, None
+    ended: dict[str, Floats] = {}
     if hypothetical:
         path, ended = undying(trial.design, trial.population, enrolled, scenario.effect, arms, keys, world)
     if not all(each.hypothetical for each in found):

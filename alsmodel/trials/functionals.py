@@ -168,8 +168,9 @@ def _slopes(path: Floats, months: Floats) -> Floats:
     count = there.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         away = np.where(there, months - ((there * months).sum(axis=-1) / count)[..., None], 0.0)
-        own = (away * np.where(there, path, 0.0)).sum(axis=-1) / (away**2).sum(axis=-1)
-    return np.where(count > 1, own, np.nanmean(np.where(count > 1, own, np.nan), axis=-1, keepdims=True))
+        own = np.where(count > 1, (away * np.where(there, path, 0.0)).sum(axis=-1) / (away**2).sum(axis=-1), 0.0)
+        mean = own.sum(axis=-1, keepdims=True) / (count > 1).sum(axis=-1, keepdims=True)
+    return np.where(count > 1, own, mean)
 
 
 def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
