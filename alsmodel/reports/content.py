@@ -143,6 +143,8 @@ class StudyReport:
         One row per scenario and analysis, with ``power`` and ``mcse``.
     family : polars.DataFrame, optional
         One row per scenario when the hypotheses share alpha: ``at_least_one``, ``all``, ``family_wise_error``, each with its ``_mcse``.
+    intercurrent : polars.DataFrame, optional
+        One row per scenario, intercurrent event and arm: ``mean_number`` of participants and ``share`` of the arm.
     trial_words : sequence of str
         The simulated design in sentences.
     effect_label : str
@@ -189,6 +191,7 @@ class StudyReport:
     identification: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None
+    intercurrent: pl.DataFrame | None = None
     trial_words: Sequence[str] = ()
     effect_label: str = "Effect"
     reproducibility: Mapping[str, str] | None = None

@@ -53,6 +53,7 @@ def content(
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
         "family": None if trial is None else trial.family,
+        "intercurrent": None if trial is None else trial.intercurrent,
         "trial_words": methods.trial_words(study),
         "effect_label": "Effect of the active arm",
         "reproducibility": reproducibility,
