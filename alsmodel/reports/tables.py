@@ -253,10 +253,12 @@ def family(frame: pl.DataFrame, effect_label: str) -> Table:
 
 def intercurrent(frame: pl.DataFrame, effect_label: str) -> Table:
     """How many participants had each intercurrent event, by scenario and arm, with the strategy for it."""
-    rows = [
-        [str(row["scenario"]), str(row["event"]), str(row["strategy"]), "Control" if row["arm"] == 0 else f"Arm {row['arm']}", "–" if row["mean_number"] is None else f"{row['mean_number']:.1f}", _shared(row["share"], row["share_mcse"])]
-        for row in frame.iter_rows(named=True)
-    ]
+    rows = []
+    for row in frame.iter_rows(named=True):
+        arm = "Control" if row["arm"] == 0 else f"Arm {row['arm']}"
+        number = "–" if row["mean_number"] is None else f"{row['mean_number']:.1f}"
+        share = _shared(row["share"], row["share_mcse"])
+        rows.append([str(row["scenario"]), str(row["event"]), str(row["strategy"]), arm, number, share])
     note = (
         "Mean over all simulated trials of the participants who were seen to have the event by the data of the last analysis. The strategy "
         "is that of every analysis whose name states no other. MCSE: Monte Carlo standard error, in percentage points."

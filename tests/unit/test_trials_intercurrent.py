@@ -269,7 +269,7 @@ def test_true_values_have_closed_forms_under_each_strategy(tmp_path: Path) -> No
         for strategy in policies
         if strategy in kind(strategies={}).admits
     ]
-    found = values(replace(FIXED, analyses=tuple(each)), tmp_path)
+    found = values(replace(FIXED, analyses=(*each, ANCOVA(until=4.0), RandomSlope(strategies={"rescue": "while on treatment"}))), tmp_path)
     rates = (0.1, 0.05)
     # Months after the event by month 8 and visit month of the last score before it, for events at a constant rate.
     after = [8 - (1 - np.exp(-h * 8)) / h for h in rates]
@@ -277,6 +277,10 @@ def test_true_values_have_closed_forms_under_each_strategy(tmp_path: Path) -> No
     gain = 0.4 * 1.03
     # Twins' SE of mean months below 0.01, times slopes of about one.
     assert found["ANCOVA, treatment policy for rescue"] == pytest.approx(8 * gain + 0.5 * (after[1] - after[0]), abs=0.02)
+    early = [4 - (1 - np.exp(-h * 4)) / h for h in rates]
+    assert found["ANCOVA, until month 4"] == pytest.approx(4 * gain + 0.5 * (early[1] - early[0]), abs=0.01)
+    # Straight lines up to the event: every slope on treatment is the own; those with two visits are a random part of the arms.
+    assert found["random slope, while on treatment for rescue"] == pytest.approx(gain, abs=0.02)
     assert found["ANCOVA, hypothetical for rescue"] == pytest.approx(8 * gain, abs=1e-9)
     assert found["ANCOVA, while on treatment for rescue"] == pytest.approx(-1.03 * (0.6 * last[1] - last[0]), abs=0.04)
     # Death at 0.05 and 0.025 a month; rescue doubles it; as a failure it adds 0.1 and 0.05.
