@@ -48,7 +48,7 @@ from alsmodel.trials import (
 from alsmodel.trials.block import Task, run_task, trial_keys
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.estimands import true_values
-from alsmodel.trials.intercurrent import PURPOSE_INTERCURRENT
+from alsmodel.trials.intercurrent import PURPOSE_INTERCURRENT, words_of
 from alsmodel.trials.results import INTERCURRENT_COLUMNS
 from alsmodel.trials.world import assign, enrol, observe, undying
 
@@ -529,6 +529,14 @@ def test_a_setting_of_an_event_is_an_axis_by_its_name() -> None:
     assert low < high
     with pytest.raises(ValueError, match="Did you mean hazard"):
         replace(TRIAL, axes={"intercurrent.NIV.hasard": (0.01, 0.3)})
+
+
+def test_events_are_described_in_sentences() -> None:
+    rescue, tube, ventilation = words_of(EVENTS)
+    assert rescue.startswith("Intercurrent event rescue: 0.06 per month at the mean score and slope; it means +0.5 points per month")
+    assert "once the true score is below 31; it means -2 points at once from then on" in tube
+    assert "the hazard times 0.4, the end of treatment" in ventilation
+    assert all(said.endswith("Strategy: treatment policy, unless an analysis names another.") for said in (rescue, tube, ventilation))
 
 
 SECTION = {
