@@ -27,6 +27,7 @@ _POWER = {
     "replicates": "replicates",
     "failures": "failed",
 }
+_HAPPENED = {"event": "event", "arm": "arm", "mean_number": "participants", "share": "share"}
 _FAMILY = {
     "n_per_arm": "per arm",
     "at_least_one": "at least one",
@@ -262,9 +263,7 @@ def _show_trial(outcome: "Outcome", output: Output) -> None:
             output.table(f"Family by {family['procedure'][0]}", list(wide.values()), [[row[k] for k in wide] for row in family.to_dicts()])
         happened = outcome.trial.intercurrent
         if happened.height:
-            names = {
-                name: name.replace("_", " ") for name in ("effect", "n_per_arm", *axes_of(table), "event", "arm", "mean_number", "share")
-            }
+            names = {"effect": "effect", "n_per_arm": "per arm", **axes_of(table), **_HAPPENED}
             output.table("Intercurrent events", list(names.values()), [[row[name] for name in names] for row in happened.to_dicts()])
 
 
@@ -280,4 +279,5 @@ def _as_values(outcome: "Outcome") -> dict[str, Any]:
         "estimates": None if outcome.fit is None else outcome.fit.summary.to_dicts(),
         "power": None if outcome.trial is None else outcome.trial.table.to_dicts(),
         "family": None if outcome.trial is None else outcome.trial.family.to_dicts(),
+        "intercurrent": None if outcome.trial is None else outcome.trial.intercurrent.to_dicts(),
     }

@@ -71,6 +71,7 @@ def simulation(operating_characteristics: "OperatingCharacteristics", *, title: 
         question=question,
         operating_characteristics=operating_characteristics.table,
         family=operating_characteristics.family,
+        intercurrent=operating_characteristics.intercurrent,
         reproducibility=_printed(operating_characteristics.provenance),
     )
     return study_report(replace(content, **more))

@@ -166,6 +166,8 @@ class StudyReport:
         Power averaged over what is believed of the effect, power along it, and how trials end.
     assurance_words : sequence of str
         What is believed of the effect, in sentences; without `assurance` the report says that it was not computed.
+    intercurrent : polars.DataFrame, optional
+        One row per scenario, intercurrent event and arm: ``mean_number`` of participants and ``share`` of the arm.
     trial_words : sequence of str
         The simulated design in sentences.
     effect_label : str
@@ -217,6 +219,7 @@ class StudyReport:
     family: pl.DataFrame | None = None
     assurance: AssuranceLike | None = None
     assurance_words: Sequence[str] = ()
+    intercurrent: pl.DataFrame | None = None
     trial_words: Sequence[str] = ()
     effect_label: str = "Effect"
     reproducibility: Mapping[str, str] | None = None

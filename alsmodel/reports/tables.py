@@ -274,6 +274,22 @@ def family(frame: pl.DataFrame, effect_label: str) -> Table:
     return Table([effect_label, "Procedure", "True nulls", *shares.values()], rows, "Family of hypotheses.", note, text_columns=2)
 
 
+def intercurrent(frame: pl.DataFrame, effect_label: str) -> Table:
+    """How many participants had each intercurrent event, by scenario and arm, with the strategy for it."""
+    rows = []
+    for row in frame.iter_rows(named=True):
+        arm = "Control" if row["arm"] == 0 else f"Arm {row['arm']}"
+        number = "–" if row["mean_number"] is None else f"{row['mean_number']:.1f}"
+        share = _shared(row["share"], row["share_mcse"])
+        rows.append([str(row["scenario"]), str(row["event"]), str(row["strategy"]), arm, number, share])
+    note = (
+        "Mean over all simulated trials of the participants who were seen to have the event by the data of the last analysis. The strategy "
+        "is that of every analysis whose name states no other. MCSE: Monte Carlo standard error, in percentage points."
+    )
+    heads = [effect_label, "Event", "Strategy", "Arm", "Participants", "Share of the arm (MCSE)"]
+    return Table(heads, rows, "Intercurrent events.", note, text_columns=4)
+
+
 def _shared(value: float | None, mcse: float | None) -> str:
     return "–" if value is None or mcse is None else f"{percent(value, 1)} ({100 * mcse:.1f})"
 

@@ -61,6 +61,7 @@ def content(
         "family": None if trial is None else trial.family,
         "assurance": assurance,
         "assurance_words": methods.assurance_words(study),
+        "intercurrent": None if trial is None else trial.intercurrent,
         "trial_words": methods.trial_words(study),
         "effect_label": "Effect of the active arm",
         "reproducibility": reproducibility,

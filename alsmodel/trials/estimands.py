@@ -28,13 +28,14 @@ import numpy.typing as npt
 from alsmodel.settings import code_digest, digest_of
 from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.block import TWIN_STREAM, trial_keys
-from alsmodel.trials.functionals import Functional, Twin, by_site, functional_of, monte_carlo_error, multiplier, per_draw
+from alsmodel.trials.functionals import Functional, by_site, functional_of, monte_carlo_error, multiplier, per_draw
 from alsmodel.trials.intercurrent import Intercurrent, strategies_of
 from alsmodel.trials.parts import put_text
 from alsmodel.trials.randomisation import Alternating
 from alsmodel.trials.strategies import Strategy
 from alsmodel.trials.trial import Scenario
 from alsmodel.trials.truth import PosteriorTruth
+from alsmodel.trials.twins import Twin
 from alsmodel.trials.world import Enrolled, enrol, observe, undying
 
 Floats = npt.NDArray[np.float64]

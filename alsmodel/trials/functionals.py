@@ -7,8 +7,8 @@ of `alsmodel.estimators.joint_rank` is a plain order (the dead by their time, be
 visit) and all pairs are counted by sorting.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -16,10 +16,9 @@ import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import names_of, parse
-from alsmodel.trials.strategies import Strategy, counted, kept
+from alsmodel.trials.twins import Twin
 
 if TYPE_CHECKING:
-    from alsmodel.trials.conditions import Column
     from alsmodel.trials.trial import Scenario
     from alsmodel.trials.world import Observed
 
@@ -27,73 +26,6 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 #: Fewer blocks than this say nothing about the Monte Carlo error.
 FEWEST = 4
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Twin:
-    """A block of participants under one arm, as far as it is asked for.
-
-    Attributes
-    ----------
-    seen : Observed or None
-        Events, and scores at the planned visits, of people who never leave.
-    path : array, shape (R, n, V), or None
-        True scores at the planned visits, death set aside.
-    columns : dict
-        Baseline columns, each (R, n).
-    ended : dict
-        Months of intercurrent events along `path`, death set aside, each (R, n).
-    """
-
-    seen: "Observed | None"
-    path: Floats | None
-    columns: "dict[str, Column]"
-    ended: dict[str, Floats] = field(default_factory=dict)
-
-    def under(self, analysis: AbstractAnalysis, chosen: Mapping[str, Strategy], visits: tuple[float, ...]) -> "Twin":
-        """The same people under the strategies of an analysis; in their world what is hypothetical does not happen.
-
-        Beyond the end of the time on treatment the last visit up to it stands for the later ones, or the path is missing.
-        """
-        seen, path = self.seen, self.path
-        chosen = {name: strategy for name, strategy in chosen.items() if strategy != "hypothetical"}
-        if all(strategy == "treatment policy" for strategy in chosen.values()):
-            return self
-        months = np.array(visits, dtype=np.float64)
-        if seen is not None:
-            time, event = counted(seen.event_time, seen.event, seen.intercurrent, chosen)
-            # Where survival alone is asked for there are no scores in between.
-            scores = seen.scores
-            if scores.shape[-1] == months.size:
-                scores = kept(scores, months, seen.intercurrent, chosen, carried=analysis.carries)
-            seen = replace(seen, scores=scores, event_time=time, event=event)
-        if path is not None:
-            path = kept(path, months, self.ended, chosen, carried=analysis.carries)
-        return replace(self, seen=seen, path=path)
-
-    def until(self, month: float | None, visits: tuple[float, ...]) -> "Twin":
-        """The same people with what is known at `month` after randomisation; None is everything."""
-        if month is None:
-            return self
-
-        def cut(happened: dict[str, Floats]) -> dict[str, Floats]:
-            return {name: np.where(when > month, np.inf, when) for name, when in happened.items()}
-
-        upto, seen = sum(visit <= month for visit in visits), self.seen
-        if seen is not None:
-            scores = seen.scores[..., :upto] if seen.scores.shape[-1] == len(visits) else seen.scores
-            event = np.where(seen.event_time > month, 0, seen.event)
-            time = np.minimum(seen.event_time, month)
-            seen = replace(seen, scores=scores, event=event, event_time=time, intercurrent=cut(seen.intercurrent))
-        return replace(self, seen=seen, path=None if self.path is None else self.path[..., :upto], ended=cut(self.ended))
-
-    @property
-    def followed(self) -> "Observed":
-        """What was observed of them."""
-        if self.seen is None:
-            raise ValueError("Twins were not followed for events.")
-        return self.seen
 
 
 type Gather = Callable[["Scenario", AbstractAnalysis, Twin, Twin], Any]
@@ -168,8 +100,9 @@ def _slopes(path: Floats, months: Floats) -> Floats:
     count = there.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         away = np.where(there, months - ((there * months).sum(axis=-1) / count)[..., None], 0.0)
-        own = (away * np.where(there, path, 0.0)).sum(axis=-1) / (away**2).sum(axis=-1)
-    return np.where(count > 1, own, np.nanmean(np.where(count > 1, own, np.nan), axis=-1, keepdims=True))
+        own = np.where(count > 1, (away * np.where(there, path, 0.0)).sum(axis=-1) / (away**2).sum(axis=-1), 0.0)
+        mean = own.sum(axis=-1, keepdims=True) / (count > 1).sum(axis=-1, keepdims=True)
+    return np.where(count > 1, own, mean)
 
 
 def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:

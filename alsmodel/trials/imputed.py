@@ -16,7 +16,8 @@ class ReferenceBased(AbstractAnalysis):
     """MMRM with reference-based imputation: difference in mean score at the last visit, points, positive is better.
 
     Its estimand: what if those of the active arm who left alive had gone on like control. Scores after death are never imputed by
-    reference; they are missing at random, as in the MMRM. At an interim analysis visits that are not due yet count as left.
+    reference; they are missing at random, as in the MMRM. What a hypothetical intercurrent event sets missing is imputed like the
+    scores of those who left. At an interim analysis visits that are not due yet count as left.
 
     Attributes
     ----------

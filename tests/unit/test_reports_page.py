@@ -198,10 +198,14 @@ def test_kaplan_meier_is_that_of_the_same_grouping() -> None:
 
 
 def test_simulation_report_needs_only_the_operating_characteristics() -> None:
-    found = SimpleNamespace(table=fake.power_table(), family=pl.DataFrame(), provenance={"seed": 7})
-    html = reports.simulation(found, title="Power", trial_words=("Two arms.",))
+    happened = {"scenario": "slower", "event": "rescue", "strategy": "hypothetical", "arm": [0, 1], "mean_number": [12.34, 6.0]}
+    happened |= {"share": [0.1234, 0.06], "share_mcse": [0.004, 0.003]}
+    more = {"family": pl.DataFrame(), "intercurrent": pl.DataFrame(happened), "provenance": {"seed": 7}}
+    html = reports.simulation(SimpleNamespace(table=fake.power_table(), **more), title="Power", trial_words=("Two arms.",))
     assert "Two arms." in html
     assert "Operating characteristics." in html
+    table = html[html.index("Intercurrent events.") :]
+    assert all(text in table for text in ("rescue", "hypothetical", "Control", "Arm 1", "12.3% (0.4)", ">6.0<"))
 
 
 def test_undefined_diagnostics_are_dashes_and_never_the_worst() -> None:

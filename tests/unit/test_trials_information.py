@@ -168,7 +168,7 @@ def test_increments_are_independent_of_what_was_seen(analysis):
     seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys)
     end = final_month(trial.design, enrolled)
     month = Look(when="followed", at=0.6, after=9.0).cutoff(enrolled.month, seen.event_time, seen.event, end)
-    first, last = (analysis.analyse(open_data(trial.design, enrolled, arm, seen, at).data) for at in (month, None))
+    first, last = (analysis.analyse(open_data(trial, enrolled, arm, seen, at).data) for at in (month, None))
     score = [z_of(result) / result.standard_error for result in (first, last)]
     kept = np.isfinite(score[0]) & np.isfinite(score[1])
     assert kept.mean() > 0.99

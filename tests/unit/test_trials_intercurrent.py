@@ -48,7 +48,7 @@ from alsmodel.trials import (
 from alsmodel.trials.block import Task, run_task, trial_keys
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.estimands import true_values
-from alsmodel.trials.intercurrent import PURPOSE_INTERCURRENT
+from alsmodel.trials.intercurrent import PURPOSE_INTERCURRENT, words_of
 from alsmodel.trials.results import INTERCURRENT_COLUMNS
 from alsmodel.trials.world import assign, enrol, observe, undying
 
@@ -269,7 +269,7 @@ def test_true_values_have_closed_forms_under_each_strategy(tmp_path: Path) -> No
         for strategy in policies
         if strategy in kind(strategies={}).admits
     ]
-    found = values(replace(FIXED, analyses=tuple(each)), tmp_path)
+    found = values(replace(FIXED, analyses=(*each, ANCOVA(until=4.0), RandomSlope(strategies={"rescue": "while on treatment"}))), tmp_path)
     rates = (0.1, 0.05)
     # Months after the event by month 8 and visit month of the last score before it, for events at a constant rate.
     after = [8 - (1 - np.exp(-h * 8)) / h for h in rates]
@@ -277,6 +277,10 @@ def test_true_values_have_closed_forms_under_each_strategy(tmp_path: Path) -> No
     gain = 0.4 * 1.03
     # Twins' SE of mean months below 0.01, times slopes of about one.
     assert found["ANCOVA, treatment policy for rescue"] == pytest.approx(8 * gain + 0.5 * (after[1] - after[0]), abs=0.02)
+    early = [4 - (1 - np.exp(-h * 4)) / h for h in rates]
+    assert found["ANCOVA, until month 4"] == pytest.approx(4 * gain + 0.5 * (early[1] - early[0]), abs=0.01)
+    # Straight lines up to the event: every slope on treatment is the own; those with two visits are a random part of the arms.
+    assert found["random slope, while on treatment for rescue"] == pytest.approx(gain, abs=0.02)
     assert found["ANCOVA, hypothetical for rescue"] == pytest.approx(8 * gain, abs=1e-9)
     assert found["ANCOVA, while on treatment for rescue"] == pytest.approx(-1.03 * (0.6 * last[1] - last[0]), abs=0.04)
     # Death at 0.05 and 0.025 a month; rescue doubles it; as a failure it adds 0.1 and 0.05.
@@ -364,6 +368,25 @@ def test_analyses_aim_at_the_true_value_of_their_strategy_and_miss_that_of_anoth
     kept, without = rows["MMRM, treatment policy"], rows["MMRM, hypothetical"]
     assert without["true_value"] - kept["true_value"] > 0.3
     assert abs(without["mean_estimate"] - kept["true_value"]) > 3.5 * without["bias_mcse"] + 0.02 * abs(kept["true_value"])
+
+
+def test_under_the_sharp_null_every_strategy_keeps_its_level() -> None:
+    informative = replace(RESCUE, hazard=0.1, hazard_per_slope=-0.5)
+    airway = Intercurrent(
+        name="tracheostomy", hazard=0.08, hazard_per_point=-0.1, afterwards=Afterwards(ends_scores=True, hazard_ratio=0.5)
+    )
+    apart, failed, held = {"rescue": "hypothetical"}, {"tracheostomy": "composite"}, {"rescue": "while on treatment"}
+    analyses = (
+        *(RandomSlope(strategies=apart), MMRM(), MMRM(strategies=apart), ANCOVA(strategies=held), Responder(strategies=failed | held)),
+        *(LogRank(strategies=failed), Cox(strategies=apart), JointRank(strategies=failed), Win(strategies=failed)),
+    )
+    null = replace(
+        TRIAL, intercurrent=(informative, airway), effects=(Effect(name="null"),), analyses=analyses, n_per_arm=(60,), replicates=500
+    )
+    table = simulate(null, twins=1000).table
+    # alpha 0.05 two-sided, 500 trials: 3 Monte Carlo standard errors are 0.029. 4,000 trials stand in the documentation.
+    np.testing.assert_allclose(table["power"], 0.05, atol=0.029)
+    np.testing.assert_allclose(table["true_value"], 0.0, atol=1e-9)
 
 
 def test_how_many_had_each_event_is_counted_by_arm(tmp_path: Path) -> None:
@@ -506,6 +529,14 @@ def test_a_setting_of_an_event_is_an_axis_by_its_name() -> None:
     assert low < high
     with pytest.raises(ValueError, match="Did you mean hazard"):
         replace(TRIAL, axes={"intercurrent.NIV.hasard": (0.01, 0.3)})
+
+
+def test_events_are_described_in_sentences() -> None:
+    rescue, tube, ventilation = words_of(EVENTS)
+    assert rescue.startswith("Intercurrent event rescue: 0.06 per month at the mean score and slope; it means +0.5 points per month")
+    assert "once the true score is below 31; it means -2 points at once from then on" in tube
+    assert "the hazard times 0.4, the end of treatment" in ventilation
+    assert all(said.endswith("Strategy: treatment policy, unless an analysis names another.") for said in (rescue, tube, ventilation))
 
 
 SECTION = {
