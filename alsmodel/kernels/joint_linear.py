@@ -36,12 +36,13 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
     event, event_seg, event_time, event_piece = cuts.event, cuts.event_seg, cuts.event_time, cuts.event_piece
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
     base, alpha, seg_alpha, quad = shared.base, shared.alpha, cuts.seg_alpha, shared.quad
-    inv_var = 1.0 / (shared.sigma * shared.sigma)
-    log_two_pi_var = math.log(2.0 * math.pi / inv_var)
+    noise, inv_vars = cuts.noise, 1.0 / (shared.sigma * shared.sigma)
+    log_vars = np.log(2.0 * math.pi / inv_vars)
     q00, q01, q11 = prior[0, 0], prior[0, 1], prior[1, 1]
     shape = math.exp(base[1]) if weibull else 1.0
     for row in range(last - first):
         i = first + row
+        inv_var = inv_vars[noise[i]]
         count, squares, z00, z01, z11, r0, r1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for e in range(ptr[i], ptr[i + 1]):
             n = cross[e, 0]
@@ -84,7 +85,7 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
         state[row, R0], state[row, R1] = r0, r1
         state[row, M0], state[row, M1] = mu0, mu1
         quadratic = mu0 * f0 + mu1 * f1
-        state[row, BASE_LL] = ll - 0.5 * count * log_two_pi_var - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
+        state[row, BASE_LL] = ll - 0.5 * count * log_vars[noise[i]] - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
     return True
 
 
@@ -201,17 +202,18 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     g_level, g_rate, g_own_level, g_own_rate = out.level, out.rate, out.own_level, out.own_rate
     g_clock_level, g_clock_rate, g_offset, g_base = out.clock_level, out.clock_rate, out.offset, out.base
     alpha, seg_alpha, g_alpha, quad = shared.alpha, cuts.seg_alpha, out.alpha, shared.quad
-    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    noise, sigma, g_scalars = cuts.noise, shared.sigma, out.scalars
     origin = node_ptr[first]
     start_node = np.uint64(origin)
-    g_sigma, g_quad, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0, 0.0
+    g_quad, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0
     shape = math.exp(shared.base[1]) if weibull else 1.0
     w = np.empty((3, 3))
     for row in range(last - first):
         i = first + row
         left, right = np.uint64(node_ptr[i] - origin), np.uint64(node_ptr[i + 1] - origin)
         m0, m1, s00, s01, s11 = state[row, M0], state[row, M1], state[row, S00], state[row, S01], state[row, S11]
-        which = seg_alpha[seg_ptr[i]]
+        which, sd = seg_alpha[seg_ptr[i]], sigma[noise[i]]
+        inv_var = 1.0 / (sd * sd)
         a1, a2, g_a1, g_a2 = alpha[which, 0], alpha[which, 1], 0.0, 0.0
         u = math.exp(ROOT3 * s00 * a1)
         low, middle, high = 0.0, 0.0, 0.0
@@ -265,7 +267,7 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
         bb11 += b11
         ssr = state[row, SQUARES] - 2.0 * (b0 * state[row, R0] + b1 * state[row, R1])
         ssr += state[row, Z00] * b00 + 2.0 * state[row, Z01] * b01 + state[row, Z11] * b11
-        g_sigma += (-state[row, COUNT] + ssr * inv_var) / shared.sigma
+        g_scalars[1 + noise[i]] += (-state[row, COUNT] + ssr * inv_var) / sd
 
         # Visits.
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
@@ -357,7 +359,6 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     for n in range(np.uint64(node_ptr[last] - origin)):
         g_base[node_piece[start_node + n]] -= expected[n]
     out.scalars[0] += g_quad
-    out.scalars[1] += g_sigma
     sum_bb[0, 0] += bb00
     sum_bb[0, 1] += bb01
     sum_bb[1, 0] += bb01
