@@ -152,10 +152,11 @@ def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_
 def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
     """Mean path, association vector and log hazard at b = 0 at every node of the block; returns the number of nodes."""
     origin, count = cuts.node_ptr[first], cuts.node_ptr[last] - cuts.node_ptr[first]
-    quad = shared.quad
+    quad, a1, a2, before = shared.quad, 0.0, 0.0, -1
     for n in range(count):
         e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
-        a1, a2 = shared.alpha[cuts.seg_alpha[e], 0], shared.alpha[cuts.seg_alpha[e], 1]
+        if e != before:
+            before, a1, a2 = e, shared.alpha[cuts.seg_alpha[e], 0], shared.alpha[cuts.seg_alpha[e], 1]
         d = t - cuts.seg_ref[e]
         value = path.level[e] + path.rate[e] * d + quad * t * t
         speed = path.rate[e] + 2.0 * quad * t
@@ -434,13 +435,13 @@ def _expected_hazards(row, left, right, random, rule, block):
 def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out):
     """Expected score of minus the cumulative hazard, over all nodes of the block."""
     shape = math.exp(shared.base[1]) if weibull else 1.0
-    which, a1, a2, g_a1, g_a2 = 0, shared.alpha[0, 0], shared.alpha[0, 1], 0.0, 0.0
+    which, before, a1, a2, g_a1, g_a2 = 0, -1, 0.0, 0.0, 0.0, 0.0
     for n in range(count):
         e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
-        if cuts.seg_alpha[e] != which:
+        if e != before:
             out.alpha[which, 0] -= g_a1
             out.alpha[which, 1] -= g_a2
-            which, g_a1, g_a2 = cuts.seg_alpha[e], 0.0, 0.0
+            before, which, g_a1, g_a2 = e, cuts.seg_alpha[e], 0.0, 0.0
             a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
         d = t - cuts.seg_ref[e]
         h, hb0, hb1 = block.eta[n], block.zeta[0, n], block.zeta[1, n]
