@@ -188,7 +188,12 @@ def as_fitted(fit: Fit, data: JointData) -> JointData:
     if data is fit.data:
         return data
     asked = [*nested(fit.spec), *((name,) for name in fit.spec.groups if name not in fit.spec.hierarchy)]
-    apart = (fit.spec.survival.strata, *(t.by for t in fit.spec.treatments), *kinds(fit.spec.association).values())
+    apart = (
+        fit.spec.survival.strata,
+        *(t.by for t in fit.spec.treatments),
+        *kinds(fit.spec.association).values(),
+        fit.spec.decline.residual_by,
+    )
     asked += [(name,) for name in apart if name is not None]
     levels = {"/".join(names): members(fit.data, names, where="model")[0] for names in asked}
     return replace(data, levels=levels, centre=data_scales(fit.data).centre)

@@ -88,6 +88,8 @@ def _require(fit: "Fit") -> None:
         faults.append(Fault("trial.truth", "Trials start at enrolment; this fit describes people from onset.", 'Use "enrolled".'))
     if spec.survival.strata is not None:
         faults.append(Fault("trial.truth", "Trials have one baseline hazard; this fit has strata.", "Fit one without survival.strata."))
+    if spec.decline.residual_by is not None:
+        faults.append(Fault("trial.truth", "Trials have one residual SD; in this fit it differs by group.", "Fit one without residual_by."))
     if any(kinds(spec.association).values()):
         faults.append(Fault("trial.truth", "Trials have one association; in this fit it differs by group.", "Fit one without its `by`."))
     if any(drug.hazard_periods and drug.source == "exposure" for drug in spec.treatments):

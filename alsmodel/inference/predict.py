@@ -16,6 +16,7 @@ from alsmodel.inference.fit import Fit
 from alsmodel.inference.paths import Draw, draw_of, draw_paths, grid_of
 from alsmodel.inference.replicate import follow, planned_follow_up, visit_bins
 from alsmodel.models.evaluation import draw_prior
+from alsmodel.models.noise import RESIDUAL
 from alsmodel.models.parameters import parameters
 from alsmodel.models.priors import data_scales
 from alsmodel.models.spec import JointModel
@@ -264,8 +265,9 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
         ("mean at time zero", "outcome units", values["intercept"], float(data.outcome[first].mean())),
         ("mean slope", f"outcome units/{unit}", values["slope"], _crude_slope(data)),
         ("SD between participants at time zero", "outcome units", values["sd:intercept"], float(data.outcome[first].std(ddof=1))),
-        ("residual SD", "outcome units", values["sd:residual"], float("nan")),
     ]
+    for name in (name for name in values if name.startswith(RESIDUAL)):
+        rows.append((f"residual SD{name.removeprefix(RESIDUAL)}", "outcome units", values[name], float("nan")))
     for name in [name for name in values if name.startswith(("theta:", "association:"))]:
         rows.append((name, "log ratio" if name.startswith("theta") else "log hazard per unit", values[name], float("nan")))
     return pl.DataFrame(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.paths import Draw, draw_paths, grid_of
+from alsmodel.models.noise import noise
 
 if TYPE_CHECKING:
     from alsmodel.inference.fit import Fit
@@ -75,7 +76,9 @@ def follow(fit: "Fit", draw: Draw, planned: Planned, rng: np.random.Generator) -
     early = time < 0  # before the grid the untreated line goes on backwards
     start = (paths.value[:, 1] - paths.value[:, 0]) / (grid.edges[1] - grid.edges[0])
     value = np.where(early, paths.value[person, 0] + start[person] * time, value)
-    return end, event, (time, value + rng.normal(0.0, draw.get("sd:residual"), time.size))
+    apart = noise(fit.spec, data)
+    sds = np.array([draw.get(label) for label in apart.labels])[apart.row]
+    return end, event, (time, value + rng.normal(0.0, sds[person], time.size))
 
 
 def _at(rows: Floats, edges: Floats, person: Ints, time: Floats) -> Floats:

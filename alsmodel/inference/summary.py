@@ -184,7 +184,7 @@ def label_of(name: str, spec: JointModel) -> str:
         "psi": f"{rest}: log ratio of the participant's own clock",
         "slope ratio": f"{rest}: ratio of slopes",
         "slope difference": f"{rest}: change in slope",
-        "sd": {"residual": "Residual SD"}.get(rest, f"SD between participants, {rest}"),
+        "sd": f"Residual SD{f', {of.removesuffix(chr(93))}' if of else ''}" if base == "residual" else f"SD between participants, {rest}",
         "corr": f"Correlation of {rest.replace(',', ' and ')}",
         "association": f"Log hazard per unit of the current {base}{f', {of.removesuffix(chr(93))}' if of else ''}",
         "imputed": f"Imputed {rest}",
@@ -225,7 +225,7 @@ def unit_of(name: str, spec: JointModel) -> str:
         return unit_of(rest, spec) if rest.startswith(("intercept", "slope", "theta", "hazard", "association")) else "log ratio"
     if part in ("slope", "slope difference") or name == "sd:slope":
         return f"{y}/{t}"
-    if part == "intercept" or name in ("sd:intercept", "sd:residual"):
+    if part == "intercept" or name.partition("[")[0] in ("sd:intercept", "sd:residual"):
         return y
     if part == "association":
         return f"log hazard per {y}" if rest.partition("[")[0] == "value" else f"log hazard per {y}/{t}"

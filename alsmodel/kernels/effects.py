@@ -28,7 +28,8 @@ CLOSE = 1e-2  # squared Newton step in posterior SDs; the draws are exact wherev
 def _scores(i, path, shared, cuts, prior, precision, pull):
     """Precision of b given the scores, and precision times mean."""
     random = prior.shape[0]
-    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    sd = shared.sigma[cuts.noise[i]]
+    inv_var = 1.0 / (sd * sd)
     for r in range(random):
         pull[r] = 0.0
         for c in range(random):

@@ -51,10 +51,11 @@ def joint_loglik(path, shared, cuts, rule, weibull):
     loglik = np.full(people, -np.inf)
     out = Gradient(
         np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments),
-        np.zeros(segments), np.zeros(shared.base.size), np.zeros(shared.alpha.shape), np.zeros(2), np.zeros((random, random)),
+        np.zeros(segments), np.zeros(shared.base.size), np.zeros(shared.alpha.shape), np.zeros(1 + shared.sigma.size),
+        np.zeros((random, random)),
     )  # fmt: skip
     chol, prior_precision, sum_bb = np.zeros((random, random)), np.zeros((random, random)), np.zeros((random, random))
-    if not (shared.sigma > 0.0 and cholesky(shared.covariance, random, chol)):
+    if not (shared.sigma.min() > 0.0 and cholesky(shared.covariance, random, chol)):
         return loglik, out
     inverse_from_cholesky(chol, random, prior_precision, np.zeros((3, 3)))
     half_logdet = 0.0

@@ -125,7 +125,8 @@ def _event(i, cuts, path, shared, weibull, random, zeta):
 def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_logdet, block):
     """Gaussian posterior of b given the scores, shifted by the event; False when it does not exist."""
     random = prior_precision.shape[0]
-    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    sd = shared.sigma[cuts.noise[i]]
+    inv_var = 1.0 / (sd * sd)
     zz, zr, zeta = block.zz[row], block.zr[row], block.event_zeta[row]
     count, squares = _visits(i, cuts, path, shared.quad, random, zz, zr)
     log_hazard = _event(i, cuts, path, shared, weibull, random, zeta)
@@ -151,10 +152,11 @@ def _score_posterior(row, i, cuts, path, shared, weibull, prior_precision, half_
 def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
     """Mean path, association vector and log hazard at b = 0 at every node of the block; returns the number of nodes."""
     origin, count = cuts.node_ptr[first], cuts.node_ptr[last] - cuts.node_ptr[first]
-    quad = shared.quad
+    quad, a1, a2, before = shared.quad, 0.0, 0.0, -1
     for n in range(count):
         e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
-        a1, a2 = shared.alpha[cuts.seg_alpha[e], 0], shared.alpha[cuts.seg_alpha[e], 1]
+        if e != before:
+            before, a1, a2 = e, shared.alpha[cuts.seg_alpha[e], 0], shared.alpha[cuts.seg_alpha[e], 1]
         d = t - cuts.seg_ref[e]
         value = path.level[e] + path.rate[e] * d + quad * t * t
         speed = path.rate[e] + 2.0 * quad * t
@@ -347,14 +349,14 @@ def _moments(row, random, block, mean_z, mean_zz, mean_b, mean_bb):
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _visit_gradient(row, i, cuts, path, shared, random, block, mean_b, mean_bb, out):
     """Expected score of the visits with respect to mean path, own clock and residual SD."""
-    inv_var = 1.0 / (shared.sigma * shared.sigma)
-    quad = shared.quad
+    sd = shared.sigma[cuts.noise[i]]
+    inv_var, quad = 1.0 / (sd * sd), shared.quad
     ssr = block.sums[row, 1]
     for k in range(random):
         ssr -= 2.0 * mean_b[k] * block.zr[row, k]
         for m in range(random):
             ssr += block.zz[row, k, m] * mean_bb[k, m]
-    out.scalars[1] += (-block.sums[row, 0] + ssr * inv_var) / shared.sigma
+    out.scalars[1 + cuts.noise[i]] += (-block.sums[row, 0] + ssr * inv_var) / sd
     b0, b1, b01, b11 = mean_b[0], mean_b[1], mean_bb[0, 1], mean_bb[1, 1]
     b2 = mean_b[2] if random == 3 else 0.0
     b12 = mean_bb[1, 2] if random == 3 else 0.0
@@ -433,10 +435,14 @@ def _expected_hazards(row, left, right, random, rule, block):
 def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out):
     """Expected score of minus the cumulative hazard, over all nodes of the block."""
     shape = math.exp(shared.base[1]) if weibull else 1.0
+    which, before, a1, a2, g_a1, g_a2 = 0, -1, 0.0, 0.0, 0.0, 0.0
     for n in range(count):
         e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
-        which = cuts.seg_alpha[e]
-        a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
+        if e != before:
+            out.alpha[which, 0] -= g_a1
+            out.alpha[which, 1] -= g_a2
+            before, which, g_a1, g_a2 = e, cuts.seg_alpha[e], 0.0, 0.0
+            a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
         d = t - cuts.seg_ref[e]
         h, hb0, hb1 = block.eta[n], block.zeta[0, n], block.zeta[1, n]
         hb2 = block.zeta[2, n] if random == 3 else 0.0
@@ -448,8 +454,8 @@ def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, 
         out.scalars[0] -= (a1 * t * t + 2.0 * a2 * t) * h
         out.own_level[e] -= a1 * hb1
         out.own_rate[e] -= lever * hb1
-        out.alpha[which, 0] -= block.value[n] * h + hb0 + own * hb1 + t * t * hb2
-        out.alpha[which, 1] -= block.speed[n] * h + path.own_rate[e] * hb1 + 2.0 * t * hb2
+        g_a1 += block.value[n] * h + hb0 + own * hb1 + t * t * hb2
+        g_a2 += block.speed[n] * h + path.own_rate[e] * hb1 + 2.0 * t * hb2
         if weibull:
             out.base[0] -= h
             out.base[1] -= h * (1.0 + shape * block.log_clock[n])
@@ -458,6 +464,8 @@ def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, 
             out.clock_rate[e] -= pull * d
         else:
             out.base[cuts.node_piece[origin + n]] -= h
+    out.alpha[which, 0] -= g_a1
+    out.alpha[which, 1] -= g_a2
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")

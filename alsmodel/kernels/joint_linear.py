@@ -25,8 +25,8 @@ MAX_NEWTON = 40
 SMALL_STEP = 0.1  # as in alsmodel.kernels.joint
 
 # Columns of state.
-MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, LOGDET = range(19)
-COLUMNS = 19
+MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, LOGDET, A1, A2, INV_VAR = range(22)
+COLUMNS = 22
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -35,13 +35,16 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
     ptr, cross, ref = cuts.seg_ptr, cuts.cross, cuts.seg_ref
     event, event_seg, event_time, event_piece = cuts.event, cuts.event_seg, cuts.event_time, cuts.event_piece
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
-    base, alpha, seg_alpha, quad = shared.base, shared.alpha, cuts.seg_alpha, shared.quad
-    inv_var = 1.0 / (shared.sigma * shared.sigma)
-    log_two_pi_var = math.log(2.0 * math.pi / inv_var)
+    base, quad = shared.base, shared.quad
+    alpha, seg_alpha, noise, inv_vars = shared.alpha, cuts.seg_alpha, cuts.noise, 1.0 / (shared.sigma * shared.sigma)
+    log_vars = np.log(2.0 * math.pi / inv_vars)
     q00, q01, q11 = prior[0, 0], prior[0, 1], prior[1, 1]
     shape = math.exp(base[1]) if weibull else 1.0
     for row in range(last - first):
         i = first + row
+        which, own = np.uint64(seg_alpha[ptr[i]]), np.uint64(noise[i])
+        a1, a2, inv_var = alpha[which, 0], alpha[which, 1], inv_vars[own]
+        state[row, A1], state[row, A2], state[row, INV_VAR] = a1, a2, inv_var
         count, squares, z00, z01, z11, r0, r1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for e in range(ptr[i], ptr[i + 1]):
             n = cross[e, 0]
@@ -63,7 +66,7 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
         f0, f1, ll = r0 * inv_var, r1 * inv_var, 0.0
         if event[i] > 0.0:
             e, t = event_seg[i], event_time[i]
-            d, a1, a2 = t - ref[e], alpha[seg_alpha[e], 0], alpha[seg_alpha[e], 1]
+            d = t - ref[e]
             f0 += a1
             f1 += a1 * (own_level[e] + own_rate[e] * d) + a2 * own_rate[e]
             ll = offset[e] + a1 * (level[e] + rate[e] * d + quad * t * t) + a2 * (rate[e] + 2.0 * quad * t)
@@ -84,7 +87,7 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
         state[row, R0], state[row, R1] = r0, r1
         state[row, M0], state[row, M1] = mu0, mu1
         quadratic = mu0 * f0 + mu1 * f1
-        state[row, BASE_LL] = ll - 0.5 * count * log_two_pi_var - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
+        state[row, BASE_LL] = ll - 0.5 * count * log_vars[own] - half_logdet - 0.5 * squares * inv_var + 0.5 * quadratic
     return True
 
 
@@ -93,14 +96,14 @@ def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slop
     """Log hazard at b = 0, association with the random slope, and log hazard at the score posterior's mean, at every node."""
     node_ptr, seg, time, ref = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
-    alpha, seg_alpha, quad = shared.alpha, cuts.seg_alpha, shared.quad
+    quad = shared.quad
     base, piece, logw = shared.base, cuts.node_piece, cuts.node_logw
     origin = np.uint64(node_ptr[first])
     scale, shape = 0.0, 1.0
     if weibull:
         scale, shape = base[0] + base[1], math.exp(base[1])
     for row in range(last - first):
-        m0, m1 = state[row, MU0], state[row, MU1]
+        m0, m1, a1, a2 = state[row, MU0], state[row, MU1], state[row, A1], state[row, A2]
         k, end = np.uint64(node_ptr[first + row]), np.uint64(node_ptr[first + row + 1])
         while k < end:
             e = seg[k]
@@ -109,7 +112,6 @@ def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slop
                 stop += ONE
             # Everything is linear in time on a segment, but for the quadratic mean.
             reference, own = ref[e], own_rate[e]
-            a1, a2 = alpha[seg_alpha[e], 0], alpha[seg_alpha[e], 1]
             c0 = offset[e] + a1 * level[e] + a2 * rate[e]
             c1 = a1 * rate[e]
             z0 = a1 * own_level[e] + a2 * own
@@ -135,7 +137,7 @@ def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slop
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _recentre(first, last, node_ptr, through, state, constant, slope_zeta, hazard, eta):
+def _recentre(first, last, node_ptr, state, constant, slope_zeta, hazard, eta):
     """Newton steps to each participant's mode, and the Cholesky factor of the inverse curvature; leaves the exponents at the mode.
 
     The hazards at the score posterior's mean come in `hazard`; where the first step is long, further ones follow.
@@ -144,7 +146,7 @@ def _recentre(first, last, node_ptr, through, state, constant, slope_zeta, hazar
     for row in range(last - first):
         left, right = np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)
         mu0, mu1, p00, p01, p11 = state[row, MU0], state[row, MU1], state[row, P00], state[row, P01], state[row, P11]
-        m0, m1, a1 = mu0, mu1, through[row]
+        m0, m1, a1 = mu0, mu1, state[row, A1]
         h00, h01, h11 = p00, p01, p11
         for step in range(MAX_NEWTON):
             s0, s1, s2 = 0.0, 0.0, 0.0
@@ -177,11 +179,11 @@ def _recentre(first, last, node_ptr, through, state, constant, slope_zeta, hazar
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _powers(first, last, node_ptr, through, state, slope_zeta, eta):
+def _powers(first, last, node_ptr, state, slope_zeta, eta):
     """Exponent of v at each node, times the positive abscissa."""
     origin = node_ptr[first]
     for row in range(last - first):
-        fixed, moving = ROOT3 * state[row, S01] * through[row], ROOT3 * state[row, S11]
+        fixed, moving = ROOT3 * state[row, S01] * state[row, A1], ROOT3 * state[row, S11]
         for n in range(np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)):
             eta[n] = fixed + moving * slope_zeta[n]
 
@@ -200,19 +202,18 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     clock_level, clock_rate = path.clock_level, path.clock_rate
     g_level, g_rate, g_own_level, g_own_rate = out.level, out.rate, out.own_level, out.own_rate
     g_clock_level, g_clock_rate, g_offset, g_base = out.clock_level, out.clock_rate, out.offset, out.base
-    alpha, seg_alpha, g_alpha, quad = shared.alpha, cuts.seg_alpha, out.alpha, shared.quad
-    inv_var = 1.0 / (shared.sigma * shared.sigma)
+    seg_alpha, g_alpha, quad = cuts.seg_alpha, out.alpha, shared.quad
+    noise, g_scalars = cuts.noise, out.scalars
     origin = node_ptr[first]
     start_node = np.uint64(origin)
-    g_sigma, g_quad, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0, 0.0
+    g_quad, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0
     shape = math.exp(shared.base[1]) if weibull else 1.0
     w = np.empty((3, 3))
     for row in range(last - first):
         i = first + row
         left, right = np.uint64(node_ptr[i] - origin), np.uint64(node_ptr[i + 1] - origin)
         m0, m1, s00, s01, s11 = state[row, M0], state[row, M1], state[row, S00], state[row, S01], state[row, S11]
-        which = seg_alpha[seg_ptr[i]]
-        a1, a2, g_a1, g_a2 = alpha[which, 0], alpha[which, 1], 0.0, 0.0
+        a1, a2, inv_var, g_a1, g_a2 = state[row, A1], state[row, A2], state[row, INV_VAR], 0.0, 0.0
         u = math.exp(ROOT3 * s00 * a1)
         low, middle, high = 0.0, 0.0, 0.0
         for n in range(left, right):
@@ -265,7 +266,7 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
         bb11 += b11
         ssr = state[row, SQUARES] - 2.0 * (b0 * state[row, R0] + b1 * state[row, R1])
         ssr += state[row, Z00] * b00 + 2.0 * state[row, Z01] * b01 + state[row, Z11] * b11
-        g_sigma += (-state[row, COUNT] + ssr * inv_var) / shared.sigma
+        g_scalars[1 + np.uint64(noise[i])] += (-state[row, COUNT] + ssr * inv_var) * math.sqrt(inv_var)
 
         # Visits.
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
@@ -351,13 +352,13 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
             g_quad -= a1 * h_tt + 2.0 * a2 * h_t
             g_a1 -= level[e] * h_sum + rate[e] * h_d + quad * h_tt + m0 * h_sum + s00 * hz0 + s01 * hz1 + p * hb1 + s * hb1_d
             g_a2 -= rate[e] * h_sum + 2.0 * quad * h_t + s * hb1
+        which = np.uint64(seg_alpha[seg_ptr[i]])
         g_alpha[which, 0] += g_a1
         g_alpha[which, 1] += g_a2
     # the Weibull's nodes are all of piece 0, its log scale
     for n in range(np.uint64(node_ptr[last] - origin)):
         g_base[node_piece[start_node + n]] -= expected[n]
     out.scalars[0] += g_quad
-    out.scalars[1] += g_sigma
     sum_bb[0, 0] += bb00
     sum_bb[0, 1] += bb01
     sum_bb[1, 0] += bb01
@@ -384,20 +385,17 @@ def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, 
     constant, slope_zeta, log_clock, eta = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
     hazard, up, down, buffer = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
     bits = buffer.view(np.int64)
-    through = np.empty(BLOCK)
     for first in range(0, people, BLOCK):
         last = min(first + BLOCK, people)
         count = node_ptr[last] - node_ptr[first]
-        for row in range(last - first):
-            through[row] = shared.alpha[cuts.seg_alpha[cuts.seg_ptr[first + row]], 0]
         if not _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logdet, state):
             return False
         _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slope_zeta, log_clock, eta)
         exp_into(eta, count, hazard, buffer, bits)
-        if not _recentre(first, last, node_ptr, through, state, constant, slope_zeta, hazard, eta):
+        if not _recentre(first, last, node_ptr, state, constant, slope_zeta, hazard, eta):
             return False
         exp_into(eta, count, hazard, buffer, bits)
-        _powers(first, last, node_ptr, through, state, slope_zeta, eta)
+        _powers(first, last, node_ptr, state, slope_zeta, eta)
         exp_into(eta, count, up, buffer, bits)
         for n in range(count):
             down[n] = hazard[n] / up[n]

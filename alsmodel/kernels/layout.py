@@ -28,6 +28,8 @@ class Layout:
         Time at which a segment's level is held.
     seg_alpha : int array, shape (S,)
         Row of the association that holds on each segment; all 0 unless the model says otherwise.
+    noise : int array, shape (N,)
+        Which residual SD is a participant's; all 0 unless the model says otherwise.
     exposed : array, shape (S, drugs)
         Exposure to each drug on each segment.
     cross : array, shape (S, 10)
@@ -46,6 +48,7 @@ class Layout:
     seg_end: Floats
     seg_ref: Floats
     seg_alpha: Ints
+    noise: Ints
     exposed: Floats
     cross: Floats
     node_ptr: Ints
@@ -257,6 +260,7 @@ def lay_out(
         seg_end=seg_end,
         seg_ref=seg_ref,
         seg_alpha=np.zeros(seg_ref.size, np.int64),
+        noise=np.zeros(people, np.int64),
         exposed=exposed,
         cross=_cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome),
         node_ptr=ptr,

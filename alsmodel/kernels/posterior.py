@@ -49,8 +49,10 @@ class Wiring(NamedTuple):
 
     Attributes
     ----------
-    one : int array, shape (4,)
-        Intercept, slope, quadratic mean, residual SD.
+    one : int array, shape (3,)
+        Intercept, slope, quadratic mean.
+    sigma : int array, shape (R,)
+        Residual SDs.
     alpha : int array, shape (A, 2)
         Association through the value and through the slope; one row for each group of participants between which it differs.
     sds, partials : int array
@@ -74,6 +76,7 @@ class Wiring(NamedTuple):
     """
 
     one: Ints
+    sigma: Ints
     alpha: Ints
     sds: Ints
     partials: Ints
@@ -326,7 +329,7 @@ def paths(value, wiring, segments, seg_ptr):
     alpha = np.empty(wiring.alpha.shape)
     for a in range(alpha.shape[0]):
         alpha[a, 0], alpha[a, 1] = _at(value, wiring.alpha[a, 0]), _at(value, wiring.alpha[a, 1])
-    shared = Shared(base, alpha, _at(value, wiring.one[2]), value[wiring.one[3]], lower @ lower.T)
+    shared = Shared(base, alpha, _at(value, wiring.one[2]), value[wiring.sigma], lower @ lower.T)
     path = Path(level, mean_rate, own_reading, own_rate, clock_level, clock_rate, offset)
     return path, shared, Between(speed, rate, reading, own_rate, clock_rate, factor, lower)
 
@@ -376,7 +379,8 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, loglik, 
                 d[wiring.alpha[a, k]] += g.alpha[a, k]
     if wiring.one[2] >= 0:
         d[wiring.one[2]] += g.scalars[0]
-    d[wiring.one[3]] += g.scalars[1]
+    for k in range(wiring.sigma.size):
+        d[wiring.sigma[k]] += g.scalars[1 + k]
     out += sign * d
 
 

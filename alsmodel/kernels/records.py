@@ -42,8 +42,10 @@ class Shared(NamedTuple):
         Log hazard of each piece; or (log scale, log shape) of the Weibull.
     alpha : array, shape (A, 2)
         Association through the current value and the current slope; one row for each that differs.
-    quad, sigma : float
-        Mean quadratic coefficient; residual SD.
+    quad : float
+        Mean quadratic coefficient.
+    sigma : array, shape (R,)
+        Residual SD; one for each group of participants between which it differs.
     covariance : array, shape (q, q)
         :math:`D`; q is 2 or 3.
     """
@@ -51,7 +53,7 @@ class Shared(NamedTuple):
     base: Floats
     alpha: Floats
     quad: float
-    sigma: float
+    sigma: Floats
     covariance: Floats
 
 
@@ -66,6 +68,8 @@ class Cuts(NamedTuple):
         Reference time of each segment.
     seg_alpha : int array, shape (S,)
         Row of the association that holds on each segment.
+    noise : int array, shape (N,)
+        Which residual SD is a participant's.
     cross : array, shape (S, 10)
         Cross-products of (1, d, t^2, y) over the segment's visits.
     node_seg, node_time, node_logw, node_piece : array, shape (M,)
@@ -78,6 +82,7 @@ class Cuts(NamedTuple):
     node_ptr: Ints
     seg_ref: Floats
     seg_alpha: Ints
+    noise: Ints
     cross: Floats
     node_seg: Ints
     node_time: Floats
@@ -108,7 +113,7 @@ class Rule(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """Gradient of the summed log-likelihood, in the shapes of `Path` and `Shared`; `scalars` is (quad, sigma)."""
+    """Gradient of the summed log-likelihood, in the shapes of `Path` and `Shared`; `scalars` is (quad, sigma[0], ...)."""
 
     level: Floats
     rate: Floats

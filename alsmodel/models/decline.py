@@ -17,12 +17,15 @@ class Linear:
         Baseline covariates of the mean at time zero.
     by : str or None
         A text covariate whose levels have mean lines of their own: it enters level and slope both.
+    residual_by : str or None
+        A text covariate, such as "arm", whose levels have residual SDs of their own, each with the prior of `sd_residual`.
     """
 
     kind: Literal["linear"] = "linear"
     covariates: tuple[str, ...] = ()
     level: tuple[str, ...] = ()
     by: str | None = None
+    residual_by: str | None = None
 
     def __post_init__(self) -> None:
         _as_tuples(self)
@@ -35,7 +38,7 @@ class Quadratic:
 
     Attributes
     ----------
-    covariates, level, by
+    covariates, level, by, residual_by
         As in `Linear`.
     mean : bool
         The mean path bends.
@@ -47,6 +50,7 @@ class Quadratic:
     covariates: tuple[str, ...] = ()
     level: tuple[str, ...] = ()
     by: str | None = None
+    residual_by: str | None = None
     mean: bool = True
     random: bool = True
 

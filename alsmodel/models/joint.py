@@ -15,6 +15,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout, hermite_grid
 from alsmodel.models.baseline import coefficient_labels, reference, strata
 from alsmodel.models.effects import exposed
+from alsmodel.models.noise import noise
 from alsmodel.models.op import DATA, JointLogLikelihood
 from alsmodel.models.parameters import Block, columns_of, derived, parameters
 from alsmodel.models.priors import data_scales
@@ -95,7 +96,7 @@ class _Parts:
         self.quadratic = values.get("quadratic", zero)
         through = [pt.stack([values.get(label, zero) for label in labels]) for labels in reach(spec, data).labels]
         self.alpha = pt.stack(through)
-        self.sigma = values["sd:residual"]
+        self.sigmas = [values[label] for label in noise(spec, data).labels]
         self.covariance = self._covariance()
         self.acting = exposed(spec, data).acting
 
@@ -176,7 +177,7 @@ def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, pr
     op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK)
     outputs: Any = op(
         level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base(layout), part.alpha,
-        pt.stack([part.quadratic, part.sigma]), part.covariance, *shared,
+        pt.stack([part.quadratic, *part.sigmas]), part.covariance, *shared,
     )  # fmt: skip
     return outputs[0]
 

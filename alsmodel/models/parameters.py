@@ -1,7 +1,7 @@
 """The parameters of a joint model, with their priors: one list that PyMC and the compiled density both read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import numpy as np
@@ -12,6 +12,7 @@ from alsmodel.models.association import Association, kinds
 from alsmodel.models.baseline import shape_size, strata
 from alsmodel.models.effects import levels_of, varies
 from alsmodel.models.groups import members
+from alsmodel.models.noise import RESIDUAL, noise
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Scales, mixture_text, normal_prior
 from alsmodel.models.reach import centring, levels_of_association
 from alsmodel.models.spec import JointModel
@@ -129,7 +130,7 @@ def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats)
         blocks += _coefficients(part, data.design(terms)[0], prior, spread, s)
     for kind in kinds(spec.association):
         blocks += _association(spec, data, s, kind)
-    blocks += [*_random_effects(spec, s), *_baseline(spec, data, s, knots), *_drugs(spec, data, wide)]
+    blocks += [*_random_effects(spec, data, s), *_baseline(spec, data, s, knots), *_drugs(spec, data, wide)]
     blocks += [*_hierarchy(spec, data, s), *_imputed(data)]
     return tuple(blocks)
 
@@ -169,7 +170,7 @@ def _coefficients(part: str, columns: tuple[str, ...], prior: Normal | None, spr
     return [_vector(f"{part}_coefficients", [f"{part}:{column}" for column in columns], mean, sd, reason)]
 
 
-def _random_effects(spec: JointModel, s: Scales) -> list[Block]:
+def _random_effects(spec: JointModel, data: JointData, s: Scales) -> list[Block]:
     """SDs, and canonical partial correlations that make the matrix LKJ (Lewandowski et al. 2009, doi 10.1016/j.jmva.2009.04.008)."""
     pri, wide = spec.priors, 10 * s.spread / s.length
     blocks = [
@@ -183,8 +184,10 @@ def _random_effects(spec: JointModel, s: Scales) -> list[Block]:
         blocks.append(_beta("partial:intercept,slope", pri.correlation + 0.5))
         blocks.append(_beta("partial:intercept,quadratic", pri.correlation + 0.5))
         blocks.append(_beta("partial:slope,quadratic", pri.correlation))
-    blocks.append(_half_normal("sd:residual", pri.half_normal("sd_residual"), 2.5 * s.spread))
-    return blocks
+    residual, labels = _half_normal(RESIDUAL, pri.half_normal("sd_residual"), 2.5 * s.spread), noise(spec, data).labels
+    if spec.decline.residual_by is not None:
+        residual = replace(residual, labels=labels, a=np.zeros(len(labels)), b=np.repeat(residual.b, len(labels)), scalar=False)
+    return [*blocks, residual]
 
 
 # Baseline hazard -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.baseline import coefficient_labels, reference, strata
 from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
+from alsmodel.models.noise import noise
 from alsmodel.models.parameters import Block, Derived, columns_of, derived, parameters
 from alsmodel.models.priors import Scales, data_scales
 from alsmodel.models.reach import reach
@@ -163,7 +164,8 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
     random = ("intercept", "slope") if spec.random_effects == "linear" else ("intercept", "slope", "quadratic")
     pairs = [("intercept", "slope"), ("intercept", "quadratic"), ("slope", "quadratic")][: 1 if len(random) == 2 else 3]
     return Wiring(
-        one=find("intercept", "slope", "quadratic", "sd:residual"),
+        one=find("intercept", "slope", "quadratic"),
+        sigma=find(*noise(spec, data).labels),
         alpha=np.array([find(*labels) for labels in reach(spec, data).labels]),
         sds=find(*(f"sd:{name}" for name in random)),
         partials=find(*(f"partial:{a},{b}" for a, b in pairs)),

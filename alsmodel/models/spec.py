@@ -155,8 +155,11 @@ class JointModel:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Text covariates by which participants are grouped: hierarchy, strata, effects and associations that differ."""
-        asked = (*self.hierarchy, self.survival.strata, *(t.by for t in self.treatments), *kinds(self.association).values())
+        """Text covariates by which participants are grouped: hierarchy, strata, and effects, associations and residual SDs that differ."""
+        asked = (
+            *self.hierarchy, self.survival.strata, *(t.by for t in self.treatments), *kinds(self.association).values(),
+            self.decline.residual_by,
+        )  # fmt: skip
         return tuple(dict.fromkeys(name for name in asked if name is not None))
 
     @property

@@ -10,6 +10,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.kernels.layout import Layout, lay_out
 from alsmodel.models.baseline import basis, cuts_of, hazard_knots, strata
 from alsmodel.models.effects import exposed
+from alsmodel.models.noise import noise
 from alsmodel.models.reach import reach
 from alsmodel.models.spec import JointModel
 
@@ -61,7 +62,7 @@ def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry:
         exposure_stop=acting.stop,
         drugs=len(acting.acting),
     )
-    layout = replace(layout, seg_alpha=reach(spec, data).row[layout.seg_person])
+    layout = replace(layout, seg_alpha=reach(spec, data).row[layout.seg_person], noise=noise(spec, data).row)
     kind = baseline_kind(spec)
     if kind == PIECES:
         own = strata(spec, data)[1]

@@ -36,7 +36,7 @@ def formulas(spec: "JointModel") -> list[str]:
     tau, own = ("τ(t; θ)", "τ(t; ψ)") if clock else ("t", "t")
     lines = [
         f"m(t) = β0 + x'β + b0{groups} + (γ0 + w'γ{groups.replace('u_', 'v_')}) {tau} + b1 {own}{added}{quad}",
-        "y(t) = m(t) + ε,   ε ~ N(0, σ²)",
+        f"y(t) = m(t) + ε,   ε ~ N(0, σ{f'[{spec.decline.residual_by}]' if spec.decline.residual_by else ''}²)",
         f"(b0, b1{', b2' if spec.random_effects == 'quadratic' else ''}) ~ N(0, D)",
     ]
     if clock:
@@ -67,6 +67,8 @@ def _decline(spec: "JointModel") -> str:
     shape = "a straight line" if spec.decline.kind == "linear" else "a parabola"
     own = "random intercept and slope" if spec.random_effects == "linear" else "random intercept, slope and quadratic term"
     text = f"{name}{scale} follows {shape} in time for every participant ({own}), with independent normal residuals"
+    if by := spec.decline.residual_by:
+        text += f" whose SD is each {by.replace('_', ' ')}'s own"
     parts = [f"its {what} differs by {listed(names)}" for what, names in (("level", spec.intercept), ("slope", spec.slope)) if names]
     return f"{text}; {' and '.join(parts)}." if parts else f"{text}."
 

@@ -1,4 +1,4 @@
-"""Groups that differ in association, by the hand of `tests.calibration.literal`: everybody lives by an association of their own.
+"""Groups that differ in association or noise, by the hand of `tests.calibration.literal`: all live by parameters of their own.
 
 Nothing of the package is imported. Where the association of the current value differs, a deviation acts on the score less the value `at`
 that the model states, so a participant's level of log hazard moves by minus the deviation times that value.
@@ -14,8 +14,8 @@ from tests.calibration.literal import Mapping, Person
 
 
 def differs(model: Mapping) -> bool:
-    """Whether an association differs between cohorts."""
-    return any(isinstance(term, dict) for term in model["association"])
+    """Whether an association or the residual SD differs between cohorts."""
+    return any(isinstance(term, dict) for term in model["association"]) or bool(model["decline"].get("residual_by"))
 
 
 def plain(model: Mapping) -> Mapping:
@@ -31,12 +31,18 @@ def draw_truth(model: Mapping, design: Mapping, rng: np.random.Generator) -> dic
             what = f"association:{term['kind']}"
             truth[f"group_sd:{what}"] = abs(float(rng.normal(0.0, model["priors"][f"sd_association_{term['kind']}"])))
             truth |= {f"z:{what}[{cohort}]": float(rng.normal()) for cohort in literal.cohorts_of(design)}
+    if model["decline"].get("residual_by"):
+        del truth["sd:residual"]
+        scale = model["priors"]["sd_residual"]
+        truth |= {f"sd:residual[{cohort}]": abs(float(rng.normal(0.0, scale))) for cohort in literal.cohorts_of(design)}
     return truth
 
 
 def own(model: Mapping, truth: dict[str, float], cohort: str) -> dict[str, float]:
     """Parameters by which the participants of one cohort live."""
     out = dict(truth)
+    if model["decline"].get("residual_by"):
+        out["sd:residual"] = truth[f"sd:residual[{cohort}]"]
     for term in model["association"]:
         if isinstance(term, dict):
             what = f"association:{term['kind']}"

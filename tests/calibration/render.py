@@ -42,9 +42,9 @@ mean the same model, the rank of the true value among {kept} thinned posterior d
 log-likelihood (Talts and others 2018, arXiv 1804.06788). The log-likelihood is there because a model that ignores its data passes on the
 parameters alone (Modrak and others, Bayesian Analysis 2025;20:461, doi 10.1214/23-BA1404; second control).
 
-- Generator: `tests/calibration/literal.py` (with `literal_groups.py` where the association differs), numpy only, one participant after
-  the other: own clocks, event times by inverting a cumulative hazard added up over cells of 0.01 month, visits that end with the event,
-  people who die before entry drawn again. Nothing is shared with the package.
+- Generator: `tests/calibration/literal.py` (with `literal_groups.py` where association or noise differ between groups), numpy only, one
+  participant after the other: own clocks, event times by inverting a cumulative hazard added up over cells of 0.01 month, visits that end
+  with the event, people who die before entry drawn again. Nothing is shared with the package.
 - Fit: by the route of `alsmodel.inference.fit.fit_data` with `method="auto"`: mode, quadrature judged, draws around the mode weighted by
   Pareto-smoothed importance sampling; where the weights fail their checks, whitened NUTS, {chains} chains of {draws} draws after {tune}
   (column "by NUTS"). The second attempt of NUTS, with more draws of the same density when chains are short of the gate, is left out.

@@ -89,7 +89,7 @@ def _log_prior(row: Row, made: Program, x: Floats) -> float:
     for label, value in names.items():
         part, _, rest = label.partition(":")
         if part == "sd":
-            total -= 0.5 * (value / pri[f"sd_{rest}"]) ** 2
+            total -= 0.5 * (value / pri[f"sd_{rest.partition('[')[0]}"]) ** 2
         elif part == "group_sd":
             total -= 0.5 * (value / pri[_SDS.get(rest, "sd_effect")]) ** 2
         elif part == "z":

@@ -22,6 +22,7 @@ def draw(
     arm_slope: float = 0.0,
     arm_hazard: float = 0.0,
     arm_association: float = 0.0,
+    arm_residual: float = 1.0,
     horizon: float = 18.0,
     every: float = 2.0,
 ) -> tuple:
@@ -43,7 +44,7 @@ def draw(
         died_at = np.interp(rng.exponential(), cumulative, edges, right=np.inf)
         end = min(died_at, horizon)
         times = np.arange(0, end, every)
-        scores = intercept + b0 + speed * times + rng.normal(0, sd[2], times.size)
+        scores = intercept + b0 + speed * times + rng.normal(0, sd[2] * (arm_residual if active else 1.0), times.size)
         person = literal.Person(
             name=f"{i:04d}",
             visits=tuple(zip(times.tolist(), scores.tolist())),

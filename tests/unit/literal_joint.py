@@ -156,6 +156,7 @@ SPECS: dict[str, JointModel] = {
         survival=PiecewiseExponential(knots=KNOTS, strata="arm", nodes=20),
         association=CurrentValue(by="arm", at=34.0) + Slope(by="arm"),
     ),
+    "residual SD by group": replace(BASE, decline=Linear(residual_by="arm"), association=("value", "slope")),
     "slope by group, drug, incident": replace(
         BASE,
         survival=replace(WEIBULL, covariates=("arm",)),
@@ -180,6 +181,7 @@ VALUES: dict[str, float] = {
     "group_sd:baseline_level": 0.6, "z:baseline_level|active": 0.8, "z:baseline_level|placebo": -0.5, "group_sd:baseline_shape": 0.4,
     **{f"z:baseline_shape[{k}]|{arm}": 0.3 * k * s for k in range(1, 7) for arm, s in (("active", 1), ("placebo", -0.7))},
     **{f"hazard:x[{k}]": v for k, v in zip((1, 2, 3), (-0.5, 0.2, 0.6))},
+    "sd:residual[active]": 1.4, "sd:residual[placebo]": 2.6,
     "group_sd:association:value": 0.05, "z:association:value[active]": 0.9, "z:association:value[placebo]": -1.2,
     "group_sd:association:slope": 0.3, "z:association:slope[active]": -0.8, "z:association:slope[placebo]": 1.1,
     **{f"group_sd:{what}": 0.3 for what in ("theta:x", "slope:y", "hazard:x", "intercept:arm", "slope:arm")},
@@ -387,7 +389,7 @@ class Literal:
 
     def log_integrand(self, b: np.ndarray) -> np.ndarray:
         """log p(scores | b) + log p(end of follow-up | b) + log p(b) for each row of b."""
-        p, sigma = self.person, self.v["sd:residual"]
+        p, sigma = self.person, self.v[f"sd:residual[{self.person.arm}]" if self.spec.decline.residual_by else "sd:residual"]
         out = _log_normal(b, self.covariance())
         residual, designs = self.seen
         for r, z in zip(residual, designs):

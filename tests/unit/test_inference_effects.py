@@ -20,7 +20,7 @@ NAMES = (
     "piecewise, value and slope", "weibull, value and slope", "random and fixed quadratic, weibull", "clock, own clock free", "additive",
     "hazard on the clock", "arm on the clock", "incident", "covariates everywhere, imputed", "exponential, pooled strata",
     "m-spline, value and slope", "m-spline, pooled strata", "piecewise, pooled strata", "weibull, strata, incident",
-    "hazard ratio in periods", "hazard ratio by group", "hierarchy", "value and slope by group",
+    "hazard ratio in periods", "hazard ratio by group", "hierarchy", "value and slope by group", "residual SD by group",
 )  # fmt: skip
 
 

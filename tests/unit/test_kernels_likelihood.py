@@ -137,9 +137,16 @@ def test_without_association_the_likelihood_is_a_gaussian_times_a_piecewise_expo
 
 def test_fast_path_equals_the_general_path() -> None:
     # A third random effect whose SD vanishes leaves the model of two, through the other code; three nodes in both.
-    for name in ("piecewise, value and slope", "weibull, value and slope", "clock, own clock free", "additive", "value and slope by group"):
+    for name in (
+        "piecewise, value and slope",
+        "weibull, value and slope",
+        "clock, own clock free",
+        "additive",
+        "value and slope by group",
+        "residual SD by group",
+    ):
         spec = replace(SPECS[name], hermite=3)
-        fast, general = made(spec), made(replace(spec, decline=Quadratic(mean=False)))
+        fast, general = made(spec), made(replace(spec, decline=Quadratic(mean=False, residual_by=spec.decline.residual_by)))
         values = literal.VALUES | {"sd:quadratic": 1e-9, "partial:intercept,quadratic": 0.5, "partial:slope,quadratic": 0.5}
         x, y = literal.unconstrained(fast, values), literal.unconstrained(general, values)
         np.testing.assert_allclose(fast.loglik(x), general.loglik(y), rtol=0, atol=1e-9)
