@@ -135,7 +135,7 @@ def predictive_checks(fit: DomainFit, points: int = 25) -> tuple[pl.DataFrame, p
                 person, time = plan.visit_person[seen], plan.visit_time[seen]
                 noise = rng.normal(size=time.size) if lines.df is None else rng.standard_t(lines.df[d], size=time.size)
                 value = lines.line[d, person, 2 * k] + lines.line[d, person, 2 * k + 1] * time + lines.residual[d, person, k] * noise
-                value = _on_scale(outcome, value)
+                value = on_scale(outcome, value)
                 scores[k].append(binned(time, value, edges[k]))
                 ends[k].append(_at_ends(outcome, value))
     lower, upper = np.quantile(np.array(curves), INTERVAL, axis=0)
@@ -164,7 +164,8 @@ def _rows_of(fit: DomainFit, outcome: int) -> JointData:
     return replace(data.base, visit_person=data.row_person[mine], visit_time=data.row_time[mine], outcome=data.row_value[mine])
 
 
-def _on_scale(outcome: Outcome, value: Floats) -> Floats:
+def on_scale(outcome: Outcome, value: Floats) -> Floats:
+    """What is recorded of values with their noise: the end of the scale where they lie beyond it."""
     if outcome.likelihood != "censored":
         return value
     low, high = outcome.bounds

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 POINTS = 25
 LEFT_OUT = (
-    "Dynamic prediction for single participants is not shown: this report describes the population that was fitted.",
+    "Dynamic prediction for single participants is not shown: this report describes the population that was fitted. "
+    "From Python: alsmodel.inference.domain_dynamic.predict_participants_domains.",
     "The share of impossible paths under the priors is not computed for several outcomes.",
 )
 
