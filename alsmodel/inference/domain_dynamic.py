@@ -33,8 +33,8 @@ Ints = NDArray[np.int64]
 STREAM = 7
 DEGREES = 8.0
 CANDIDATES, MOST_CANDIDATES = 2_000, 32_000
-LEAST_ESS = 50.0  # candidates that a draw of the parameters is worth; more are drawn where it is not reached
-PATHS = 5  # lines kept of each draw, for intervals
+LEAST_ESS = 20.0  # candidates that a draw of the parameters is worth; more are drawn where it is not reached
+PATHS = 20  # lines kept of each draw
 BLOCK = 20
 INTERVAL = (0.025, 0.975)
 
@@ -83,7 +83,7 @@ def predict_participants_domains(
         be recorded, noise included and on the scale (transformed outcomes as they are modelled). p_alive with lower and upper (95% over
         draws of parameters and of the participant's own lines), and restricted_mean, the expected time without the event from the
         landmark on, with lower and upper; the same for every outcome. ess: the smallest effective sample size of the candidates over
-        draws; below 50 the numbers are rough.
+        draws; below 20 the numbers are rough.
 
     Raises
     ------
@@ -128,13 +128,12 @@ def _one(fit: DomainFit, data: OutcomeData, person: int, landmark: float, at: Fl
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Ahead:
-    """One block of draws: weighted means of survival and of score times survival, and some paths."""
+    """Paths of one block of draws, PATHS of each: survival (paths, T); mean and recorded scores (paths, K, T)."""
 
     ess: float
-    alive: Floats  # (D, T)
-    score: Floats  # (D, K, T), of those alive, times the probability of being alive
-    path_alive: Floats  # (D * PATHS, T)
-    path_score: Floats  # (D * PATHS, K, T)
+    alive: Floats
+    mean: Floats
+    recorded: Floats
 
 
 def _ahead(
@@ -149,26 +148,24 @@ def _ahead(
     rng: np.random.Generator,
 ) -> _Ahead:
     lines = _lines(fit, fit.draws, data, person, line, chosen)
-    passed = lines.cumulative(np.concatenate([[seen.entry, seen.landmark], at]))
-    weight = _weights(fit, fit.draws, data, person, seen, lines, passed[..., 1] - passed[..., 0], log_q, chosen)
-    alive = np.exp(-(passed[..., 2:] - passed[..., [1]]))
-    values = [lines.value(k, at) for k in range(len(fit.spec.outcomes))]
-    means = [np.einsum("dn,dnt->dt", weight, scored(lines, k, outcome, values[k]) * alive) for k, outcome in enumerate(fit.spec.outcomes)]
+    weight = _weights(fit, fit.draws, data, person, seen, lines, log_q, chosen)
     # Systematic resampling: PATHS candidates of each draw, all of equal weight.
     where = (np.arange(PATHS) + rng.uniform(size=(chosen.size, 1))) / PATHS
-    kept = np.stack([np.searchsorted(np.cumsum(w), u * w.sum(), side="right") for w, u in zip(weight, where, strict=True)])
+    reached = np.cumsum(weight, axis=1)
+    kept = np.stack([np.searchsorted(up, u * up[-1], side="right") for up, u in zip(reached, where, strict=True)])
     kept = np.minimum(kept, line.shape[0] - 1)
-    row = np.arange(chosen.size)[:, None]
-    paths = [
-        on_scale(outcome, values[k][row, kept] + lines.residual[row, kept, k][..., None] * _noise(lines, (*kept.shape, at.size), rng))
-        for k, outcome in enumerate(fit.spec.outcomes)
-    ]
+    own = replace(lines, line=line[kept], residual=lines.residual[:, :PATHS], log_level=lines.log_level[:, :PATHS])
+    passed = own.cumulative(np.concatenate([[seen.landmark], at]))
+    mean, recorded = [], []
+    for k, outcome in enumerate(fit.spec.outcomes):
+        value = own.value(k, at)
+        mean.append(scored(own, k, outcome, value))
+        recorded.append(on_scale(outcome, value + own.residual[..., [k]] * _noise(own, value.shape, rng)))
     return _Ahead(
         ess=float((1 / np.square(weight).sum(axis=1)).min()),
-        alive=np.einsum("dn,dnt->dt", weight, alive),
-        score=np.stack(means, axis=1),
-        path_alive=alive[row, kept].reshape(-1, at.size),
-        path_score=np.stack(paths, axis=2).reshape(-1, len(paths), at.size),
+        alive=np.exp(passed[..., :1] - passed[..., 1:]).reshape(-1, at.size),
+        mean=np.stack(mean, axis=2).reshape(-1, len(mean), at.size),
+        recorded=np.stack(recorded, axis=2).reshape(-1, len(mean), at.size),
     )
 
 
@@ -192,14 +189,13 @@ def _weights(
     person: int,
     seen: _Seen,
     lines: Lines,
-    hazard: Floats,
     log_q: Floats,
     chosen: Ints,
 ) -> Floats:
     """Weights of the candidates at each draw, shape (D, N), summing to one over the candidates."""
     line = lines.line[0]
     mean = mean_lines(fit.spec, data, draws, chosen, np.array([person]))[:, 0]
-    total = -hazard - log_q
+    total = -(lines.cumulative(np.array([seen.landmark])) - lines.cumulative(np.array([seen.entry])))[..., 0] - log_q
     for d, covariance in enumerate(covariances(fit.spec, draws, chosen)):
         root = np.linalg.cholesky(covariance)
         z = solve_triangular(root, (line - mean[d]).T, lower=True)
@@ -243,8 +239,7 @@ def _candidates(fit: DomainFit, data: OutcomeData, person: int, seen: _Seen, siz
     for _ in range(3):
         line, log_q = _from_t(centre, shape, size, rng)
         lines = _lines(fit, means, data, person, line, one)
-        passed = lines.cumulative(np.array([seen.entry, seen.landmark]))
-        weight = _weights(fit, means, data, person, seen, lines, passed[..., 1] - passed[..., 0], log_q, one)[0]
+        weight = _weights(fit, means, data, person, seen, lines, log_q, one)[0]
         if 1 / np.square(weight).sum() < 20 * centre.size:  # a few candidates may not decide the shape
             weight = np.sqrt(weight)
             weight = weight / weight.sum()
@@ -263,26 +258,25 @@ def _from_t(centre: Floats, shape: Floats, size: int, rng: np.random.Generator) 
 
 
 def _frame(fit: DomainFit, name: str, landmark: float, at: Floats, found: list[_Ahead], ess: float) -> pl.DataFrame:
-    alive, score = (np.concatenate([getattr(each, part) for each in found]) for part in ("alive", "score"))
-    path_alive, path_score = (np.concatenate([getattr(each, part) for each in found]) for part in ("path_alive", "path_score"))
+    alive, mean, recorded = (np.concatenate([getattr(each, part) for each in found]) for part in ("alive", "mean", "recorded"))
     width = np.diff(np.concatenate([[landmark], at]))
 
     def restricted(survival: Floats) -> Floats:
         whole = np.concatenate([np.ones((len(survival), 1)), survival], axis=1)
         return np.cumsum((whole[:, 1:] + whole[:, :-1]) / 2 * width, axis=1)
 
-    low, high = np.quantile(path_alive, INTERVAL, axis=0)
-    low_mean, high_mean = np.quantile(restricted(path_alive), INTERVAL, axis=0)
+    low, high = np.quantile(alive, INTERVAL, axis=0)
+    low_mean, high_mean = np.quantile(restricted(alive), INTERVAL, axis=0)
     frames = []
     for k, outcome in enumerate(fit.spec.names):
-        bands = np.array([_weighted_interval(path_score[:, k, t], path_alive[:, t]) for t in range(at.size)])
+        bands = np.array([_weighted_interval(recorded[:, k, t], alive[:, t]) for t in range(at.size)])
         frames.append(
             pl.DataFrame(
                 {
                     "participant_id": [name] * at.size,
                     "outcome": [outcome] * at.size,
                     "time": at,
-                    "score": score[:, k].sum(axis=0) / np.maximum(alive.sum(axis=0), 1e-300),
+                    "score": (mean[:, k] * alive).sum(axis=0) / np.maximum(alive.sum(axis=0), 1e-300),
                     "score_lower": bands[:, 0],
                     "score_upper": bands[:, 1],
                     "p_alive": alive.mean(axis=0),

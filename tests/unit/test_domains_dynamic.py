@@ -83,16 +83,16 @@ def brute_force(truth: dict[str, Any], person: dict[str, Any], n: int = 400_000)
 
 def test_paths_and_survival_agree_with_brute_force() -> None:
     truth, people = two_truth(), cases()
-    found = predict_participants_domains(made_of(truth, TWO, people), LANDMARK, TIMES, draws=10)
+    found = predict_participants_domains(made_of(truth, TWO, people), LANDMARK, TIMES, draws=40)
     assert found.height == 4 * 2 * 3
     for i, person in enumerate(people):
         survival, scores, worth = brute_force(truth, person)
         assert worth > 2000  # a mean of scores with an SD below 3 has an error below 0.07 then
         mine = found.filter(pl.col("participant_id") == f"L{i:04d}")
-        assert mine["ess"].min() > 50  # type: ignore[operator]
+        assert mine["ess"].min() > 20  # type: ignore[operator]
         for k, name in enumerate(TWO.names):
             rows = mine.filter(pl.col("outcome") == name)
-            # Some hundreds of candidates' worth: errors of 0.01 and 0.1.
+            # Eight hundred paths of some hundreds of candidates' worth: errors of 0.01 and 0.1.
             np.testing.assert_allclose(rows["p_alive"], survival, atol=0.03)
             np.testing.assert_allclose(rows["score"], scores[k], atol=0.3)
             assert (rows["score_lower"] <= rows["score_upper"]).all()
@@ -104,9 +104,9 @@ def test_paths_and_survival_agree_with_brute_force() -> None:
 
 def test_a_score_at_an_end_taken_as_exact_gives_another_prediction() -> None:
     truth, people = two_truth(), cases()[:1]
-    right = predict_participants_domains(made_of(truth, TWO, people), LANDMARK, TIMES, draws=10)
+    right = predict_participants_domains(made_of(truth, TWO, people), LANDMARK, TIMES, draws=40)
     naive = replace(TWO, outcomes=tuple(replace(outcome, likelihood="gaussian") for outcome in TWO.outcomes))
-    wrong = predict_participants_domains(made_of(truth, naive, people), LANDMARK, TIMES, draws=10)
+    wrong = predict_participants_domains(made_of(truth, naive, people), LANDMARK, TIMES, draws=40)
     survival, _, _ = brute_force(truth, people[0])
     assert abs(wrong["p_alive"][2] - survival[2]) > 3 * 0.02 > 3 * abs(right["p_alive"][2] - survival[2])
 
@@ -114,7 +114,7 @@ def test_a_score_at_an_end_taken_as_exact_gives_another_prediction() -> None:
 def test_a_student_score_agrees_with_brute_force() -> None:
     truth = literal.total_truth(df=4.0)
     people = [{"x": 0.0, "end": 18.0, "event": False, "rows": [(0, 0.0, 38.0), (0, 3.0, 20.0), (0, 6.0, 33.0)]}]
-    found = predict_participants_domains(made_of(truth, STUDENT, people), LANDMARK, TIMES, draws=10)
+    found = predict_participants_domains(made_of(truth, STUDENT, people), LANDMARK, TIMES, draws=40)
     survival, scores, worth = brute_force(truth, people[0])
     assert worth > 2000
     np.testing.assert_allclose(found["p_alive"], survival, atol=0.02)
@@ -159,7 +159,7 @@ def test_uncertain_parameters_widen_the_interval_of_survival() -> None:
     truth, people = two_truth(), cases()[1:2]
     sure = predict_participants_domains(made_of(truth, TWO, people), LANDMARK, TIMES)
     unsure = predict_participants_domains(made_of(truth, TWO, people, spread=0.3), LANDMARK, TIMES)
-    assert unsure["ess"].min() > 50  # type: ignore[operator]
+    assert unsure["ess"].min() > 20  # type: ignore[operator]
     width = [float(frame["p_alive_upper"][2] - frame["p_alive_lower"][2]) for frame in (sure, unsure)]
     assert width[1] > width[0]
 
