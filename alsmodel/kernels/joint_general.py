@@ -435,13 +435,11 @@ def _expected_hazards(row, left, right, random, rule, block):
 def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out):
     """Expected score of minus the cumulative hazard, over all nodes of the block."""
     shape = math.exp(shared.base[1]) if weibull else 1.0
-    which, before, a1, a2, g_a1, g_a2 = 0, -1, 0.0, 0.0, 0.0, 0.0
+    which, before, a1, a2 = 0, -1, 0.0, 0.0
     for n in range(count):
         e, t = cuts.node_seg[origin + n], cuts.node_time[origin + n]
         if e != before:
-            out.alpha[which, 0] -= g_a1
-            out.alpha[which, 1] -= g_a2
-            before, which, g_a1, g_a2 = e, cuts.seg_alpha[e], 0.0, 0.0
+            before, which = e, cuts.seg_alpha[e]
             a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
         d = t - cuts.seg_ref[e]
         h, hb0, hb1 = block.eta[n], block.zeta[0, n], block.zeta[1, n]
@@ -454,8 +452,8 @@ def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, 
         out.scalars[0] -= (a1 * t * t + 2.0 * a2 * t) * h
         out.own_level[e] -= a1 * hb1
         out.own_rate[e] -= lever * hb1
-        g_a1 += block.value[n] * h + hb0 + own * hb1 + t * t * hb2
-        g_a2 += block.speed[n] * h + path.own_rate[e] * hb1 + 2.0 * t * hb2
+        out.alpha[which, 0] -= block.value[n] * h + hb0 + own * hb1 + t * t * hb2
+        out.alpha[which, 1] -= block.speed[n] * h + path.own_rate[e] * hb1 + 2.0 * t * hb2
         if weibull:
             out.base[0] -= h
             out.base[1] -= h * (1.0 + shape * block.log_clock[n])
@@ -464,8 +462,6 @@ def _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, 
             out.clock_rate[e] -= pull * d
         else:
             out.base[cuts.node_piece[origin + n]] -= h
-    out.alpha[which, 0] -= g_a1
-    out.alpha[which, 1] -= g_a2
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")

@@ -25,8 +25,8 @@ MAX_NEWTON = 40
 SMALL_STEP = 0.1  # as in alsmodel.kernels.joint
 
 # Columns of state.
-MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, LOGDET, A1, A2, INV_VAR = range(22)
-COLUMNS = 22
+MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, LOGDET, A1, A2, SD, INV_VAR = range(23)
+COLUMNS = 23
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -36,15 +36,18 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
     event, event_seg, event_time, event_piece = cuts.event, cuts.event_seg, cuts.event_time, cuts.event_piece
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
     base, quad = shared.base, shared.quad
-    alpha, seg_alpha, noise, inv_vars = shared.alpha, cuts.seg_alpha, cuts.noise, 1.0 / (shared.sigma * shared.sigma)
-    log_vars = np.log(2.0 * math.pi / inv_vars)
+    alpha, seg_alpha, noise, sigma = shared.alpha, cuts.seg_alpha, cuts.noise, shared.sigma
+    inv_vars, log_vars = np.empty(sigma.size), np.empty(sigma.size)
+    for k in range(sigma.size):
+        inv_vars[k] = 1.0 / (sigma[k] * sigma[k])
+        log_vars[k] = math.log(2.0 * math.pi / inv_vars[k])
     q00, q01, q11 = prior[0, 0], prior[0, 1], prior[1, 1]
     shape = math.exp(base[1]) if weibull else 1.0
     for row in range(last - first):
         i = first + row
         which, own = np.uint64(seg_alpha[ptr[i]]), np.uint64(noise[i])
         a1, a2, inv_var = alpha[which, 0], alpha[which, 1], inv_vars[own]
-        state[row, A1], state[row, A2], state[row, INV_VAR] = a1, a2, inv_var
+        state[row, A1], state[row, A2], state[row, SD], state[row, INV_VAR] = a1, a2, sigma[own], inv_var
         count, squares, z00, z01, z11, r0, r1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for e in range(ptr[i], ptr[i + 1]):
             n = cross[e, 0]
@@ -206,14 +209,22 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     noise, g_scalars = cuts.noise, out.scalars
     origin = node_ptr[first]
     start_node = np.uint64(origin)
-    g_quad, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0
+    g_sigma, g_quad, g_a1, g_a2, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    which, whose = seg_alpha[seg_ptr[first]], noise[first]  # whose association and residual SD the sums are of
     shape = math.exp(shared.base[1]) if weibull else 1.0
     w = np.empty((3, 3))
     for row in range(last - first):
         i = first + row
         left, right = np.uint64(node_ptr[i] - origin), np.uint64(node_ptr[i + 1] - origin)
         m0, m1, s00, s01, s11 = state[row, M0], state[row, M1], state[row, S00], state[row, S01], state[row, S11]
-        a1, a2, inv_var, g_a1, g_a2 = state[row, A1], state[row, A2], state[row, INV_VAR], 0.0, 0.0
+        a1, a2, sd, inv_var = state[row, A1], state[row, A2], state[row, SD], state[row, INV_VAR]
+        if seg_alpha[seg_ptr[i]] != which:
+            g_alpha[which, 0] += g_a1
+            g_alpha[which, 1] += g_a2
+            which, g_a1, g_a2 = seg_alpha[seg_ptr[i]], 0.0, 0.0
+        if noise[i] != whose:
+            g_scalars[1 + whose] += g_sigma
+            whose, g_sigma = noise[i], 0.0
         u = math.exp(ROOT3 * s00 * a1)
         low, middle, high = 0.0, 0.0, 0.0
         for n in range(left, right):
@@ -266,7 +277,7 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
         bb11 += b11
         ssr = state[row, SQUARES] - 2.0 * (b0 * state[row, R0] + b1 * state[row, R1])
         ssr += state[row, Z00] * b00 + 2.0 * state[row, Z01] * b01 + state[row, Z11] * b11
-        g_scalars[1 + np.uint64(noise[i])] += (-state[row, COUNT] + ssr * inv_var) * math.sqrt(inv_var)
+        g_sigma += (-state[row, COUNT] + ssr * inv_var) / sd
 
         # Visits.
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
@@ -352,13 +363,13 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
             g_quad -= a1 * h_tt + 2.0 * a2 * h_t
             g_a1 -= level[e] * h_sum + rate[e] * h_d + quad * h_tt + m0 * h_sum + s00 * hz0 + s01 * hz1 + p * hb1 + s * hb1_d
             g_a2 -= rate[e] * h_sum + 2.0 * quad * h_t + s * hb1
-        which = np.uint64(seg_alpha[seg_ptr[i]])
-        g_alpha[which, 0] += g_a1
-        g_alpha[which, 1] += g_a2
     # the Weibull's nodes are all of piece 0, its log scale
     for n in range(np.uint64(node_ptr[last] - origin)):
         g_base[node_piece[start_node + n]] -= expected[n]
     out.scalars[0] += g_quad
+    g_scalars[1 + whose] += g_sigma
+    g_alpha[which, 0] += g_a1
+    g_alpha[which, 1] += g_a2
     sum_bb[0, 0] += bb00
     sum_bb[0, 1] += bb01
     sum_bb[1, 0] += bb01
