@@ -9,6 +9,8 @@ from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.reports.words import SMALL_CELL, count
 
 BASELINE_WINDOW_DAYS = 31.0
+#: A covariate of more levels may be free text, so that a level of few people may say too much of them; and a table has an end.
+CODED_LEVELS, MOST_LEVELS = 6, 12
 
 Cell = Callable[[pl.DataFrame], str]
 Row = tuple[str, str, str, Cell]
@@ -46,7 +48,8 @@ def table_one(
     Notes
     -----
     The baseline score is the one nearest to day 0 within 31 days. delta-FRS is (48 - total) / months from onset. A
-    variable that nobody has is left out. Percentages are of participants with a value.
+    variable that nobody has is left out. Percentages are of participants with a value. Of a covariate with more than six
+    different texts the twelve most frequent have rows of their own, and of these only those of five participants or more.
     """
     people = _people(cohort, participants, outcome)
     groups = [("Overall", people)]
@@ -164,11 +167,24 @@ def _levels(people: pl.DataFrame, section: str, label: str, column: str, by: str
         return []
     known = pl.col(column).is_not_null()
     rows: list[Row] = []
-    levels: list[str] = people[column].drop_nulls().cast(pl.String).unique().sort().to_list()
+    levels, others = _told_levels(people[column], free=section == "Covariates", small=small)
     for level in levels:
         name = _titled(level) if section != "Covariates" else f"{label}: {level}"
         rows.append((section, name, "n (%)", _share(pl.col(column).cast(pl.String) == level, known, small)))
+    if others:
+        rest = known & ~pl.col(column).cast(pl.String).is_in(levels)
+        rows.append((section, f"{label}: other ({others} different)", "n (%)", _share(rest, known, small)))
     return rows + _missing(people, section, label, column, small) if rows else []
+
+
+def _told_levels(values: pl.Series, *, free: bool, small: bool) -> tuple[list[str], int]:
+    """Levels that have a row of their own, in order, and how many others there are."""
+    counted = values.drop_nulls().cast(pl.String).alias("level").to_frame().group_by("level").len(name="n").sort("level")
+    if not free or counted.height <= CODED_LEVELS:
+        return counted["level"].to_list(), 0
+    told = counted if small else counted.filter(pl.col("n") >= SMALL_CELL)
+    told = told.sort("n", "level", descending=[True, False]).head(MOST_LEVELS).sort("level")
+    return told["level"].to_list(), counted.height - told.height
 
 
 def _drug(column: str, small: bool) -> list[Row]:

@@ -57,6 +57,21 @@ def test_people_without_the_grouping_value_get_a_column_of_their_own() -> None:
     assert frame.columns[-1].startswith("No arm recorded (N = ")
 
 
+def test_what_few_people_said_in_their_own_words_is_not_told() -> None:
+    cohort = fake.cohort()
+    ids = cohort.participants["participant_id"].to_list()
+    words = ["weakness"] * 60 + ["slurred speech"] * 20 + ["cramps"] * 5 + [f"dropped a cup in {month}" for month in range(4, 12)]
+    said = pl.DataFrame({"participant_id": ids[: len(words)], "name": "first_symptoms", "text": words})
+    cohort.covariates = pl.concat([cohort.covariates, said], how="diagonal_relaxed")
+    frame = table_one(cohort)
+    assert not frame["characteristic"].str.contains("cup").any()
+    assert cell(frame, "first_symptoms: weakness") == "60 (65%)"
+    assert cell(frame, "first_symptoms: cramps") == "5 (5%)"
+    assert cell(frame, "first_symptoms: other (8 different)") == "8 (9%)"
+    # The person who may see small cells sees the most frequent texts, and no endless table.
+    assert table_one(cohort, small_cells=True)["characteristic"].str.contains("first_symptoms: ").sum() == 11 + 1  # and those missing
+
+
 def test_no_table_holds_p_values() -> None:
     frame = table_one(fake.cohort())
     assert not any(word in column.lower() for column in frame.columns for word in ("p-value", "p value"))
