@@ -60,7 +60,8 @@ def ingest(
     cohort.save(out)
     show_account(cohort, output)
     output.say(f"Cohort of {cohort.participants.height:,} participants written to {out}")
-    output.result(cohort=str(out), **account_of(cohort))
+    if output.as_json:
+        output.result(cohort=str(out), **account_of(cohort))
     return Exit.DONE
 
 

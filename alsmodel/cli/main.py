@@ -1,5 +1,7 @@
 """The `alsmodel` command. Heavy libraries are imported inside the commands, so that ``--help`` answers at once."""
 
+import os
+
 import typer
 
 from alsmodel.cli import (
@@ -13,6 +15,10 @@ from alsmodel.cli import (
     vocabulary_commands,
 )
 from alsmodel.cli.guard import guarded
+
+# Polars gives memory back to the system half a second after its last use, only to ask for it again: a tenth of the time of reading a
+# large source. Read when polars is first imported, which is after this; whoever sets it keeps their own.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "thp:always,dirty_decay_ms:4000")
 
 app = typer.Typer(
     name="alsmodel",

@@ -1,5 +1,6 @@
 """`alsmodel validate`: what would become of every row of a source, on the console and, when asked for, as a page and tables."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,7 +68,8 @@ def validate(
         from alsmodel.cohort.assemble import refuse_errors
 
         refuse_errors(cohort.issues)
-    output.result(**account_of(cohort), **written, **({"cells": cells} if with_values else {}))
+    if output.as_json:
+        output.result(**account_of(cohort), **written, **({"cells": cells} if with_values else {}))
     return Exit.DONE
 
 
@@ -102,9 +104,13 @@ def _key(source: Path, layout: SourceFormat, out: Path) -> tuple[bytes, str]:
 
 def _write(cohort: "Cohort", folder: Path, key: bytes, *, source: str, layout: str, whose: str, with_values: bool) -> list[str]:
     from alsmodel.cohort.export import csv_writer, issue_table, write_together
-    from alsmodel.reports.validation import validation_page
 
-    issues = issue_table(cohort.issues, key, with_values=with_values)
+    with ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(lambda: cohort.digest)  # the page names it; meanwhile the rest is made ready
+        from alsmodel.reports.validation import validation_page
+
+        issues = issue_table(cohort.issues, key, with_values=with_values)
+        digest.result()
     page = validation_page(cohort, source=source, layout=layout, key_words=f"Here they are {whose}", with_values=with_values)
     writers = {
         "issues.parquet": issues.write_parquet,

@@ -151,8 +151,11 @@ class Cohort:
         shutil.rmtree(new, ignore_errors=True)
         try:
             new.mkdir()
-            for name, frame in self.tables.items():
-                frame.write_parquet(new / f"{name}.parquet", compression="lz4")
+            with ThreadPoolExecutor(1) as pool:
+                digests = pool.submit(lambda: self.table_digests)
+                for name, frame in self.tables.items():
+                    frame.write_parquet(new / f"{name}.parquet", compression="lz4")
+                digests.result()
             write_key(new, key)
             (new / MANIFEST).write_text(json.dumps(self._manifest(), indent=1, sort_keys=True) + "\n")
             _swap(new, folder)
