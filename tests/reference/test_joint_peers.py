@@ -98,7 +98,8 @@ def test_pbc2_is_read_whole(pbc: Cohort) -> None:
 
 
 def test_pbc2_posterior_agrees_with_jmbayes2_and_jm(pbc: Cohort) -> None:
-    found = means(fit(PBC, pbc, SAMPLING, method="nuts"))
+    # Weighted draws: these data need five nodes, which makes each of NUTS's evaluations eight times dearer.
+    found = means(fit(PBC, pbc, SAMPLING, method="auto"))
     # The issue's tolerance: a quarter of a posterior SD, and Monte Carlo error on both sides (0.004 of JMbayes2's 468 draws).
     check(found, PEERS["pbc2"]["JMbayes2"], 0.25 + 0.05)
     check(found, PEERS["pbc2"]["JM piecewise"], 0.25)
