@@ -63,7 +63,6 @@ def _changes(assessments: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
 
 def _changes_of(ordered: pl.DataFrame, column: str) -> pl.DataFrame:
     """Return the changes of one column in rows that are sorted by person and day; rows without a value are passed over."""
-    days = {"months": (pl.col("day") - pl.col("day_before")) / DAYS_PER_MONTH}
     return (
         ordered.lazy()
         .select(
@@ -72,7 +71,7 @@ def _changes_of(ordered: pl.DataFrame, column: str) -> pl.DataFrame:
         .drop_nulls("value")
         .with_columns(pl.col("_person", "day", "value", "gastrostomy").shift().name.suffix("_before"))
         .filter(pl.col("_person") == pl.col("_person_before"))
-        .with_columns(change=pl.col("value") - pl.col("value_before"), **days)
+        .with_columns(change=pl.col("value") - pl.col("value_before"), months=(pl.col("day") - pl.col("day_before")) / DAYS_PER_MONTH)
         .collect()
     )
 

@@ -106,6 +106,10 @@ class JointData:
         stacked = [self.columns[name] for name in names]
         return names, np.column_stack(stacked) if stacked else np.zeros((self.people, 0))
 
+    def at_risk(self, landmark: float) -> NDArray[np.bool_]:
+        """Who is in follow-up and free of the event at a time; shape (N,)."""
+        return (self.event_time > landmark) & (self.entry_time <= landmark)
+
     def of_people(self, people: Ints) -> "JointData":
         """The same arrays for some participants alone, in their old order; `steps` and `exposures` still count everybody.
 

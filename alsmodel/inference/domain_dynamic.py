@@ -25,6 +25,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.domain_fit import DomainFit
 from alsmodel.inference.domain_paths import Lines, covariances, lines_at, mean_lines
 from alsmodel.inference.domain_predict import on_scale, scored
+from alsmodel.inference.dynamic import people_at, times_after
 from alsmodel.inference.sampling import evenly
 from alsmodel.models.domain import Outcome
 
@@ -92,15 +93,10 @@ def predict_participants_domains(
     InvalidInput
         When nobody is at risk, or the new data are of another kind than those fitted.
     """
-    at = np.asarray(times, dtype=float)
-    if at.size == 0 or at[0] <= landmark or (np.diff(at) <= 0).any():
-        raise ValueError(f"times must increase and lie after the landmark, {landmark:g}.")
+    at = times_after(landmark, times)
     source = fit.data if data is None else data
     _require_alike(fit, source)
-    base = source.base
-    people = np.flatnonzero((base.event_time > landmark) & (base.entry_time <= landmark))
-    if people.size == 0:
-        raise InvalidInput([Fault("landmark", f"Nobody is in follow-up and free of the event at {landmark:g} {fit.time_unit}s.")])
+    people = people_at(source.base, landmark)
     chosen = evenly(next(iter(fit.draws.values())).size, draws)
     return pl.concat([_one(fit, source, int(person), landmark, at, chosen, seed) for person in people])
 

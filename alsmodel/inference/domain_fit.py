@@ -1,6 +1,5 @@
 """`fit_domains`: from a model of several outcomes and a cohort to a posterior that has been checked."""
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,18 +13,17 @@ from alsmodel.cohort import Cohort
 from alsmodel.cohort.outcome_arrays import OutcomeData, outcome_data
 from alsmodel.estimators.laplace import Weighted
 from alsmodel.estimators.psis import resample
-from alsmodel.inference.chains import SecondTry, judged_chains, provenance, route_words, said_to_fail
+from alsmodel.inference.chains import SecondTry, judged_chains, provenance, said_to_fail
 from alsmodel.inference.checks import Check, importance_diagnostics, importance_gate
 from alsmodel.inference.domain_draws import named_domain_draws, summarise_domains
 from alsmodel.inference.importance import weigh
 from alsmodel.inference.mode import Mode, find_mode
+from alsmodel.inference.posterior import AbstractPosterior, read_posterior
 from alsmodel.inference.refine import quadrature_check, shift_of_mode
 from alsmodel.inference.sampling import Advance, Sampling
-from alsmodel.inference.store import read_data, read_draws, read_weighted, replacing, write_data, write_draws, write_weighted
-from alsmodel.inference.summary import summary_html
+from alsmodel.inference.store import read_data, write_data
 from alsmodel.models.domain import DomainModel
 from alsmodel.models.domain_program import DomainProgram, domain_program
-from alsmodel.settings import decode, encode
 
 Floats = NDArray[np.float64]
 Method = Literal["auto", "nuts", "psis"]
@@ -36,7 +34,7 @@ FINEST_NODES, FINEST_EVENT_NODES, FINEST_TOLERANCE, FINER_TIMES = (40, 30), 9, 1
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class DomainFit:
+class DomainFit(AbstractPosterior):
     """A posterior of a model of several outcomes with everything needed to use and to judge it.
 
     Attributes
@@ -67,34 +65,10 @@ class DomainFit:
     provenance: dict[str, Any]
     weighted: Weighted | None = None
 
-    @property
-    def method(self) -> str:
-        """How the posterior was computed: "nuts" or "psis"."""
-        return "nuts" if self.weighted is None else "psis"
-
-    @property
-    def route(self) -> str:
-        """How the posterior was computed and, after a fallback, why, in a sentence."""
-        return route_words(self.x, self.weighted, self.provenance.get("fallback"))
-
-    @property
-    def time_unit(self) -> str:
-        """Unit of every slope and hazard."""
-        return self.spec.time_unit
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(check.passed for check in self.checks)
-
     @cached_property
     def program(self) -> DomainProgram:
         """The density that was sampled."""
         return domain_program(self.spec, self.data)
-
-    def flat(self, name: str) -> Floats:
-        """Draws of one parameter, chains one after the other."""
-        return self.draws[name].ravel()
 
     def correlations(self) -> pl.DataFrame:
         """Posterior of the correlation of every pair of random effects: mean, SD, 95% interval, chance of being above zero."""
@@ -106,47 +80,21 @@ class DomainFit:
             rows.append((one, other, float(value.mean()), float(value.std(ddof=1)), float(low), float(high), above))
         return pl.DataFrame(rows, schema=["one", "other", "mean", "sd", "q2_5", "q97_5", "above_zero"], orient="row")
 
-    def save(self, folder: Path | str) -> None:
-        """Write draws, data, summary and provenance to `folder`: to a temporary name first, then renamed."""
-        facts = {"spec": encode(self.spec), "checks": [vars(check) for check in self.checks], "provenance": self.provenance}
+    def _write_data(self, folder: Path) -> None:
+        write_data(self.data.base, folder)
         rows = {name: getattr(self.data, name) for name in ("row_person", "row_outcome", "row_time", "row_value")}
-        with replacing(folder) as part:
-            write_draws(self.x, self.draws, part)
-            self.summary.write_parquet(part / "summary.parquet")
-            write_data(self.data.base, part)
-            pl.DataFrame(rows).write_parquet(part / "rows.parquet")
-            if self.weighted is not None:
-                facts["weighted"] = write_weighted(self.weighted, part)
-            (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
+        pl.DataFrame(rows).write_parquet(folder / "rows.parquet")
 
     @classmethod
     def load(cls, folder: Path | str) -> "DomainFit":
         """Read what `save` wrote."""
         source = Path(folder)
-        facts = json.loads((source / "fit.json").read_text(encoding="utf-8"))
-        spec = decode(DomainModel, facts["spec"], where=f"{source.name}/fit.json")
-        x, draws = read_draws(source)
+        spec, fields = read_posterior(source, DomainModel)
         rows = {column.name: np.array(column.to_numpy()) for column in pl.read_parquet(source / "rows.parquet")}
-        return cls(
-            spec=spec,
-            data=OutcomeData(base=read_data(source), names=spec.names, **rows),
-            x=x,
-            draws=draws,
-            summary=pl.read_parquet(source / "summary.parquet"),
-            checks=tuple(Check(**check) for check in facts["checks"]),
-            provenance=facts["provenance"],
-            weighted=read_weighted(source, facts.get("weighted")),
-        )
+        return cls(spec=spec, data=OutcomeData(base=read_data(source), names=spec.names, **rows), **fields)
 
     def __repr__(self) -> str:
-        failed = [check.name for check in self.checks if not check.passed]
-        state = "all checks pass" if not failed else f"checks failed: {', '.join(failed)}"
-        head = f"Fit of {', '.join(self.spec.names)}: {self.data.people} participants, {int(self.data.base.event.sum())} events; {state}"
-        rows = self.summary.select("parameter", "mean", "sd", "q2_5", "q97_5").rows()
-        return "\n".join([head, self.route, *(f"  {p:<40} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
-
-    def _repr_html_(self) -> str:
-        return summary_html(self.summary)
+        return self._shown(", ".join(self.spec.names), self.data.base, 40)
 
 
 def fit_domains(

@@ -62,6 +62,34 @@ class Futures:
     value: Floats
 
 
+def times_after(landmark: float, times: Sequence[float] | Floats) -> Floats:
+    """Return the times of a prediction as an array.
+
+    Raises
+    ------
+    ValueError
+        When they do not increase from the landmark on.
+    """
+    at = np.asarray(times, dtype=float)
+    if at.size == 0 or at[0] <= landmark or (np.diff(at) <= 0).any():
+        raise ValueError(f"times must increase and lie after the landmark, {landmark:g}.")
+    return at
+
+
+def people_at(data: JointData, landmark: float) -> NDArray[np.int64]:
+    """Return the places of those who are in follow-up and free of the event at a landmark.
+
+    Raises
+    ------
+    InvalidInput
+        When nobody is.
+    """
+    people = np.flatnonzero(data.at_risk(landmark))
+    if people.size == 0:
+        raise InvalidInput([Fault("landmark", f"Nobody is in follow-up and free of the event at {landmark:g} {data.time_unit}s.")])
+    return people
+
+
 def futures(
     fit: Fit,
     landmark: float,
@@ -97,14 +125,10 @@ def futures(
     InvalidInput
         When nobody is at risk, or the new data are of another kind than those fitted.
     """
-    at = np.asarray(times, dtype=float)
-    if at.size == 0 or at[0] <= landmark or (np.diff(at) <= 0).any():
-        raise ValueError(f"times must increase and lie after the landmark, {landmark:g}.")
+    at = times_after(landmark, times)
     source = fit.data if data is None else data
     _require_alike(fit, source)
-    people = np.flatnonzero((source.event_time > landmark) & (source.entry_time <= landmark))
-    if people.size == 0:
-        raise InvalidInput([Fault("landmark", f"Nobody is in follow-up and free of the event at {landmark:g} {fit.time_unit}s.")])
+    people = people_at(source, landmark)
     spec = fit.spec
     source = as_fitted(fit, source)
     made = program(spec, source, fit.program.knots)

@@ -1,6 +1,5 @@
 """`fit`: from a model and a cohort to a posterior that has been checked."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,16 +14,16 @@ from alsmodel.cohort.arrays import JointData, joint_data
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.laplace import Weighted
 from alsmodel.estimators.psis import resample
-from alsmodel.inference.chains import SecondTry, judged_chains, provenance, route_words, said_to_fail
+from alsmodel.inference.chains import SecondTry, judged_chains, provenance, said_to_fail
 from alsmodel.inference.checks import Check, importance_diagnostics, importance_gate
 from alsmodel.inference.importance import weigh
+from alsmodel.inference.posterior import AbstractPosterior, read_posterior
 from alsmodel.inference.refine import Prepared, prepare
 from alsmodel.inference.sampling import Advance, Sampling
-from alsmodel.inference.store import read_data, read_draws, read_weighted, replacing, write_data, write_draws, write_weighted
-from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise, summary_html
+from alsmodel.inference.store import read_data, write_data
+from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
-from alsmodel.settings import decode, encode
 
 Floats = NDArray[np.float64]
 Method = Literal["auto", "nuts", "psis"]
@@ -32,7 +31,7 @@ Method = Literal["auto", "nuts", "psis"]
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Fit:
+class Fit(AbstractPosterior):
     """A posterior with everything needed to use and to judge it.
 
     Attributes
@@ -64,34 +63,10 @@ class Fit:
     provenance: dict[str, Any]
     weighted: Weighted | None = None
 
-    @property
-    def method(self) -> str:
-        """How the posterior was computed: "nuts" or "psis"."""
-        return "nuts" if self.weighted is None else "psis"
-
-    @property
-    def route(self) -> str:
-        """How the posterior was computed and, after a fallback, why, in a sentence."""
-        return route_words(self.x, self.weighted, self.provenance.get("fallback"))
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(check.passed for check in self.checks)
-
-    @property
-    def time_unit(self) -> str:
-        """Unit of every slope and hazard."""
-        return self.spec.time_unit
-
     @cached_property
     def program(self) -> Program:
         """The density that was sampled."""
         return program(self.spec, self.data)
-
-    def flat(self, name: str) -> Floats:
-        """Draws of one parameter, chains one after the other."""
-        return self.draws[name].ravel()
 
     def loglik(self, most: int | None = None) -> Floats:
         """Log-likelihood of each participant at each draw, random effects integrated out; shape (chains, draws, N).
@@ -118,44 +93,18 @@ class Fit:
 
         return participant_effects(self, draws, seed=seed, cores=cores)
 
-    def save(self, folder: Path | str) -> None:
-        """Write draws, data, summary and provenance to `folder`: to a temporary name first, then renamed."""
-        facts = {"spec": encode(self.spec), "checks": [vars(check) for check in self.checks], "provenance": self.provenance}
-        with replacing(folder) as part:
-            write_draws(self.x, self.draws, part)
-            self.summary.write_parquet(part / "summary.parquet")
-            write_data(self.data, part)
-            if self.weighted is not None:
-                facts["weighted"] = write_weighted(self.weighted, part)
-            (part / "fit.json").write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
+    def _write_data(self, folder: Path) -> None:
+        write_data(self.data, folder)
 
     @classmethod
     def load(cls, folder: Path | str) -> "Fit":
         """Read what `save` wrote."""
         source = Path(folder)
-        facts = json.loads((source / "fit.json").read_text(encoding="utf-8"))
-        spec = decode(JointModel, facts["spec"], where=f"{source.name}/fit.json")
-        x, draws = read_draws(source)
-        return cls(
-            spec=spec,
-            data=read_data(source),
-            x=x,
-            draws=draws,
-            summary=pl.read_parquet(source / "summary.parquet"),
-            checks=tuple(Check(**check) for check in facts["checks"]),
-            provenance=facts["provenance"],
-            weighted=read_weighted(source, facts.get("weighted")),
-        )
+        spec, fields = read_posterior(source, JointModel)
+        return cls(spec=spec, data=read_data(source), **fields)
 
     def __repr__(self) -> str:
-        failed = [check.name for check in self.checks if not check.passed]
-        state = "all checks pass" if not failed else f"checks failed: {', '.join(failed)}"
-        head = f"Fit of {self.spec.outcome}: {self.data.people} participants, {int(self.data.event.sum())} events; {state}"
-        rows = self.summary.select("parameter", "mean", "sd", "q2_5", "q97_5").rows()
-        return "\n".join([head, self.route, *(f"  {p:<36} {m:>10.4g} ({s:.3g})  [{lo:.4g}, {hi:.4g}]" for p, m, s, lo, hi in rows)])
-
-    def _repr_html_(self) -> str:
-        return summary_html(self.summary)
+        return self._shown(self.spec.outcome, self.data, 36)
 
 
 def fit(

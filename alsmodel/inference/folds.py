@@ -79,7 +79,7 @@ class FoldFits:
             Their places in `data`, increasing.
         risk : array
         """
-        at_risk = (self.data.event_time > landmark) & (self.data.entry_time <= landmark)
+        at_risk = self.data.at_risk(landmark)
         out = np.full(self.data.people, np.nan)
         for k, fit in enumerate(self.fits):
             people, data = self.left_out(k)

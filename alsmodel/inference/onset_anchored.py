@@ -164,7 +164,7 @@ def predicted_scores(model: FoldFits | Anchored, landmark: float, horizon: float
         person (place in the data), time, observed, predicted: the mean true score of the participant if alive.
     """
     refits, data = (model.refits, model.data) if isinstance(model, Anchored) else (model, model.data)
-    at_risk = (data.event_time > landmark) & (data.entry_time <= landmark)
+    at_risk = data.at_risk(landmark)
     later = (data.visit_time > landmark) & (data.visit_time <= horizon) & at_risk[data.visit_person]
     if not later.any():
         raise InvalidInput([Fault("landmark", f"Nobody has a score between {landmark:g} and {horizon:g} {data.time_unit}s.")])

@@ -1,6 +1,5 @@
 """What a study of several outcomes found, in the words and frames that its report shows."""
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ from alsmodel.models.domain import DOMAINS, Outcome
 from alsmodel.models.domain_words import outcome_words, projection_words
 from alsmodel.reports import Effect
 from alsmodel.settings.names import nearest
-from alsmodel.study.narrative import CLEAR, Row, estimate, informed, reference_level, survival_words
+from alsmodel.study.narrative import CLEAR, Row, differences, estimate, informed, reference_level, survival_words
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
@@ -161,27 +160,8 @@ def group_effects(study: Study, fit: "DomainFit") -> pl.DataFrame | None:
     by = study.report.by
     if by is None:
         return None
-    base, rows = fit.data.base, []
-    reference = reference_level(study, base, by)
-    sizes = Counter(level for level in base.groups.get(by, ()) if level is not None)
-    prefixes = [(f"{o.name}.{part}:{by}[", f"{title} of {outcome_words(o)}") for part, title in _PARTS.items() for o in fit.spec.outcomes]
-    for prefix, title in (*prefixes, (f"hazard:{by}[", "Log hazard beside the outcomes")):
-        for row in fit.summary.iter_rows(named=True):
-            if row["parameter"].startswith(prefix):
-                level = row["parameter"].removeprefix(prefix).removesuffix("]")
-                rows.append(
-                    {
-                        "panel": f"{title}, difference from {reference} ({row['unit']})",
-                        "label": level,
-                        "mean": row["mean"],
-                        "lower": row["q2_5"],
-                        "upper": row["q97_5"],
-                        "reference": 0.0,
-                        "informed": row["informed"],
-                        "n": sizes.get(level, 0),
-                    }
-                )
-    return pl.DataFrame(rows) if rows else None
+    panels = {f"{o.name}.{part}": f"{title} of {outcome_words(o)}" for part, title in _PARTS.items() for o in fit.spec.outcomes}
+    return differences(study, fit.data.base, fit.summary, by, panels | {"hazard": "Log hazard beside the outcomes"})
 
 
 def identification(fit: "DomainFit") -> pl.DataFrame | None:

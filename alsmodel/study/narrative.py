@@ -1,6 +1,7 @@
 """What a study found, in the words and frames that its report shows."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -192,12 +193,17 @@ def group_effects(study: Study, fit: "Fit") -> pl.DataFrame | None:
     by = study.report.by
     if by is None or by in joint_model(study).hierarchy:  # groups of a hierarchy differ from the mean of all, not from a reference
         return None
-    reference = reference_level(study, participants_of(fit), by)
-    sizes = Counter(level for level in fit.data.groups.get(by, ()) if level is not None)
+    return differences(study, participants_of(fit), fit.summary, by, _PANELS)
+
+
+def differences(study: Study, data: "JointData", summary: pl.DataFrame, by: str, panels: Mapping[str, str]) -> pl.DataFrame | None:
+    """Coefficients of the levels of `by`, a panel for each of the `panels`: the parameter without its level -> title."""
+    reference = reference_level(study, data, by)
+    sizes = Counter(level for level in data.groups.get(by, ()) if level is not None)
     rows = []
-    for part, title in _PANELS.items():
+    for part, title in panels.items():
         prefix = f"{part}:{by}["
-        for row in fit.summary.iter_rows(named=True):
+        for row in summary.iter_rows(named=True):
             if not row["parameter"].startswith(prefix):
                 continue
             level = row["parameter"].removeprefix(prefix).removesuffix("]")
