@@ -21,6 +21,7 @@ import math
 import numpy as np
 from numba import njit
 
+from alsmodel.kernels.joint_apart import apart_loglik
 from alsmodel.kernels.joint_general import general_loglik
 from alsmodel.kernels.joint_linear import linear_loglik
 from alsmodel.kernels.records import Gradient
@@ -37,6 +38,7 @@ def joint_loglik(path, shared, cuts, rule, weibull):
     shared : Shared
     cuts : Cuts
     rule : Rule
+        Empty where nothing of the path reaches the hazard and q is 2: then there is a closed form.
     weibull : bool
         Whether ``shared.base`` is (log scale, log shape).
 
@@ -61,7 +63,9 @@ def joint_loglik(path, shared, cuts, rule, weibull):
     half_logdet = 0.0
     for k in range(random):
         half_logdet += math.log(chol[k, k])
-    if random == 2 and rule.abscissae.size == 3:
+    if rule.abscissae.size == 0:
+        fine = apart_loglik(path, shared, cuts, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
+    elif random == 2 and rule.abscissae.size == 3:
         fine = linear_loglik(path, shared, cuts, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
     else:
         fine = general_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet, loglik, out, sum_bb)

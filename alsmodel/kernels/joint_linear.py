@@ -18,14 +18,14 @@ from numba import njit
 from alsmodel.kernels.vectors import exp_into
 
 ROOT3 = math.sqrt(3.0)
-LOG_SIDE, LOG_MIDDLE = math.log(1.0 / 6.0), math.log(2.0 / 3.0)  # Gauss-Hermite weights of the standard normal, three nodes
+LOG_MIDDLE, LOG_RATIO = math.log(2.0 / 3.0), math.log(1.0 / 4.0)  # Gauss-Hermite weights of the standard normal, three nodes: 2/3, 1/6
 BLOCK = 64
 ONE = np.uint64(1)  # unsigned positions spare the compiler the check for negative ones, which keeps loops from vectorising
 MAX_NEWTON = 40
 SMALL_STEP = 0.1  # as in alsmodel.kernels.joint
 
 # Columns of state.
-MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, LOGDET, A1, A2, SD, INV_VAR = range(23)
+MU0, MU1, P00, P01, P11, BASE_LL, COUNT, SQUARES, Z00, Z01, Z11, R0, R1, M0, M1, S00, S01, S11, ROOT_DET, A1, A2, SD, INV_VAR = range(23)
 COLUMNS = 23
 
 
@@ -110,9 +110,11 @@ def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slop
         k, end = np.uint64(node_ptr[first + row]), np.uint64(node_ptr[first + row + 1])
         while k < end:
             e = seg[k]
-            stop = k
-            while stop < end and seg[stop] == e:
-                stop += ONE
+            stop = end  # most have one segment
+            if seg[end - ONE] != e:
+                stop = k
+                while seg[stop] == e:
+                    stop += ONE
             # Everything is linear in time on a segment, but for the quadratic mean.
             reference, own = ref[e], own_rate[e]
             c0 = offset[e] + a1 * level[e] + a2 * rate[e]
@@ -175,7 +177,7 @@ def _recentre(first, last, node_ptr, state, constant, slope_zeta, hazard, eta):
         c11 = math.sqrt(h11 - c10 * c10)
         state[row, M0], state[row, M1] = m0, m1
         state[row, S00], state[row, S01], state[row, S11] = 1.0 / c00, -c10 / (c00 * c11), 1.0 / c11
-        state[row, LOGDET] = -math.log(c00 * c11)
+        state[row, ROOT_DET] = c00 * c11
         for n in range(left, right):
             eta[n] = constant[n] + a1 * m0 + slope_zeta[n] * m1
     return True
@@ -183,19 +185,74 @@ def _recentre(first, last, node_ptr, state, constant, slope_zeta, hazard, eta):
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _powers(first, last, node_ptr, state, slope_zeta, eta):
-    """Exponent of v at each node, times the positive abscissa."""
-    origin = node_ptr[first]
+    """Exponents of v at each node, then of each participant's u, times the positive abscissa."""
+    origin, count = node_ptr[first], node_ptr[last] - node_ptr[first]
     for row in range(last - first):
         fixed, moving = ROOT3 * state[row, S01] * state[row, A1], ROOT3 * state[row, S11]
+        eta[count + row] = ROOT3 * state[row, S00] * state[row, A1]
         for n in range(np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)):
             eta[n] = fixed + moving * slope_zeta[n]
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, expected, log_clock, loglik, out, sum_bb):
-    """Quadrature and, by Fisher's identity, everything it adds to the gradient; False when an integral is not finite.
+def _weigh(first, last, node_ptr, state, hazard, up, down, powers, eta, weight, buffer, bits, loglik):
+    """Each participant's posterior weights of the nine points, in rows of `weight`, and log-likelihood; False when one is not finite.
 
-    `hazard`, `up` and `down` hold h, h v and h / v at every node; `expected` receives the posterior mean of h.
+    `powers` holds each participant's u.
+    """
+    origin = node_ptr[first]
+    rows = last - first
+    for row in range(rows):
+        left, right = np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)
+        low, middle, high = 0.0, 0.0, 0.0
+        for n in range(left, right):
+            low += down[n]
+            middle += hazard[n]
+            high += up[n]
+        u = powers[row]
+        s00, s01, s11 = state[row, S00], state[row, S01], state[row, S11]
+        p00, p01, p11 = state[row, P00], state[row, P01], state[row, P11]
+        e0, e1 = state[row, M0] - state[row, MU0], state[row, M1] - state[row, MU1]
+        t0, t1 = p00 * e0 + p01 * e1, p01 * e0 + p11 * e1
+        shift0, shift1 = ROOT3 * s00 * t0, ROOT3 * (s01 * t0 + s11 * t1)
+        side0 = LOG_RATIO + 1.5 * (1.0 - s00 * p00 * s00)
+        side1 = LOG_RATIO + 1.5 * (1.0 - (p00 * s01 * s01 + 2.0 * p01 * s01 * s11 + p11 * s11 * s11))
+        cross = 3.0 * s00 * (p00 * s01 + p01 * s11)
+        k = 9 * row
+        v0 = side0 + side1 - cross + shift0 + shift1 - low / u
+        v1 = side0 + shift0 - middle / u
+        v2 = side0 + side1 + cross + shift0 - shift1 - high / u
+        v3 = side1 + shift1 - low
+        v4 = -middle
+        v5 = side1 - shift1 - high
+        v6 = side0 + side1 + cross - shift0 + shift1 - low * u
+        v7 = side0 - shift0 - middle * u
+        v8 = side0 + side1 - cross - shift0 - shift1 - high * u
+        top = max(max(max(v0, v1), max(v2, v3)), max(max(v4, v5), max(max(v6, v7), v8)))
+        if not (top > -1e300 and top < 1e300):
+            return False
+        eta[k], eta[k + 1], eta[k + 2] = v0 - top, v1 - top, v2 - top
+        eta[k + 3], eta[k + 4], eta[k + 5] = v3 - top, v4 - top, v5 - top
+        eta[k + 6], eta[k + 7], eta[k + 8] = v6 - top, v7 - top, v8 - top
+        loglik[first + row] = state[row, BASE_LL] + 2.0 * LOG_MIDDLE + top - 0.5 * (e0 * t0 + e1 * t1)
+    exp_into(eta, 9 * rows, weight, buffer, bits)
+    for row in range(rows):
+        k = 9 * row
+        total = 0.0
+        for j in range(9):
+            total += weight[k + j]
+        loglik[first + row] += math.log(total / state[row, ROOT_DET])
+        total = 1.0 / total
+        for j in range(9):
+            weight[k + j] *= total
+    return True
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, powers, weight, expected, log_clock, out, sum_bb):
+    """By Fisher's identity, everything that the quadrature adds to the gradient.
+
+    `hazard`, `up` and `down` hold h, h v and h / v at every node, `powers` u; `expected` receives the posterior mean of h.
     """
     # Arrays are taken out of their tuples once: doing so counts references, which costs more than the arithmetic.
     node_ptr, seg, time, ref, node_piece = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref, cuts.node_piece
@@ -212,7 +269,6 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     g_sigma, g_quad, g_a1, g_a2, bb00, bb01, bb11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     which, whose = seg_alpha[seg_ptr[first]], noise[first]  # whose association and residual SD the sums are of
     shape = math.exp(shared.base[1]) if weibull else 1.0
-    w = np.empty((3, 3))
     for row in range(last - first):
         i = first + row
         left, right = np.uint64(node_ptr[i] - origin), np.uint64(node_ptr[i + 1] - origin)
@@ -225,48 +281,16 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
         if noise[i] != whose:
             g_scalars[1 + whose] += g_sigma
             whose, g_sigma = noise[i], 0.0
-        u = math.exp(ROOT3 * s00 * a1)
-        low, middle, high = 0.0, 0.0, 0.0
-        for n in range(left, right):
-            low += down[n]
-            middle += hazard[n]
-            high += up[n]
-
-        # Posterior weights of the grid, relative to the Gaussian of the scores.
-        p00, p01, p11 = state[row, P00], state[row, P01], state[row, P11]
-        e0, e1 = m0 - state[row, MU0], m1 - state[row, MU1]
-        t0, t1 = p00 * e0 + p01 * e1, p01 * e0 + p11 * e1
-        start = 0.5 * (e0 * t0 + e1 * t1)
-        shift0, shift1 = s00 * t0, s01 * t0 + s11 * t1
-        i00, i01, i11 = s00 * p00 * s00, s00 * (p00 * s01 + p01 * s11), p00 * s01 * s01 + 2.0 * p01 * s01 * s11 + p11 * s11 * s11
-        top = -np.inf
-        for r in range(3):
-            x0 = ROOT3 * (r - 1)
-            factor = 1.0 / u if r == 0 else (1.0 if r == 1 else u)
-            for c in range(3):
-                x1 = ROOT3 * (c - 1)
-                total = low if c == 0 else (middle if c == 1 else high)
-                value = (LOG_MIDDLE if r == 1 else LOG_SIDE) + (LOG_MIDDLE if c == 1 else LOG_SIDE)
-                value += 0.5 * (x0 * x0 * (1.0 - i00) + x1 * x1 * (1.0 - i11)) - i01 * x0 * x1 - shift0 * x0 - shift1 * x1
-                w[r, c] = value - factor * total
-                top = max(top, w[r, c])
-        if not (top > -1e300 and top < 1e300):
-            return False
-        total = 0.0
-        for r in range(3):
-            for c in range(3):
-                w[r, c] = math.exp(w[r, c] - top)
-                total += w[r, c]
-        loglik[i] = state[row, BASE_LL] + top + math.log(total) - start + state[row, LOGDET]
-        for r in range(3):
-            for c in range(3):
-                w[r, c] /= total
+        u, j = powers[row], 9 * row
+        w00, w01, w02 = weight[j], weight[j + 1], weight[j + 2]
+        w10, w11, w12 = weight[j + 3], weight[j + 4], weight[j + 5]
+        w20, w21, w22 = weight[j + 6], weight[j + 7], weight[j + 8]
 
         # Moments of z, then of b = m + S z.
-        r0, r2 = w[0, 0] + w[0, 1] + w[0, 2], w[2, 0] + w[2, 1] + w[2, 2]
-        c0, c2 = w[0, 0] + w[1, 0] + w[2, 0], w[0, 2] + w[1, 2] + w[2, 2]
+        r0, r2 = w00 + w01 + w02, w20 + w21 + w22
+        c0, c2 = w00 + w10 + w20, w02 + w12 + w22
         z0, z1, z00, z11 = ROOT3 * (r2 - r0), ROOT3 * (c2 - c0), 3.0 * (r2 + r0), 3.0 * (c2 + c0)
-        z01 = 3.0 * (w[2, 2] + w[0, 0] - w[0, 2] - w[2, 0])
+        z01 = 3.0 * (w22 + w00 - w02 - w20)
         b0, b1 = m0 + s00 * z0 + s01 * z1, m1 + s11 * z1
         v00 = s00 * s00 * (z00 - z0 * z0) + 2.0 * s00 * s01 * (z01 - z0 * z1) + s01 * s01 * (z11 - z1 * z1)
         v01 = s11 * (s00 * (z01 - z0 * z1) + s01 * (z11 - z1 * z1))
@@ -319,14 +343,16 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
                 g_base[event_piece[i]] += 1.0
 
         # The cumulative hazard: E[h z0^a z1^b] at a node is h times a polynomial in v and 1/v.
-        wl, wm, wh = w[0, 0] / u + w[1, 0] + w[2, 0] * u, w[0, 1] / u + w[1, 1] + w[2, 1] * u, w[0, 2] / u + w[1, 2] + w[2, 2] * u
-        xl, xm, xh = ROOT3 * (w[2, 0] * u - w[0, 0] / u), ROOT3 * (w[2, 1] * u - w[0, 1] / u), ROOT3 * (w[2, 2] * u - w[0, 2] / u)
+        wl, wm, wh = w00 / u + w10 + w20 * u, w01 / u + w11 + w21 * u, w02 / u + w12 + w22 * u
+        xl, xm, xh = ROOT3 * (w20 * u - w00 / u), ROOT3 * (w21 * u - w01 / u), ROOT3 * (w22 * u - w02 / u)
         n = left
         while n < right:
             e = seg[start_node + n]
-            stop = n
-            while stop < right and seg[start_node + stop] == e:
-                stop += ONE
+            stop = right
+            if seg[start_node + right - ONE] != e:
+                stop = n
+                while seg[start_node + stop] == e:
+                    stop += ONE
             h_sum, h_d, h_t, h_tt, hz0, hz1, hz1_d = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             reference = ref[e]
             for k in range(n, stop):
@@ -374,7 +400,6 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     sum_bb[0, 1] += bb01
     sum_bb[1, 0] += bb01
     sum_bb[1, 1] += bb11
-    return True
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -393,8 +418,9 @@ def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, 
     for first in range(0, people, BLOCK):
         most = max(most, node_ptr[min(first + BLOCK, people)] - node_ptr[first])
     state = np.empty((BLOCK, COLUMNS))
-    constant, slope_zeta, log_clock, eta = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
-    hazard, up, down, buffer = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
+    constant, slope_zeta, log_clock, hazard, down = np.empty(most), np.empty(most), np.empty(most), np.empty(most), np.empty(most)
+    room = max(most + BLOCK, 9 * BLOCK)
+    eta, up, weight, buffer = np.empty(room), np.empty(most + BLOCK), np.empty(9 * BLOCK), np.empty(room)
     bits = buffer.view(np.int64)
     for first in range(0, people, BLOCK):
         last = min(first + BLOCK, people)
@@ -407,11 +433,13 @@ def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, 
             return False
         exp_into(eta, count, hazard, buffer, bits)
         _powers(first, last, node_ptr, state, slope_zeta, eta)
-        exp_into(eta, count, up, buffer, bits)
+        exp_into(eta, count + last - first, up, buffer, bits)
+        powers = up[count:]
         for n in range(count):
             down[n] = hazard[n] / up[n]
         for n in range(count):
             up[n] *= hazard[n]
-        if not _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, eta, log_clock, loglik, out, sum_bb):
+        if not _weigh(first, last, node_ptr, state, hazard, up, down, powers, eta, weight, buffer, bits, loglik):
             return False
+        _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, powers, weight, eta, log_clock, out, sum_bb)
     return True

@@ -229,7 +229,7 @@ def _clock(value, drugs, which, segments, seg_ptr, rate, reading):
         log_rate = 0.0
         for d in range(drugs.shape[0]):
             log_rate += _at(value, drugs[d, which]) * segments.exposed[e, d]
-        rate[e] = math.exp(log_rate)
+        rate[e] = math.exp(log_rate) if log_rate != 0.0 else 1.0
     for i in range(seg_ptr.size - 1):
         now = 0.0
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
@@ -308,7 +308,7 @@ def paths(value, wiring, segments, seg_ptr):
     for e in range(size):
         i = segments.person[e]
         level[e], mean_rate[e] = start[i] + speed[i] * reading[e], speed[i] * rate[e]
-        offset[e] = hazard[i] + math.log(clock_rate[e])
+        offset[e] = hazard[i] + (math.log(clock_rate[e]) if clock_rate[e] != 1.0 else 0.0)
         clock_level[e] = wiring.shift[i] + clock_reading[e]
         for d in range(drugs.shape[0]):
             offset[e] += _at(value, drugs[d, 3]) * segments.exposed[e, d]

@@ -95,7 +95,7 @@ class Cuts(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Gauss-Hermite rule of the standard normal.
+    """Gauss-Hermite rule of the standard normal; empty where no quadrature is needed.
 
     Attributes
     ----------

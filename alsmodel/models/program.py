@@ -100,6 +100,7 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
     early_layout = layout_of(spec, data, knots, before_entry=True) if incident else layout
     random = 2 if spec.random_effects == "linear" else 3
     early_hermite = max(spec.hermite, PRIOR_HERMITE) if incident else spec.hermite
+    needed = bool(spec.association) or random > 2  # else scores and survival come apart, in closed form
     return Program(
         blocks=blocks,
         derived=derived(spec, data, knots),
@@ -108,10 +109,10 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
         wiring=_wiring(spec, data, blocks, knots),
         segments=segments_of(spec, data, knots, layout),
         cuts=cuts_of_layout(layout),
-        rule=_rule(spec.hermite, random),
+        rule=_rule(spec.hermite if needed else 0, random),
         weibull=baseline_kind(spec) == WEIBULL_CLOCK,
         incident=incident,
-        early=(segments_of(spec, data, knots, early_layout), cuts_of_layout(early_layout), _rule(early_hermite, random)),
+        early=(segments_of(spec, data, knots, early_layout), cuts_of_layout(early_layout), _rule(early_hermite if needed else 0, random)),
         start=np.concatenate([_start(block, scales) for block in blocks]),
     )
 
@@ -136,6 +137,8 @@ def _start(block: Block, scales: Scales) -> Floats:
 
 
 def _rule(hermite: int, random: int) -> Rule:
+    if hermite == 0:
+        return Rule(np.zeros(0), np.zeros((random, 0)), np.zeros(0))
     x, grid, logw = hermite_grid(hermite, random)
     return Rule(x, np.ascontiguousarray(grid.T), logw)
 
