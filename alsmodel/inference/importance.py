@@ -17,10 +17,10 @@ SPARE = 1.25  # aimed above the limit, so that single quantities are known about
 
 
 class HasDensity(Protocol):
-    """Anything with a log density and its gradient: a program."""
+    """Anything with a log density: a program."""
 
     @property
-    def density(self) -> Callable[[Floats], tuple[float, Floats]]: ...
+    def value(self) -> Callable[[Floats], float]: ...
 
 
 def weigh(made: HasDensity, mode: Mode, *, seed: int, cores: int = 1, least_ess: float = SPARE * ESS, most: int = MOST) -> Weighted:
@@ -28,7 +28,7 @@ def weigh(made: HasDensity, mode: Mode, *, seed: int, cores: int = 1, least_ess:
 
     Parameters
     ----------
-    made : object with a `density`
+    made : object with a `value`
         A program.
     mode : Mode
     seed : int
@@ -41,7 +41,7 @@ def weigh(made: HasDensity, mode: Mode, *, seed: int, cores: int = 1, least_ess:
     """
 
     def value(x: Floats) -> float:
-        found = made.density(x)[0]
+        found = made.value(x)
         return float(found) if np.isfinite(found) else -math.inf
 
     if cores == 1:

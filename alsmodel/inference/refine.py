@@ -49,7 +49,7 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
     while True:
         made = program(spec, data)
         mode = find_mode(made.density, made.start if mode is None else mode.at)
-        by_hermite = shift_of_mode(made, mode, program(replace(spec, hermite=FINEST_HERMITE), data))
+        by_hermite = shift_of_mode(made, mode, made.with_hermite(FINEST_HERMITE))
         finer = replace(spec.survival, nodes=min(spec.survival.nodes + FINER_NODES, MOST_NODES[spec.survival.kind]))
         by_nodes = shift_of_mode(made, mode, program(replace(spec, survival=finer), data))
         larger = [q for q in HERMITE if q > spec.hermite]

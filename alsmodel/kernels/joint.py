@@ -29,7 +29,7 @@ from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def joint_loglik(path, shared, cuts, rule, weibull):
+def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     r"""Log-likelihood of each participant, and the gradient of their sum.
 
     Parameters
@@ -41,6 +41,8 @@ def joint_loglik(path, shared, cuts, rule, weibull):
         Empty where nothing of the path reaches the hazard and q is 2: then there is a closed form.
     weibull : bool
         Whether ``shared.base`` is (log scale, log shape).
+    gradient : bool
+        Whether the gradient is wanted; without it, it means nothing.
 
     Returns
     -------
@@ -64,11 +66,11 @@ def joint_loglik(path, shared, cuts, rule, weibull):
     for k in range(random):
         half_logdet += math.log(chol[k, k])
     if rule.abscissae.size == 0:
-        fine = apart_loglik(path, shared, cuts, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
+        fine = apart_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     elif random == 2 and rule.abscissae.size == 3:
-        fine = linear_loglik(path, shared, cuts, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
+        fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     else:
-        fine = general_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
+        fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     if not fine:
         loglik[:] = -np.inf
     # d/dD of the sum: (D^-1 E[bb'] D^-1 - D^-1) / 2 for each participant.

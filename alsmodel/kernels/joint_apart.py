@@ -20,7 +20,7 @@ ONE = np.uint64(1)  # as in alsmodel.kernels.joint_linear
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _scores(first, last, path, shared, cuts, prior, half_logdet, loglik, out, sum_bb):
+def _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, loglik, out, sum_bb):
     """Marginal likelihood of the scores and its gradient; False when a posterior does not exist."""
     ptr, cross, noise, sigma, quad = cuts.seg_ptr, cuts.cross, cuts.noise, shared.sigma, shared.quad
     level, rate, own_level, own_rate = path.level, path.rate, path.own_level, path.own_rate
@@ -59,6 +59,8 @@ def _scores(first, last, path, shared, cuts, prior, half_logdet, loglik, out, su
         b0, b1 = v00 * f0 + v01 * f1, v01 * f0 + v11 * f1
         twice = count * log_vars[own] + math.log(det) + squares * inv_var - b0 * f0 - b1 * f1
         loglik[i] = -half_logdet - 0.5 * twice
+        if not gradient:
+            continue
         b00, b01, b11 = v00 + b0 * b0, v01 + b0 * b1, v11 + b1 * b1
         bb00 += b00
         bb01 += b01
@@ -141,12 +143,12 @@ def _survival(first, last, path, shared, cuts, weibull, loglik, out, log_clock, 
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def apart_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, sum_bb):
+def apart_loglik(path, shared, cuts, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
     """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
 
     Parameters
     ----------
-    path, shared, cuts, weibull
+    path, shared, cuts, weibull, gradient
         As in `alsmodel.kernels.joint.joint_loglik`; the association is not read.
     prior, half_logdet
         Inverse of D, shape (2, 2), and half the log of its determinant.
@@ -159,7 +161,7 @@ def apart_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, s
     bits = buffer.view(np.int64)
     for first in range(0, people, BLOCK):
         last = min(first + BLOCK, people)
-        if not _scores(first, last, path, shared, cuts, prior, half_logdet, loglik, out, sum_bb):
+        if not _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, loglik, out, sum_bb):
             return False
         _survival(first, last, path, shared, cuts, weibull, loglik, out, log_clock, hazard, eta, buffer, bits)
     return True

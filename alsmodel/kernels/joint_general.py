@@ -494,7 +494,7 @@ def _exponentiate(first, last, origin, count, cuts, random, abscissae, block):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def general_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet, loglik, out, sum_bb):
+def general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb):
     """`joint_loglik` for two or three random effects and any number of nodes; False when undefined anywhere."""
     people, random = cuts.seg_ptr.size - 1, shared.covariance.shape[0]
     block = _scratch(cuts, random, rule.log_weight.size, max(rule.abscissae.size // 2, 1))
@@ -526,10 +526,14 @@ def general_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logd
             loglik[i] = block.sums[row, 2] + integral
             if integral == -np.inf:
                 return False
+            if not gradient:
+                continue
             _moments(row, random, block, mean_z, mean_zz, mean_b, mean_bb)
             sum_bb += mean_bb
             _visit_gradient(row, i, cuts, path, shared, random, block, mean_b, mean_bb, out)
             _event_gradient(i, cuts, path, shared, weibull, random, mean_b, out)
             _expected_hazards(row, left, right, random, rule, block)
+        if not gradient:
+            continue
         _hazard_gradient(origin, count, cuts, path, shared, weibull, random, block, out)
     return True

@@ -403,12 +403,12 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, sum_bb):
+def linear_loglik(path, shared, cuts, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
     """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
 
     Parameters
     ----------
-    path, shared, cuts, weibull
+    path, shared, cuts, weibull, gradient
         As in `alsmodel.kernels.joint.joint_loglik`.
     prior, half_logdet
         Inverse of D, and half the log of its determinant.
@@ -441,5 +441,6 @@ def linear_loglik(path, shared, cuts, weibull, prior, half_logdet, loglik, out, 
             up[n] *= hazard[n]
         if not _weigh(first, last, node_ptr, state, hazard, up, down, powers, eta, weight, buffer, bits, loglik):
             return False
-        _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, powers, weight, eta, log_clock, out, sum_bb)
+        if gradient:
+            _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down, powers, weight, eta, log_clock, out, sum_bb)
     return True

@@ -135,14 +135,14 @@ class DomainProgram(AbstractProgram):
         nodes = max(self.grid.x.size, self.event_grid.x.size)
         return room(nodes, max(self.grid.along.size, self.event_grid.along.size), times, rows)
 
-    def _evaluate(self, x: Floats) -> tuple[float, Floats, Floats]:
-        value, slope, gradient = np.empty(x.size), np.empty(x.size), np.zeros(x.size)
-        prior = constrain(x, self.priors, value, slope, gradient)
+    def _evaluate(self, x: Floats, gradient: bool = True) -> tuple[float, Floats, Floats]:  # the gradient costs little more
+        value, slope, pull = np.empty(x.size), np.empty(x.size), np.zeros(x.size)
+        prior = constrain(x, self.priors, value, slope, pull)
         pop = self.population(value)
         loglik, g = outcomes_loglik(pop, self.rows, self.risk, self.grid, self.event_grid, self.tolerance, self.room())
-        gradient += slope * self._pull_back(value, pop, g)
+        pull += slope * self._pull_back(value, pop, g)
         total = float(prior + loglik.sum())
-        return (total if np.isfinite(total) else -np.inf), gradient, loglik
+        return (total if np.isfinite(total) else -np.inf), pull, loglik
 
     def _pull_back(self, value: Floats, pop: Population, g: Slopes) -> Floats:
         """From the gradient in `Population` to that in the parameters."""

@@ -28,8 +28,8 @@ class AbstractProgram(ABC):
     priors: Priors
 
     @abstractmethod
-    def _evaluate(self, x: Floats) -> tuple[float, Floats, Floats]:
-        """Log posterior density (up to a constant), its gradient (P,), and each participant's log-likelihood (N,)."""
+    def _evaluate(self, x: Floats, gradient: bool = True) -> tuple[float, Floats, Floats]:
+        """Log posterior density (up to a constant), its gradient (P,) where wanted, and each participant's log-likelihood (N,)."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -48,6 +48,11 @@ class AbstractProgram(ABC):
             more, slope = self.mixture_terms(x)
             return total + more, gradient + slope
         return total, gradient
+
+    def value(self, x: Floats) -> float:
+        """Log posterior density alone, which takes less time."""
+        total = self._evaluate(x, gradient=False)[0]
+        return total + self.mixture_terms(x)[0] if self.mixtures else total
 
     @cached_property
     def mixtures(self) -> tuple[tuple[int, Block], ...]:
@@ -74,7 +79,7 @@ class AbstractProgram(ABC):
 
     def loglik(self, x: Floats) -> Floats:
         """Log-likelihood of each participant, random effects integrated out; shape (N,)."""
-        return self._evaluate(x)[2]
+        return self._evaluate(x, gradient=False)[2]
 
     def constrained(self, x: Floats) -> Floats:
         """Parameters on their own scale, from unconstrained vectors of shape (..., P)."""

@@ -42,7 +42,7 @@ def _total(
         seg_ptr, node_ptr, seg_ref, seg_alpha, noise, cross, node_seg, node_time, node_logw, node_piece,
         event_seg, event_time, event_piece, event,
     )  # fmt: skip
-    loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull)
+    loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull, True)
     total = np.zeros(())
     total[()] = loglik.sum()
     return (

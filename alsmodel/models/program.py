@@ -1,6 +1,6 @@
 """A joint model on data as the arrays that the compiled density reads: no compilation when a model is declared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -66,11 +66,19 @@ class Program(AbstractProgram):
     early: tuple[Segments, Cuts, Rule]
     start: Floats
 
-    def _evaluate(self, x: Floats) -> tuple[float, Floats, Floats]:
+    def _evaluate(self, x: Floats, gradient: bool = True) -> tuple[float, Floats, Floats]:
         result: tuple[float, Floats, Floats] = log_posterior(
-            x, self.priors, self.wiring, self.segments, self.cuts, self.rule, self.weibull, self.incident, *self.early
+            x, self.priors, self.wiring, self.segments, self.cuts, self.rule, self.weibull, self.incident, *self.early, gradient
         )
         return result
+
+    def with_hermite(self, nodes: int) -> "Program":
+        """The same model on the same data with another number of Gauss-Hermite nodes, where any are needed."""
+        if self.rule.abscissae.size == 0:
+            return self
+        random = self.rule.grid.shape[0]
+        early = self.early[2] if not self.incident else _rule(max(nodes, PRIOR_HERMITE), random)
+        return replace(self, rule=_rule(nodes, random), early=(*self.early[:2], early))
 
     def derived_values(self, values: Floats) -> dict[str, Floats]:
         """Derived values by printed name, from parameters on their own scale of shape (..., P)."""

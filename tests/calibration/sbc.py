@@ -48,6 +48,10 @@ class Wrong:
 
     density: Density
 
+    def value(self, x: Floats) -> float:
+        """Log density alone."""
+        return self.density(x)[0]
+
 
 def thinned(draws: int, kept: int) -> Ints:
     """Places of `kept` evenly spaced draws."""
@@ -88,7 +92,7 @@ def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None =
         mode = mode if breaking is None else find_mode(density, made.start)
         own_seed = int(fit_seed.generate_state(1)[0])
         if method == "auto":
-            weighted = weigh(Wrong(density), mode, seed=own_seed)
+            weighted = weigh(made if breaking is None else Wrong(density), mode, seed=own_seed)
             if all(check.passed for check in importance_gate(weighted)):
                 chosen = resample(weighted.log_weight, weighted.log_weight.size, np.random.default_rng([own_seed, 4]))
                 return Simulation(ranks=_ranks(row, data, truth, made, weighted.x[chosen][None]))

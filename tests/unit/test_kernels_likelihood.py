@@ -135,24 +135,45 @@ def test_without_association_the_likelihood_is_a_gaussian_times_a_piecewise_expo
     np.testing.assert_allclose(compiled.loglik(literal.unconstrained(compiled)), expected, rtol=0, atol=1e-9)
 
 
-def test_fast_path_equals_the_general_path() -> None:
-    # A third random effect whose SD vanishes leaves the model of two, through the other code; three nodes in both.
-    for name in (
+def equal_with_a_vanishing_third_effect(spec: JointModel) -> None:
+    """A third random effect whose SD vanishes leaves the model of two, through the other code; three nodes in both."""
+    fast, general = made(spec), made(replace(spec, decline=Quadratic(mean=False, residual_by=spec.decline.residual_by)))
+    values = literal.VALUES | {"sd:quadratic": 1e-9, "partial:intercept,quadratic": 0.5, "partial:slope,quadratic": 0.5}
+    x, y = literal.unconstrained(fast, values), literal.unconstrained(general, values)
+    np.testing.assert_allclose(fast.loglik(x), general.loglik(y), rtol=0, atol=1e-9)
+    shared = [general.labels.index(label) for label in fast.labels]
+    likelihood_gradient = [program_.density(z)[1] - prior_gradient(program_, z) for program_, z in ((fast, x), (general, y))]
+    np.testing.assert_allclose(likelihood_gradient[0], likelihood_gradient[1][shared], rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
         "piecewise, value and slope",
         "weibull, value and slope",
         "clock, own clock free",
         "additive",
         "value and slope by group",
         "residual SD by group",
-    ):
-        spec = replace(SPECS[name], hermite=3)
-        fast, general = made(spec), made(replace(spec, decline=Quadratic(mean=False, residual_by=spec.decline.residual_by)))
-        values = literal.VALUES | {"sd:quadratic": 1e-9, "partial:intercept,quadratic": 0.5, "partial:slope,quadratic": 0.5}
-        x, y = literal.unconstrained(fast, values), literal.unconstrained(general, values)
-        np.testing.assert_allclose(fast.loglik(x), general.loglik(y), rtol=0, atol=1e-9)
-        shared = [general.labels.index(label) for label in fast.labels]
-        likelihood_gradient = [program_.density(z)[1] - prior_gradient(program_, z) for program_, z in ((fast, x), (general, y))]
-        np.testing.assert_allclose(likelihood_gradient[0], likelihood_gradient[1][shared], rtol=1e-7, atol=1e-7)
+    ],
+)
+def test_fast_path_equals_the_general_path(name: str) -> None:
+    equal_with_a_vanishing_third_effect(replace(SPECS[name], hermite=3))
+
+
+@pytest.mark.parametrize("name", ["hazard on the clock", "residual SD by group", "incident", "clock, own clock free"])
+def test_the_closed_form_without_association_equals_the_general_path(name: str) -> None:
+    # Without association the integral does not depend on the nodes, so the general path is exact too.
+    spec = replace(SPECS[name], association=(), hermite=3)
+    assert made(spec).rule.abscissae.size == 0
+    equal_with_a_vanishing_third_effect(spec)
+
+
+@pytest.mark.parametrize("name", ["no association", "piecewise, value", "random quadratic", "incident"])
+def test_the_density_without_its_gradient_is_the_density(name: str) -> None:
+    compiled = made(SPECS[name])
+    x = literal.unconstrained(compiled)
+    assert compiled.value(x) == compiled.density(x)[0]
 
 
 def prior_gradient(compiled: Program, x: np.ndarray) -> np.ndarray:
