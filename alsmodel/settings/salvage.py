@@ -8,7 +8,7 @@ made by itself, from the inside outwards. A check that needs what is not there i
 import dataclasses
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NoReturn, final
 
 from pydantic_core import SchemaValidator, ValidationError
@@ -32,9 +32,16 @@ def insist(checks: Iterable[Check]) -> None:
     ValueError
         With every sentence that they give.
     """
-    faults = [fault for check in checks for fault in check()]
+    faults = list(dict.fromkeys(fault for check in checks for fault in _said(check)))
     if faults:
         raise ValueError(" ".join(faults))
+
+
+def _said(check: Check) -> list[str]:
+    try:
+        return list(check())
+    except ValueError as error:  # of something that the check makes
+        return [str(error)]
 
 
 class _Missed(Exception):
@@ -109,7 +116,7 @@ def hidden(made: Any, path: SettingPath = ()) -> Iterator[tuple[SettingPath, str
         for field in dataclasses.fields(made):
             yield from hidden(getattr(made, field.name, None), (*path, field.name))
         for check in _checks_of(made):
-            for sentence in attempt(check):
+            for sentence in attempt(partial(_said, check)):
                 yield path, sentence
 
 
@@ -121,10 +128,7 @@ def _checks_of(made: Any) -> Sequence[Check]:
         return ()
 
     def own() -> Iterable[str]:
-        try:
-            made.__post_init__()
-        except ValueError as error:
-            return (str(error),)
+        made.__post_init__()
         return ()
 
     return (own,)

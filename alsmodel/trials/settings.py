@@ -219,10 +219,7 @@ class TrialSettings:
         ]
 
     def _decision_faults(self) -> list[str]:
-        try:
-            self.decision  # noqa: B018  (its own check)
-        except ValueError as error:
-            return [str(error)]
+        self.decision  # noqa: B018  (its own check)
         return []
 
     def _population_faults(self) -> list[str]:

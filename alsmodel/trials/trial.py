@@ -68,7 +68,7 @@ class Scenario:
         """Everything that its records depend on beside the code, as plain values.
 
         Neither names, nor other scenarios, nor the number of replicates are in it; alpha and side are applied to the records
-        later, so they are not either, and nor is the family of hypotheses.
+        later, so they are not either, and nor is the family of hypotheses where there are no looks.
         """
         trial = self.trial
         effect = asdict(self.effect)
@@ -85,6 +85,8 @@ class Scenario:
         }
         if isinstance(trial.design.reestimation, PromisingSize):  # its size hangs on the final critical value
             identity["decision"] = asdict(trial.decision)
+        if trial.design.looks and trial.multiplicity is not None:  # what it rejects decides when a trial stops
+            identity["multiplicity"] = asdict(trial.multiplicity)
         return dict(json.loads(json.dumps(_floats(identity), sort_keys=True)))
 
     def digest(self, code: str) -> str:
@@ -265,6 +267,8 @@ class Grid(Protocol):
     @property
     def analyses(self) -> tuple[AbstractAnalysis, ...]: ...
     @property
+    def decision(self) -> Decision: ...
+    @property
     def multiplicity(self) -> Multiplicity | None: ...
     @property
     def n_per_arm(self) -> tuple[int, ...]: ...
@@ -295,7 +299,7 @@ def shared_checks(trial: Grid) -> list[Check]:
     """What does not fit between the events, the family of hypotheses and the rest, check by check."""
     return [
         *intercurrent_checks(trial),
-        lambda: family_faults(trial.multiplicity, trial.design, trial.analyses),
+        lambda: family_faults(trial.multiplicity, trial.design, trial.analyses, trial.decision),
     ]
 
 
