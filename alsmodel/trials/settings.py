@@ -22,7 +22,7 @@ from alsmodel.trials.intercurrent import Intercurrent
 from alsmodel.trials.paths import SHORT, fits
 from alsmodel.trials.population import Population
 from alsmodel.trials.resampled import Horizon, ResampledTruth
-from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, name_faults, shared_checks
+from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, group_faults, name_faults, shared_checks
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[
@@ -89,6 +89,9 @@ class ResampledSettings:
         Baseline columns that analyses or the randomisation use; nobody eligible may lack one.
     eligibility : tuple of str
         Conditions over the cohort's baseline columns that all must hold, such as ``"age < 80"``; a missing value fails.
+    phenotype : str or None
+        Baseline column of words by which effects may differ (``by_phenotype``). Where an effect does, everyone eligible must have it
+        recorded, or the effect names ``"not recorded"`` as well.
     least_scores : int
         Scores that a person must have, at least 3.
     least_months : float
@@ -106,6 +109,7 @@ class ResampledSettings:
     end_point: str | None = None
     covariates: tuple[str, ...] = ()
     eligibility: tuple[str, ...] = ()
+    phenotype: str | None = None
     least_scores: int = 3
     least_months: float = 3.0
     horizon: Horizon = "continue"
@@ -232,7 +236,12 @@ class TrialSettings:
         def names() -> list[str]:
             return [] if isinstance(self.truth, ResampledSettings) else name_faults(self.design, self.analyses, self.population.vocabulary)
 
-        return [names, *fit_checks(self.design, self.population, self.analyses, self.effects, None)]
+        def phenotypes() -> list[str]:
+            if not isinstance(self.truth, ResampledSettings):
+                return group_faults(self.effects, {p.name: 0 for p in self.population.phenotypes})
+            return [] if self.truth.phenotype is not None else group_faults(self.effects, None)
+
+        return [names, phenotypes, *fit_checks(self.design, self.analyses, self.effects, None)]
 
     def _axis_faults(self, path: str, values: tuple[Value, ...]) -> list[str]:
         """Whether there is such a setting and the values are like it; what they make of a trial is seen when all else fits."""

@@ -12,7 +12,7 @@ import numpy as np
 from alsmodel.settings import digest_of
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
-from alsmodel.trials.conditions import check
+from alsmodel.trials.conditions import NOT_RECORDED, check
 from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_faults
@@ -158,11 +158,18 @@ class Trial:
         known = self.truth.vocabulary if isinstance(self.truth, ResampledTruth) else self.population.vocabulary
         return [
             *grid_checks(self),
-            *fit_checks(self.design, self.population, self.analyses, self.effects, known),
+            *fit_checks(self.design, self.analyses, self.effects, known),
+            lambda: group_faults(self.effects, self._phenotypes()),
             *shared_checks(self),
             self._truth_faults,
             self._number_faults,
         ]
+
+    def _phenotypes(self) -> dict[str, int] | None:
+        """Phenotypes with the people of each in the record, 0 of drawn ones; None for a record without a column of them."""
+        if not isinstance(self.truth, ResampledTruth):
+            return {p.name: 0 for p in self.population.phenotypes}
+        return self.truth.phenotypes or None
 
     def _truth_faults(self) -> list[str]:
         faults = []
@@ -340,7 +347,6 @@ def axis_faults(axes: Mapping[str, tuple[Any, ...]]) -> list[str]:
 
 def fit_checks(
     design: ParallelDesign,
-    population: Population,
     analyses: tuple[AbstractAnalysis, ...],
     effects: tuple[Effect, ...],
     vocabulary: Mapping[str, tuple[str, ...] | None] | None,
@@ -351,7 +357,6 @@ def fit_checks(
         lambda: increment_faults(design, analyses[0]) if analyses else [],
         lambda: [fault for a in analyses for fault in _time_faults(design, a)],
         lambda: _arm_faults(len(design.allocation) - 1, analyses, effects),
-        lambda: [fault for effect in effects for fault in _phenotype_faults(effect, population)],
     ]
 
 
@@ -375,9 +380,31 @@ def _arm_faults(active: int, analyses: tuple[AbstractAnalysis, ...], effects: tu
     return faults
 
 
-def _phenotype_faults(effect: Effect, population: Population) -> list[str]:
-    strange = sorted(set(effect.by_phenotype) - {p.name for p in population.phenotypes})
-    return [f"effect {effect.name!r}: by_phenotype names {', '.join(strange)}, which the population has not."] if strange else []
+def group_faults(effects: tuple[Effect, ...], phenotypes: Mapping[str, int] | None) -> list[str]:
+    """Effects by phenotypes that there are not, or that are not known of somebody, one sentence each.
+
+    Parameters
+    ----------
+    effects : tuple of Effect
+    phenotypes : mapping of str to int, or None
+        People of each phenotype in a record, 0 for drawn ones; None for a record whose phenotypes are not named.
+    """
+    faults = []
+    for effect in (effect for effect in effects if effect.by_phenotype):
+        if phenotypes is None:
+            faults.append(f"effect {effect.name!r}: by_phenotype needs truth.phenotype, the column of the record that has them.")
+            continue
+        strange = sorted(set(effect.by_phenotype) - set(phenotypes))
+        if strange:
+            known = f"Known: {', '.join(phenotypes)}." if phenotypes else "Name the phenotypes of the population."
+            faults.append(f"effect {effect.name!r}: by_phenotype names {', '.join(strange)}, which the population has not. {known}")
+        unknown = phenotypes.get(NOT_RECORDED, 0)
+        if unknown and NOT_RECORDED not in effect.by_phenotype:
+            faults.append(
+                f"effect {effect.name!r}: the phenotype of {unknown} eligible people is not recorded. Leave them out with a rule of "
+                f"truth.eligibility, or say what share they have: by_phenotype = {{ ..., {NOT_RECORDED!r} = 1.0 }}."
+            )
+    return faults
 
 
 def name_faults(
