@@ -28,6 +28,7 @@ _POWER = {
     "failures": "failed",
 }
 _HAPPENED = {"event": "event", "arm": "arm", "mean_number": "participants", "share": "share"}
+_BY_LOOK = {"hypothesis": "hypothesis", "look": "look", "by_then": "by then", "by_then_mcse": "MCSE"}
 _FAMILY = {
     "n_per_arm": "per arm",
     "at_least_one": "at least one",
@@ -261,6 +262,10 @@ def _show_trial(outcome: "Outcome", output: Output) -> None:
         if family.height:
             wide = {"effect": "effect", **axes_of(table), **_FAMILY}
             output.table(f"Family by {family['procedure'][0]}", list(wide.values()), [[row[k] for k in wide] for row in family.to_dicts()])
+        looks = outcome.trial.by_look
+        if looks.height:
+            names = {"effect": "effect", "n_per_arm": "per arm", **axes_of(table), **_BY_LOOK}
+            output.table("Rejected by look", list(names.values()), [[row[name] for name in names] for row in looks.to_dicts()])
         happened = outcome.trial.intercurrent
         if happened.height:
             names = {"effect": "effect", "n_per_arm": "per arm", **axes_of(table), **_HAPPENED}
@@ -279,5 +284,6 @@ def _as_values(outcome: "Outcome") -> dict[str, Any]:
         "estimates": None if outcome.fit is None else outcome.fit.summary.to_dicts(),
         "power": None if outcome.trial is None else outcome.trial.table.to_dicts(),
         "family": None if outcome.trial is None else outcome.trial.family.to_dicts(),
+        "by_look": None if outcome.trial is None else outcome.trial.by_look.to_dicts(),
         "intercurrent": None if outcome.trial is None else outcome.trial.intercurrent.to_dicts(),
     }

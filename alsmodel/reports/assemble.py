@@ -71,6 +71,7 @@ def simulation(operating_characteristics: "OperatingCharacteristics", *, title: 
         question=question,
         operating_characteristics=operating_characteristics.table,
         family=operating_characteristics.family,
+        by_look=operating_characteristics.by_look,
         intercurrent=operating_characteristics.intercurrent,
         reproducibility=_printed(operating_characteristics.provenance),
     )

@@ -162,6 +162,8 @@ class StudyReport:
         One row per scenario and analysis, with ``power`` and ``mcse``.
     family : polars.DataFrame, optional
         One row per scenario when the hypotheses share alpha: ``at_least_one``, ``all``, ``family_wise_error``, each with its ``_mcse``.
+    by_look : polars.DataFrame, optional
+        One row per scenario, hypothesis and look of a family that is tested at looks: ``by_then``, the share rejected by that look.
     assurance : AssuranceLike, optional
         Power averaged over what is believed of the effect, power along it, and how trials end.
     assurance_words : sequence of str
@@ -217,6 +219,7 @@ class StudyReport:
     identification: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None
+    by_look: pl.DataFrame | None = None
     assurance: AssuranceLike | None = None
     assurance_words: Sequence[str] = ()
     intercurrent: pl.DataFrame | None = None

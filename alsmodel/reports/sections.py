@@ -254,6 +254,8 @@ def trial(content: StudyReport) -> Section:
     blocks += [Figure(svg, "Power by sample size.", legend, tables.anything(brief)), numbers]
     if content.family is not None and content.family.height:
         blocks.append(tables.family(content.family, content.effect_label))
+    if content.by_look is not None and content.by_look.height:
+        blocks.append(tables.by_look(content.by_look, content.effect_label))
     if content.intercurrent is not None and content.intercurrent.height:
         blocks.append(tables.intercurrent(content.intercurrent, content.effect_label))
     return Section("trial", "Trial power", blocks)

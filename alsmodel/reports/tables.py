@@ -274,6 +274,21 @@ def family(frame: pl.DataFrame, effect_label: str) -> Table:
     return Table([effect_label, "Procedure", "True nulls", *shares.values()], rows, "Family of hypotheses.", note, text_columns=2)
 
 
+def by_look(frame: pl.DataFrame, effect_label: str) -> Table:
+    """Share of trials that have rejected each hypothesis by each look, with its Monte Carlo error."""
+    looks = sorted(frame["look"].unique().to_list())
+    rows = []
+    for (scenario, name), mine in frame.group_by("scenario", "hypothesis", maintain_order=True):
+        found = {row["look"]: _shared(row["by_then"], row["by_then_mcse"]) for row in mine.iter_rows(named=True)}
+        rows.append([str(scenario), str(name), *(found.get(look, "–") for look in looks)])
+    note = (
+        "Share of all simulated trials that have rejected the hypothesis by the look; the last is the final analysis. "
+        "MCSE: Monte Carlo standard error, in percentage points."
+    )
+    heads = [effect_label, "Hypothesis", *(f"By look {look} (MCSE)" for look in looks)]
+    return Table(heads, rows, "Hypotheses by look.", note, text_columns=2)
+
+
 def intercurrent(frame: pl.DataFrame, effect_label: str) -> Table:
     """How many participants had each intercurrent event, by scenario and arm, with the strategy for it."""
     rows = []

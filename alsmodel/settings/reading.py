@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings.describe import expectation, got
 from alsmodel.settings.names import moved_at, names_at, sections_with
+from alsmodel.settings.salvage import hidden, salvage
 from alsmodel.settings.toml import SettingPath, line_of
 from alsmodel.settings.unions import Problem, settle_unions
 
@@ -52,10 +53,28 @@ def decode[T](
     except ValidationError as error:
         problems = [Problem.of(cast("Mapping[str, Any]", entry), mapping) for entry in error.errors(include_url=False)]
         faults += [_fault(cls, problem, where, lines) for problem in settle_unions(problems)]
+        faults += _hidden_faults(cls, mapping, where, lines, [fault.message for fault in faults])
         raise InvalidInput(in_file_order(faults, where)) from None
     if faults:
         raise InvalidInput(faults)
     return made
+
+
+def undecided[T](cls: type[T], mapping: Mapping[str, Any]) -> T | None:
+    """Read settings that `decode` refuses as far as they can be read, without checks; see `alsmodel.settings.salvage`."""
+    made: T | None = salvage(_adapter(cast(Hashable, cls)).core_schema, cast(Hashable, cls), mapping)
+    return made
+
+
+def _hidden_faults(
+    cls: type, mapping: Mapping[str, Any], where: str, lines: Mapping[SettingPath, int] | None, said: list[str]
+) -> Iterator[Fault]:
+    """Faults of checks that were not made because of others; what has been `said` in a message is not said again."""
+    for path, sentence in hidden(undecided(cls, mapping)):
+        if not any(sentence in message for message in said):
+            said.append(sentence)
+            name = dotted(path)
+            yield Fault(_place(where, lines, path), f"{name}: {sentence}" if name else sentence)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,8 @@ from typing import final
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.models.domain import DomainModel
 from alsmodel.settings import Document, decode, load_toml
-from alsmodel.settings.reading import in_file_order
+from alsmodel.settings.reading import in_file_order, undecided
+from alsmodel.settings.salvage import attempt
 from alsmodel.settings.toml import SettingPath, line_of
 from alsmodel.study.data import Source, file_faults
 from alsmodel.study.spec import Study
@@ -95,8 +96,11 @@ def load(path: Path | str, *, need_data: bool = True) -> LoadedStudy:
         faults += error.faults
     if need_data:
         faults += _data_faults(document, Path(path).parent)
-    if study is not None:
-        faults += [_at(document, setting, Fault("", message)) for setting, message in _contradictions(study)]
+    # What does not fit together is said of a file with other faults too, as far as it can be read.
+    known = study or undecided(Study, document.values)
+    if known is not None:
+        found = attempt(lambda: _contradictions(known))
+        faults += [_at(document, setting, Fault("", message)) for setting, message in found]
     if study is None or faults:
         raise InvalidInput(in_file_order(faults, document.where))
     return LoadedStudy(study, Path(path), document.lines)

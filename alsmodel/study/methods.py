@@ -65,7 +65,8 @@ def trial_words(study: Study) -> list[str]:
         more.append(f"Control goes over to the active treatment at month {design.delayed_start:g}; the effect follows exposure.")
     if design.looks:
         spent = " Alpha is spent by the information that came." if design.information is not None else ""
-        more.append(f"{len(design.looks)} interim looks may stop the trial on the first analysis.{spent}")
+        what = "on the first analysis" if plan.multiplicity is None else _stop_words(plan)
+        more.append(f"{len(design.looks)} interim looks may stop the trial {what}.{spent}")
     if design.reestimation is not None:
         seen = {
             "blinded_variance": "the SD of both arms together",
@@ -130,7 +131,19 @@ def _family_words(plan: "TrialSettings") -> str:
 
     assert plan.multiplicity is not None
     names = members(plan.multiplicity, [analysis.label for analysis in plan.analyses])
-    return f"These hypotheses share alpha by {plan.multiplicity.words}: {'; '.join(names)}. Success of each is rejection after adjustment."
+    looks = " at the looks, each with boundaries of its own level" if plan.design.looks else ""
+    return (
+        f"These hypotheses share alpha by {plan.multiplicity.words}{looks}: {'; '.join(names)}. "
+        "Success of each is rejection after adjustment."
+    )
+
+
+def _stop_words(plan: "TrialSettings") -> str:
+    from alsmodel.trials.family_watch import looks_of_family
+
+    assert plan.multiplicity is not None
+    every = looks_of_family(plan.multiplicity).stop == "all"
+    return "once all of its hypotheses are rejected" if every else "once one of its hypotheses is rejected"
 
 
 def estimand_rows(study: Study) -> dict[str, str]:

@@ -59,6 +59,7 @@ def content(
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
         "family": None if trial is None else trial.family,
+        "by_look": None if trial is None else trial.by_look,
         "assurance": assurance,
         "assurance_words": methods.assurance_words(study),
         "intercurrent": None if trial is None else trial.intercurrent,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.effects import Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
+    from alsmodel.trials.family_looks import FamilyLooks, OwnLooks
     from alsmodel.trials.imputed import ReferenceBased
     from alsmodel.trials.information import RealisedInformation
     from alsmodel.trials.intercurrent import Afterwards, Intercurrent
@@ -55,6 +56,7 @@ __all__ = [
     "Effect",
     "EffectDraws",
     "EffectPrior",
+    "FamilyLooks",
     "FixedBounds",
     "FixedSequence",
     "Found",
@@ -68,6 +70,7 @@ __all__ = [
     "Minimisation",
     "NamedTruth",
     "OperatingCharacteristics",
+    "OwnLooks",
     "ParallelDesign",
     "PermutedBlocks",
     "Phenotype",
@@ -142,6 +145,8 @@ _HOMES = {
     "Hochberg": "families",
     "Holm": "families",
     "Graph": "multiplicity",
+    "FamilyLooks": "family_looks",
+    "OwnLooks": "family_looks",
     "simulate_shard": "run",
     "Analysed": "analyses",
     "LogRank": "analyses",

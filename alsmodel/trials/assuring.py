@@ -208,7 +208,7 @@ def _ends(trial: Trial, most: int, records: pl.DataFrame) -> list[dict[str, Any]
     """For each analysis of one scenario, how its virtual trials ended, as numbers of `CAUSES`."""
     parts = {a.label: records.filter(pl.col("analysis") == a.label).sort("replicate") for a in trial.analyses}
     claims = {label: claims_of(trial, rows, number == 0) for number, (label, rows) in enumerate(parts.items())}
-    if trial.multiplicity is not None:
+    if trial.multiplicity is not None and not trial.design.looks:
         p_values = {label: trial.decision.sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy()) for label, rows in parts.items()}
         claims |= {name: p <= trial.decision.alpha for name, p in adjusted(trial.multiplicity, p_values).items()}
     found = []

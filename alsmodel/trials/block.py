@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from alsmodel.patients.streams import stream_key
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData
+from alsmodel.trials.family_watch import FamilyWatch, family_names, family_watch
 from alsmodel.trials.information import Bounds, Watch, watch
 from alsmodel.trials.opening import Opened, final_month, open_data, timed, z_of
 from alsmodel.trials.reestimation import PromisingSize
@@ -119,6 +120,44 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         running = running & ~wins & ~fails & ~ended
 
 
+@final
+@dataclass(frozen=True)
+class FamilyLooked:
+    """One look at R trials of a family: which are still running, what its analyses found, by label, and which stop."""
+
+    number: int
+    running: npt.NDArray[np.bool_]
+    opened: Opened
+    results: dict[str, Analysed]
+    efficacy: npt.NDArray[np.bool_]
+    futility: npt.NDArray[np.bool_]
+
+
+def family_looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, family: FamilyWatch) -> Iterator[FamilyLooked]:
+    """Open the data look by look and let the family reject, the final analysis left out."""
+    trial, wanted = scenario.trial, family_names(scenario.trial)
+    end = final_month(trial.design, enrolled)
+    running = np.ones(end.shape, dtype=np.bool_)
+    before = np.full(end.shape, -np.inf)
+    for k, look in enumerate(trial.design.looks):
+        month = look.cutoff(enrolled.month, *timed(trial, seen), end)
+        open_now = running & (month < end) & (month > before)
+        before = np.maximum(before, month)
+        opened = open_data(trial, enrolled, arm, seen, month)
+        results = {a.label: a.analyse(opened.data) for a in trial.analyses if a.label in wanted}
+        z = family_z(wanted, results)
+        family.test(k + 1, open_now, z)
+        wins = open_now & family.stops()
+        fails = open_now & ~wins & family.hopeless(k + 1, z)
+        yield FamilyLooked(k + 1, open_now, opened, results, wins, fails)
+        running = running & ~wins & ~fails
+
+
+def family_z(names: list[str], results: dict[str, Analysed]) -> Floats:
+    """z of the hypotheses of a family, shape (R, m)."""
+    return np.stack([z_of(results[name]) for name in names], axis=1)
+
+
 def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, start: int) -> dict[str, npt.NDArray[Any]]:
     design, analyses = scenario.trial.design, scenario.trial.analyses
     trials = arm.shape[0]
@@ -130,21 +169,35 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     look = np.full(trials, len(design.looks) + 1)
     stop = np.full(trials, "end", dtype="<U8")
     bound = np.full(trials, np.nan)
-    bounds = watch(design, scenario.participants, trials)
-    for seen_at in looks_of(scenario, enrolled, arm, seen, bounds):
-        for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility"), (seen_at.ended, "end")):
-            month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
-        bound[seen_at.ended] = seen_at.bounds.efficacy[seen_at.ended]
+    bounds, family = watch(design, scenario.participants, trials), family_watch(scenario.trial, trials)
+    if family is None:
+        for seen_at in looks_of(scenario, enrolled, arm, seen, bounds):
+            for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility"), (seen_at.ended, "end")):
+                month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
+            bound[seen_at.ended] = seen_at.bounds.efficacy[seen_at.ended]
+    else:
+        for at in family_looks_of(scenario, enrolled, arm, seen, family):
+            for which, word in ((at.efficacy, "efficacy"), (at.futility, "futility")):
+                month[which], look[which], stop[which] = at.opened.month[which], at.number, word
     early = np.isfinite(month).any()
     opened = open_data(scenario.trial, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
     results = [analysis.analyse(opened.data) for analysis in analyses]
-    if design.looks:
+    if family is not None:
+        names = family_names(scenario.trial)
+        labelled = {a.label: result for a, result in zip(analyses, results, strict=True)}
+        family.test(len(design.looks) + 1, ~np.isfinite(month), family_z(names, labelled))
+    elif design.looks:
         bound = np.where(np.isfinite(month), bound, bounds.final(~np.isfinite(month), results[0].standard_error))
     z = z_of(results[0])
     if resized is not None and isinstance(design.reestimation, PromisingSize):
         z, bound = statistic(scenario, resized, results[0]), np.full(trials, scenario.trial.decision.bound)
     rows = [_columns(a, result) for a, result in zip(analyses, results, strict=True)]
     rows[0] |= {"z": z, "bound": bound}
+    if family is not None:
+        for number, analysis in enumerate(analyses):
+            if analysis.label in names:
+                place = names.index(analysis.label)
+                rows[number] |= {"bound": family.bound[:, place], "rejected_at": family.rejected_at[:, place]}
     data = opened.data
     inside = np.broadcast_to(data.arm >= 0, data.event.shape)
     shared = {
@@ -186,6 +239,7 @@ def _columns(analysis: AbstractAnalysis, result: Analysed) -> dict[str, npt.NDAr
         "p_value": result.p_value,
         "z": z_of(result),
         "bound": np.full(size, np.nan),
+        "rejected_at": np.full(size, -1),
         "benefit": result.benefit,
         "failed": result.failed,
         "status": words.astype(object),

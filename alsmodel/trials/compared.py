@@ -13,9 +13,9 @@ from alsmodel.cohort import Cohort
 from alsmodel.trials.adjusting import prepared
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, reach_of
 from alsmodel.trials.comparison import AtDeath, ComparisonPlan
-from alsmodel.trials.conditions import Categories, holds, names_of, parse
+from alsmodel.trials.conditions import NOT_RECORDED, Categories, holds, names_of, parse
 from alsmodel.trials.endpoints import MMRM, Responder, Win
-from alsmodel.trials.observed import BASELINE, NOT_RECORDED, ObservedTrial, observed_trial
+from alsmodel.trials.observed import BASELINE, ObservedTrial, observed_trial
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -19,6 +19,9 @@ from alsmodel.settings.names import nearest
 
 Bools = npt.NDArray[np.bool_]
 
+#: Word of a participant whose baseline word is missing: a level of its own.
+NOT_RECORDED = "not recorded"
+
 _TOKEN = re.compile(r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z_]\w*)|('[^']*'|\"[^\"]*\")|(<=|>=|==|!=|<|>|\(|\)|,|-))")
 _WORDS = ("and", "or", "not", "in")
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.clinical.units import DAYS_PER_MONTH
+from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.information import RealisedInformation, information_faults
 from alsmodel.trials.looks import FixedBounds, Look, planned_bounds
 from alsmodel.trials.randomisation import Alternating, Randomisation
@@ -128,17 +129,29 @@ class ParallelDesign:
     kind: Literal["parallel"] = "parallel"
 
     def __post_init__(self) -> None:
-        faults = [*self._visit_faults(), *self._look_faults(), *information_faults(self.information, self.sequential)]
-        faults += reestimation_faults(self)
-        if len(self.allocation) < 2 or min(self.allocation) < 1:
-            faults.append(
-                f"allocation needs at least two arms and at least one participant per arm and block; got {list(self.allocation)}."
-            )
-        for name in ("dropout_per_month", "missing_visit_probability"):
-            if not 0 <= getattr(self, name) < 1:
-                faults.append(f"{name} is a probability in [0, 1); got {getattr(self, name)}. Write 2% as 0.02.")
-        if faults:
-            raise ValueError(" ".join(faults))
+        insist(self.cross_checks())
+
+    def cross_checks(self) -> list[Check]:
+        """What has to fit within the design, check by check."""
+        return [
+            self._visit_faults,
+            self._look_faults,
+            lambda: information_faults(self.information, self.sequential),
+            lambda: reestimation_faults(self),
+            self._arm_faults,
+            lambda: self._chance_faults("dropout_per_month"),
+            lambda: self._chance_faults("missing_visit_probability"),
+        ]
+
+    def _arm_faults(self) -> list[str]:
+        if len(self.allocation) >= 2 and min(self.allocation) >= 1:
+            return []
+        return [f"allocation needs at least two arms and at least one participant per arm and block; got {list(self.allocation)}."]
+
+    def _chance_faults(self, name: str) -> list[str]:
+        if 0 <= getattr(self, name) < 1:
+            return []
+        return [f"{name} is a probability in [0, 1); got {getattr(self, name)}. Write 2% as 0.02."]
 
     def _visit_faults(self) -> list[str]:
         faults = []

@@ -13,11 +13,13 @@ where the design's does. The functionals (`alsmodel.trials.functionals`), over t
     net benefit            twin of somebody else; pairs won minus pairs lost
     joint rank difference  (P(an active twin fares better) + half of ties - 1/2) times the participants compared
 
-The first two are hypothetical; the others count death as it comes.
+The first two are hypothetical; the others count death as it comes. Under a posterior truth every draw is a population of its own, with
+twins and a value of its own, and what is reported is their mean over the draws of the trials.
 """
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -44,12 +46,12 @@ Floats = npt.NDArray[np.float64]
 TWINS = 1_000_000
 #: Twins that are followed at once.
 AT_ONCE = 25_000
+#: Keys of a block under a posterior, and batches into which the twins of a draw are cut for their Monte Carlo error.
+KEYS, BATCHES = 500, 8
 #: The code that decides a true value.
 CODE = ("alsmodel.trials", "alsmodel.patients")
-#: Measures made of true paths: each posterior draw has one of its own.
-HYPOTHETICAL = ("slope difference", "change difference")
 #: Measures whose limit is the same whatever the analysis adjusts for.
-UNADJUSTED = (*HYPOTHETICAL, "responder difference", "RMST difference", "joint rank difference")
+UNADJUSTED = ("slope difference", "change difference", "responder difference", "RMST difference", "joint rank difference")
 
 
 @final
@@ -72,10 +74,10 @@ class TrueValues:
         return _by_draw(self.values.get(label), draw)
 
     def error(self, label: str) -> float | None:
-        """Monte Carlo standard error of the value, or root mean square over draws; None where none can be said."""
+        """Monte Carlo standard error of the value, or of the mean of the values of all draws; None where none can be said."""
         errors = self.errors.get(label, np.zeros(0))
         kept = errors[np.isfinite(errors)]
-        return float(np.sqrt((kept**2).mean())) if kept.size else None
+        return float(np.sqrt((kept**2).mean() / errors.size)) if kept.size else None
 
 
 def _by_draw(known: Floats | None, draw: npt.NDArray[np.int64]) -> Floats:
@@ -99,9 +101,6 @@ def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
     wanted = {_address(scenario, a): a for a in scenario.trial.analyses if functional_of(a) is not None}
     values: dict[str, Floats] = {}
     errors: dict[str, Floats] = {}
-    if isinstance(scenario.trial.truth, PosteriorTruth):
-        # One value per draw: the paths' difference needs few twins each, the others would need a million for every draw.
-        wanted = {address: a for address, a in wanted.items() if a.measure in HYPOTHETICAL}
     if wanted:
         identity = {"scenario": _identity(scenario), "twins": twins, "wanted": sorted(wanted), "code": code_digest(CODE)}
         path = folder / "truth" / f"{digest_of(identity)}.json"
@@ -148,34 +147,45 @@ def _read(path: Path) -> dict[str, dict[str, list[float]]] | None:
 
 def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int) -> dict[str, dict[str, list[float]]]:
     truth = scenario.trial.truth
-    posterior = isinstance(truth, PosteriorTruth)
-    gathered: dict[str, list[Any]] = {address: [] for address in wanted}
-    draws: list[npt.NDArray[np.int64]] = []
-    # By numbers, many twins under one key; from a posterior, some under each of many keys, so that every draw has its share.
+    gathered: dict[str, dict[int, list[Any]]] = {address: defaultdict(list) for address in wanted}
     unwatched = replace(scenario.trial.design, looks=(), boundary=None, sequential=None, information=None, reestimation=None)
     plain = replace(unwatched, recruitment=None, randomisation=Alternating())
-    trial = replace(scenario.trial, design=plain, analyses=tuple(map(_without_site, scenario.trial.analyses)))
-    keys_at_once, size = (500, AT_ONCE // 500) if posterior else (1, AT_ONCE)
-    blocks = [(b * keys_at_once, (b + 1) * keys_at_once) for b in range(-(-twins // AT_ONCE))]
-    for block in blocks:
-        keys = trial_keys(scenario.trial, *block, TWIN_STREAM)
+    trial = replace(scenario.trial, design=plain, analyses=tuple(map(_without_site, scenario.trial.analyses)), multiplicity=None)
+    for keys, size in _blocks(scenario, twins):
         enrolled = enrol(trial, keys, size)
-        draws.append(enrolled.draw)
+        # Under a posterior each draw is a population of its own: its twins are kept apart, in some batches.
+        drawn = {int(d): np.flatnonzero(enrolled.draw == d) for d in np.unique(enrolled.draw)}
+        batches = [(d, rows) for d, mine in drawn.items() for rows in np.array_split(mine, min(BATCHES, mine.size))]
         for world, mine in _worlds(scenario, wanted).items():
             arms = {0, *(a.arm for a in mine.values())}
             seen = {arm: _followed(scenario, world, enrolled, keys, arm, list(mine.values())) for arm in arms}
             for address, analysis in mine.items():
                 chosen, visits = strategies_of(scenario.trial.intercurrent, analysis), scenario.trial.design.visits
-                both = (_under(seen[a], analysis, chosen, visits) for a in (0, analysis.arm))
-                gathered[address].append(_functional(analysis).gather(scenario, analysis, *both))
+                both = [_under(seen[a], analysis, chosen, visits) for a in (0, analysis.arm)]
+                for draw, rows in batches:
+                    parts = both if rows.size == keys.size else [twin.rows(rows) for twin in both]
+                    gathered[address][draw].append(_functional(analysis).gather(scenario, analysis, *parts))
     values, errors = {}, {}
     for address, analysis in wanted.items():
-        parts, settle = gathered[address], _functional(analysis).settle
+        found, settle = gathered[address], _functional(analysis).settle
         if isinstance(truth, PosteriorTruth):
-            values[address], errors[address] = per_draw(parts, np.concatenate(draws), truth.slope.shape[0])
+            values[address], errors[address] = per_draw(settle, found, truth.slope.shape[0])
         else:
-            values[address], errors[address] = [settle(parts)], [monte_carlo_error(settle, parts)]
+            values[address], errors[address] = [settle(found[0])], [monte_carlo_error(settle, found[0])]
     return {"values": values, "errors": errors}
+
+
+def _blocks(scenario: Scenario, twins: int) -> Iterator[tuple[npt.NDArray[np.uint64], int]]:
+    """Keys and twins per key of each block: by numbers, many under one key; from a posterior, some under each of many, draw by draw."""
+    blocks = -(-twins // AT_ONCE)
+    if not isinstance(scenario.trial.truth, PosteriorTruth):
+        for b in range(blocks):
+            yield trial_keys(scenario.trial, b, b + 1, TWIN_STREAM), AT_ONCE
+        return
+    keys = trial_keys(scenario.trial, 0, blocks * KEYS, TWIN_STREAM)
+    keys = keys[np.argsort(scenario.trial.truth.block(keys, 1).draw, kind="stable")]
+    for b in range(blocks):
+        yield keys[b * KEYS : (b + 1) * KEYS], AT_ONCE // KEYS
 
 
 def _worlds(scenario: Scenario, wanted: dict[str, AbstractAnalysis]) -> dict[tuple[Intercurrent, ...], dict[str, AbstractAnalysis]]:

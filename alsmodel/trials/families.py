@@ -5,7 +5,7 @@ A hypothesis is one analysis of the trial (one end point, one active arm). The p
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
 import numpy as np
@@ -14,11 +14,12 @@ from pydantic import Field
 
 from alsmodel.settings.names import nearest
 from alsmodel.trials.analyses import AbstractAnalysis
+from alsmodel.trials.family_looks import FamilyLooks, look_faults
 from alsmodel.trials.multiplicity import Graph, bonferroni, fixed_sequence, hochberg, holm
 from alsmodel.trials.reestimation import PromisingSize
 
 if TYPE_CHECKING:
-    from alsmodel.trials.designs import ParallelDesign
+    from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.effects import Effect
 
 Floats = npt.NDArray[np.float64]
@@ -33,9 +34,12 @@ class Bonferroni:
     ----------
     hypotheses : tuple of str
         Names of the analyses that test them; empty is all analyses of the trial.
+    looks : FamilyLooks
+        What it does at interim looks.
     """
 
     hypotheses: tuple[str, ...] = ()
+    looks: FamilyLooks = field(default_factory=FamilyLooks)
     kind: Literal["bonferroni"] = "bonferroni"
     words = "Bonferroni's procedure"
 
@@ -53,9 +57,12 @@ class Holm:
     ----------
     hypotheses : tuple of str
         Names of the analyses that test them; empty is all analyses of the trial.
+    looks : FamilyLooks
+        What it does at interim looks.
     """
 
     hypotheses: tuple[str, ...] = ()
+    looks: FamilyLooks = field(default_factory=FamilyLooks)
     kind: Literal["holm"] = "holm"
     words = "Holm's procedure"
 
@@ -93,9 +100,12 @@ class FixedSequence:
     ----------
     hypotheses : tuple of str
         Names of the analyses that test them, first to last; empty is all analyses in their order.
+    looks : FamilyLooks
+        What it does at interim looks.
     """
 
     hypotheses: tuple[str, ...] = ()
+    looks: FamilyLooks = field(default_factory=FamilyLooks)
     kind: Literal["fixed_sequence"] = "fixed_sequence"
     words = "a fixed sequence"
 
@@ -112,6 +122,25 @@ def members(multiplicity: Multiplicity, labels: Sequence[str]) -> list[str]:
     return list(multiplicity.hypotheses or labels)
 
 
+def graph_of(multiplicity: Multiplicity, m: int) -> Graph:
+    """The procedure for `m` hypotheses as a graph.
+
+    Raises
+    ------
+    ValueError
+        Hochberg's procedure, which is none.
+    """
+    if isinstance(multiplicity, Graph):
+        return multiplicity
+    if isinstance(multiplicity, Hochberg):
+        raise ValueError("Hochberg's procedure is no graph.")
+    if isinstance(multiplicity, FixedSequence):
+        rows = tuple(tuple(float(k == i + 1) for k in range(m)) for i in range(m))
+        return Graph(weights=(1.0, *(0.0,) * (m - 1)), transitions=rows)
+    handed = 1.0 / (m - 1) if isinstance(multiplicity, Holm) and m > 1 else 0.0
+    return Graph(weights=(1.0 / m,) * m, transitions=tuple(tuple(0.0 if k == i else handed for k in range(m)) for i in range(m)))
+
+
 def adjusted(multiplicity: Multiplicity, p_values: Mapping[str, Floats]) -> dict[str, Floats]:
     """Adjusted p values of the hypotheses of the family, by label, from those of all analyses on the side that counts."""
     names = members(multiplicity, list(p_values))
@@ -125,7 +154,9 @@ def true_nulls(effect: "Effect", analyses: Sequence[AbstractAnalysis]) -> dict[s
     return {analysis.label: effect.is_null or analysis.arm in without for analysis in analyses}
 
 
-def family_faults(multiplicity: Multiplicity | None, design: "ParallelDesign", analyses: Sequence[AbstractAnalysis]) -> list[str]:
+def family_faults(
+    multiplicity: Multiplicity | None, design: "ParallelDesign", analyses: Sequence[AbstractAnalysis], decision: "Decision"
+) -> list[str]:
     """What makes a family impossible, one sentence each."""
     if multiplicity is None:
         return []
@@ -143,8 +174,10 @@ def family_faults(multiplicity: Multiplicity | None, design: "ParallelDesign", a
         faults.append(f"multiplicity: the graph has {len(multiplicity.weights)} weights for {len(names)} hypotheses: {names}.")
     if isinstance(design.reestimation, PromisingSize):
         faults.append("multiplicity is not combined with reestimation in the promising zone, whose claim is by two stages. Drop one.")
-    if design.looks:
-        faults.append(
-            "multiplicity is for trials without interim looks: p values of a stopped trial are not those of one analysis. Drop one."
-        )
+    if not design.looks:
+        return faults
+    if isinstance(multiplicity, Hochberg):
+        faults.append("multiplicity: Hochberg's procedure hands no level on and has none at interim looks; use Holm's.")
+    else:
+        faults += look_faults(multiplicity.looks, names, design, decision)
     return faults

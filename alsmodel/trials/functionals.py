@@ -63,16 +63,15 @@ def monte_carlo_error(settle: Settle, parts: list[Any]) -> float:
     return float(single.std(ddof=1) / np.sqrt(single.size))
 
 
-def per_draw(parts: list[Floats], draw: Integers, draws: int) -> tuple[list[float], list[float]]:
-    """Mean of each posterior draw's trials and its standard error; the mean of all for a draw that no twin had."""
-    values = np.concatenate([part.mean(axis=1) for part in parts])
-    within = np.concatenate([part.var(axis=1, ddof=1) / part.shape[1] for part in parts])
-    count = np.bincount(draw, minlength=draws)
-    total, spread = (np.bincount(draw, weights=w, minlength=draws) for w in (values, within))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean, error = total / count, np.sqrt(spread) / count
-    rest = np.mean(mean[count > 0])
-    return np.where(count > 0, mean, rest).tolist(), np.where(count > 0, error, np.nan).tolist()
+def per_draw(settle: Settle, parts: dict[int, list[Any]], draws: int) -> tuple[list[float], list[float]]:
+    """Value of each posterior draw from its own twins and its standard error; the mean of the others for a draw without a value."""
+    values, errors = np.full(draws, np.nan), np.full(draws, np.nan)
+    for draw, mine in parts.items():
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values[draw], errors[draw] = settle(mine), monte_carlo_error(settle, mine)
+    known = np.isfinite(values)
+    rest = values[known].mean() if known.any() else np.nan
+    return np.where(known, values, rest).tolist(), np.where(known & np.isfinite(errors), errors, np.nan).tolist()
 
 
 def _mean(parts: list[Floats]) -> float:
@@ -111,8 +110,7 @@ def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) ->
 
 def _months_alive(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
     horizon = float(getattr(analysis, "horizon", None) or scenario.trial.design.duration)
-    # One row: under a posterior this value is not stated, so twins have one key at a time.
-    alive = [np.minimum(twin.followed.event_time.ravel(), horizon)[None] for twin in (control, active)]
+    alive = [np.minimum(twin.followed.event_time, horizon) for twin in (control, active)]
     return np.asarray(alive[1] - alive[0])
 
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from alsmodel.settings.names import nearest
+from alsmodel.settings.salvage import Check
 from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.strategies import PRINCIPAL, Strategy, strategy_faults
 
 if TYPE_CHECKING:
     from alsmodel.patients.intercurrent import Kinds
+    from alsmodel.trials.designs import ParallelDesign
     from alsmodel.trials.effects import Effect
 
 Floats = npt.NDArray[np.float64]
@@ -110,18 +112,44 @@ class Intercurrent:
             raise ValueError(f"Intercurrent event {self.name!r}: " + " ".join(faults))
 
 
-def intercurrent_faults(
-    events: Sequence[Intercurrent], analyses: Sequence[AbstractAnalysis], effects: "Sequence[Effect]", duration: float
-) -> list[str]:
-    """What does not fit together between the intercurrent events and the rest of a trial, one sentence each."""
+class Planned(Protocol):
+    """What of a trial has to do with intercurrent events."""
+
+    @property
+    def design(self) -> "ParallelDesign": ...
+    @property
+    def intercurrent(self) -> tuple[Intercurrent, ...]: ...
+    @property
+    def analyses(self) -> tuple[AbstractAnalysis, ...]: ...
+    @property
+    def effects(self) -> "tuple[Effect, ...]": ...
+
+
+def intercurrent_checks(trial: Planned) -> list[Check]:
+    """What does not fit together between the intercurrent events and the rest of a trial, check by check."""
+    return [
+        lambda: _event_faults(trial.intercurrent, trial.design.duration),
+        lambda: _strategy_faults(trial.intercurrent, trial.analyses),
+        lambda: _ratio_faults([event.name for event in trial.intercurrent], trial.effects),
+    ]
+
+
+def _event_faults(events: Sequence[Intercurrent], duration: float) -> list[str]:
     names, faults = [event.name for event in events], []
     if len(set(names)) < len(names):
         faults.append(f"Two intercurrent events share a name: {names}. Give each its own.")
     late = [event.name for event in events if event.from_month >= duration]
     faults += [f"intercurrent event {name!r} cannot come within the follow-up of {duration:g} months; lower from_month." for name in late]
+    return faults
+
+
+def _strategy_faults(events: Sequence[Intercurrent], analyses: Sequence[AbstractAnalysis]) -> list[str]:
     defaults = {event.name: event.strategy for event in events}
-    for analysis in analyses:
-        faults += strategy_faults(defaults, analysis.label, analysis.admits, analysis.refuses, analysis.strategies)
+    return [fault for a in analyses for fault in strategy_faults(defaults, a.label, a.admits, a.refuses, a.strategies)]
+
+
+def _ratio_faults(names: list[str], effects: "Sequence[Effect]") -> list[str]:
+    faults = []
     for effect in effects:
         for name in effect.hazard_ratio_of:
             if name not in names:

@@ -5,11 +5,13 @@ hypothesis is rejected at family-wise level alpha when its adjusted p value is a
 counts as p = 1: it is never rejected and stays in the family.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import numpy as np
 import numpy.typing as npt
+
+from alsmodel.trials.family_looks import FamilyLooks
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,11 +99,14 @@ class Graph:
         at most 1.
     hypotheses : tuple of str
         Names of the analyses that test them, in the order of `weights`; empty is all analyses of the trial, in their order.
+    looks : FamilyLooks
+        What it does at interim looks.
     """
 
     weights: tuple[float, ...]
     transitions: tuple[tuple[float, ...], ...]
     hypotheses: tuple[str, ...] = ()
+    looks: FamilyLooks = field(default_factory=FamilyLooks, hash=False)
     kind: Literal["graph"] = "graph"
 
     def __post_init__(self) -> None:

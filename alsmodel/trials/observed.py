@@ -22,12 +22,10 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings.names import nearest
 from alsmodel.trials.analyses import TrialData
 from alsmodel.trials.comparison import ComparisonPlan
-from alsmodel.trials.conditions import Categories, Column, check, names_of, parse
+from alsmodel.trials.conditions import NOT_RECORDED, Categories, Column, check, names_of, parse
 
 Floats = npt.NDArray[np.float64]
 
-#: Word of a participant whose baseline word is missing: a level of its own.
-NOT_RECORDED = "not recorded"
 _STEPS: dict[str, pl.DataType] = {"step": pl.String(), "participants": pl.Int64(), "scores": pl.Int64(), "reason": pl.String()}
 #: The outcome at baseline, among the baseline columns.
 BASELINE = "baseline"

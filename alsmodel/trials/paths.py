@@ -25,17 +25,39 @@ def _put(thing: Any, parts: list[str], value: Any, path: str) -> Any:
     if isinstance(thing, tuple) and len(parts) > 1 and parts[0] in (names := [getattr(entry, "name", None) for entry in thing]):
         at = names.index(parts[0])
         return (*thing[:at], _put(thing[at], parts[1:], value, path), *thing[at + 1 :])
-    if not is_dataclass(thing) or isinstance(thing, type):
-        raise ValueError(f"axis {path!r}: nothing below {parts[0]!r} can be set. Name one number or word of the trial.")
-    known = [field.name for field in fields(thing) if field.init]
     name, *rest = parts
-    if name not in known:
-        remedy = nearest(name, known, otherwise=f"Known: {', '.join(known)}.")
-        raise ValueError(f"axis {path!r}: {name} is not a setting. {remedy}")
-    here = getattr(thing, name)
+    here = getattr(thing, _known(thing, name, path))
     if rest:
         return replace(thing, **{name: _put(here, rest, value, path)})
     return replace(thing, **{name: _like(here, value, path)})
+
+
+def fits(thing: Any, parts: list[str], value: Any, path: str) -> None:
+    """Find out whether `thing` has a setting at `parts` that `value` is like, without making anything.
+
+    Raises
+    ------
+    ValueError
+        As `with_setting`, but for what the changed object says itself.
+    """
+    if not parts:
+        _like(thing, value, path)
+        return
+    if isinstance(thing, tuple) and len(parts) > 1 and parts[0] in (names := [getattr(entry, "name", None) for entry in thing]):
+        fits(thing[names.index(parts[0])], parts[1:], value, path)
+        return
+    fits(getattr(thing, _known(thing, parts[0], path)), parts[1:], value, path)
+
+
+def _known(thing: Any, name: str, path: str) -> str:
+    """The name of a setting that `thing` has."""
+    if not is_dataclass(thing) or isinstance(thing, type):
+        raise ValueError(f"axis {path!r}: nothing below {name!r} can be set. Name one number or word of the trial.")
+    known = [field.name for field in fields(thing) if field.init]
+    if name not in known:
+        remedy = nearest(name, known, otherwise=f"Known: {', '.join(known)}.")
+        raise ValueError(f"axis {path!r}: {name} is not a setting. {remedy}")
+    return name
 
 
 def _like(here: Any, value: Any, path: str) -> Any:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 import numpy.typing as npt
 
-from alsmodel.trials.conditions import Categories, Column, check, holds, parse
+from alsmodel.trials.conditions import NOT_RECORDED, Categories, Column, check, holds, parse
 from alsmodel.trials.truth import PURPOSE_ROW, Untreated
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class ResampledTruth:
         Baseline columns, each (N,).
     eligibility : tuple of str
         Conditions over the columns that all must hold; a missing value fails every comparison.
+    phenotype : str or None
+        Column of words whose levels are the phenotypes of effects; everybody eligible has a level in it, of which "not recorded" is one.
     horizon : "continue" or "end of record"
         What becomes of a participant who outlives the record; see the module.
     association_value : float
@@ -77,6 +79,7 @@ class ResampledTruth:
     died: npt.NDArray[np.bool_]
     columns: dict[str, Column] = field(default_factory=dict)
     eligibility: tuple[str, ...] = ()
+    phenotype: str | None = None
     horizon: Horizon = "continue"
     association_value: float = 0.0
     hazard_pieces: int = 4
@@ -90,6 +93,7 @@ class ResampledTruth:
         faults = self._faults()
         if not faults:
             kept = self._eligible()
+            faults += self._phenotype_faults(kept)
             if int(kept.sum()) < 2:
                 faults.append(f"{int(kept.sum())} of {kept.size} people of the record are eligible. Loosen a rule of eligibility.")
         if faults:
@@ -124,6 +128,32 @@ class ResampledTruth:
             faults += [f"eligibility: {fault}" for fault in check(condition, self.vocabulary)]
         return faults
 
+    def _phenotype_faults(self, kept: npt.NDArray[np.bool_]) -> list[str]:
+        if self.phenotype is None:
+            return []
+        column = self.columns.get(self.phenotype)
+        if not isinstance(column, Categories):
+            known = [name for name, each in self.columns.items() if isinstance(each, Categories)]
+            listed = f"Columns of words: {', '.join(known)}." if known else "The record has no column of words."
+            return [f"phenotype is a column of words; {self.phenotype!r} is none. {listed}"]
+        lost = int((column.codes[kept] < 0).sum())
+        return [f"{self.phenotype} is missing for {lost} eligible people; give them the level {NOT_RECORDED!r}."] if lost else []
+
+    @property
+    def phenotypes(self) -> dict[str, int]:
+        """How many of the eligible people are of each phenotype; empty without a column of them."""
+        if self.phenotype is None:
+            return {}
+        column = self.columns[self.phenotype]
+        assert isinstance(column, Categories)
+        counts = np.bincount(column.codes[self.kept], minlength=len(column.levels))
+        return dict(zip(column.levels, counts.tolist(), strict=True))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the phenotypes, or one empty name."""
+        return tuple(self.phenotypes) or ("",)
+
     def _eligible(self) -> npt.NDArray[np.bool_]:
         rules = [holds(parse(text), self.columns) for text in self.eligibility]
         return np.asarray(np.logical_and.reduce([np.ones(self.end_month.size, dtype=np.bool_), *rules]))
@@ -147,7 +177,10 @@ class ResampledTruth:
             digest.update(f"{name}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
         digest.update(repr(sorted(self.vocabulary.items())).encode())
+        # Without phenotypes the people, and their random numbers, are those of a truth that knows of none.
+        by = {} if self.phenotype is None else {"phenotype": self.phenotype}
         return {
+            **by,
             "kind": "resampled",
             "participants": self.people.intercept.size,
             "of": self.end_month.size,
@@ -196,6 +229,15 @@ class Drawn:
     def first(self, n: int) -> "Drawn":
         """The first `n` of each trial."""
         return Drawn(self.truth, np.ascontiguousarray(self.rows[:, :n]))
+
+    @property
+    def group(self) -> Integers:
+        """Phenotype of each, a place in `ResampledTruth.groups`."""
+        if self.truth.phenotype is None:
+            return np.zeros(self.rows.shape, dtype=np.int64)
+        column = self.truth.columns[self.truth.phenotype]
+        assert isinstance(column, Categories)
+        return np.ascontiguousarray(column.codes[self.truth.kept[self.rows]], dtype=np.int64)
 
     def own(self, keys: npt.NDArray[np.uint64], visits: Floats, *, twins: bool) -> "Own":
         """What they bring from the record to these visits; twins do not end with it."""

@@ -11,8 +11,8 @@ from alsmodel.cohort import Cohort
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.trials.analyses import LogRank
 from alsmodel.trials.comparison import ComparisonPlan
-from alsmodel.trials.conditions import Categories, Column, holds, parse
-from alsmodel.trials.observed import NOT_RECORDED, baseline_columns, every_score, followed, scores_of
+from alsmodel.trials.conditions import NOT_RECORDED, Categories, Column, holds, parse
+from alsmodel.trials.observed import baseline_columns, every_score, followed, scores_of
 from alsmodel.trials.resampled import ResampledTruth
 from alsmodel.trials.settings import ResampledSettings
 
@@ -48,7 +48,7 @@ def resampled_truth(cohort: Cohort, settings: ResampledSettings | None = None, *
     # What the adapter of real comparisons looks at; arms and visits are not.
     asked = ComparisonPlan(
         control="control", active=("active",), visits=(0.0, 1.0), outcome=plan.outcome, events=plan.events, end_point=plan.end_point,
-        covariates=plan.covariates, strata=plan.eligibility, analyses=(LogRank(),),
+        covariates=plan.covariates, strata=(*plan.eligibility, *_phenotype(plan)), analyses=(LogRank(),),
     )  # fmt: skip
     rows = scores_of(cohort, asked, people, faults, where)
     ends = followed(cohort, asked, people, faults, [], where)
@@ -61,7 +61,7 @@ def resampled_truth(cohort: Cohort, settings: ResampledSettings | None = None, *
         message = f"Nobody has {plan.least_scores} scores of {plan.outcome} over {plan.least_months:g} months and follow-up after day 0."
         faults.append(Fault(f"{where}.least_scores", message, "Ask for fewer scores or a shorter time."))
     if faults:
-        raise InvalidInput([replace(fault, place=fault.place.replace(f"{where}.strata", f"{where}.eligibility")) for fault in faults])
+        raise InvalidInput([_placed(fault, plan, where) for fault in faults])
     flat = {name: _rows(column, usable) for name, column in columns.items()}
     _refuse_missing(flat, plan, where)
     try:
@@ -72,12 +72,23 @@ def resampled_truth(cohort: Cohort, settings: ResampledSettings | None = None, *
             died=ends["event"].to_numpy()[usable],
             columns=flat,
             eligibility=plan.eligibility,
+            phenotype=plan.phenotype,
             horizon=plan.horizon,
             association_value=plan.association_value,
             hazard_pieces=plan.hazard_pieces,
         )
     except ValueError as error:
         raise InvalidInput([Fault(f"{where}.eligibility", str(error))]) from None
+
+
+def _phenotype(plan: ResampledSettings) -> tuple[str, ...]:
+    return () if plan.phenotype is None else (plan.phenotype,)
+
+
+def _placed(fault: Fault, plan: ResampledSettings, where: str) -> Fault:
+    """The fault at the setting that asked for the column."""
+    ours = "phenotype" if plan.phenotype is not None and fault.message.startswith(f"{plan.phenotype} holds numbers") else "eligibility"
+    return replace(fault, place=fault.place.replace(f"{where}.strata", f"{where}.{ours}"))
 
 
 def _before_the_event(rows: pl.DataFrame, ends: pl.DataFrame) -> pl.DataFrame:

@@ -87,6 +87,19 @@ FAMILY_COLUMNS = {
     "mean_rejected_mcse": "its Monte Carlo standard error",
 }
 
+#: Columns of `OperatingCharacteristics.by_look`.
+BY_LOOK_COLUMNS = {
+    "scenario": "effect and size",
+    "n_per_arm": "randomised to control",
+    "effect": "name of the treatment effect",
+    "hypothesis": "name of the analysis; at least one, and all of the family",
+    "look": "from 1, the final analysis last",
+    "rejected": "share of all virtual trials that reject it at this look",
+    "rejected_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
+    "by_then": "share that has rejected it by this look",
+    "by_then_mcse": "its Monte Carlo standard error, Jeffreys-smoothed",
+}
+
 #: Columns of `OperatingCharacteristics.intercurrent`.
 INTERCURRENT_COLUMNS = {
     "scenario": "effect and size",
@@ -126,6 +139,9 @@ class OperatingCharacteristics:
         One row per scenario and pair of analyses; columns as in `PAIRED_COLUMNS`.
     family : polars.DataFrame
         One row per scenario when the hypotheses share alpha, else none; columns as in `FAMILY_COLUMNS`, and one per axis of the grid.
+    by_look : polars.DataFrame
+        One row per scenario, hypothesis and look when a family is tested at looks, else none; columns as in `BY_LOOK_COLUMNS`, and one
+        per axis of the grid.
     intercurrent : polars.DataFrame
         One row per scenario, intercurrent event and arm; columns as in `INTERCURRENT_COLUMNS`, and one per axis of the grid.
     settings : dict
@@ -137,6 +153,7 @@ class OperatingCharacteristics:
     table: pl.DataFrame
     paired: pl.DataFrame
     family: pl.DataFrame
+    by_look: pl.DataFrame
     intercurrent: pl.DataFrame
     settings: dict[str, Any]
     provenance: dict[str, Any]
@@ -152,6 +169,7 @@ class OperatingCharacteristics:
         self.table.write_parquet(fresh / "operating_characteristics.parquet", compression="zstd")
         self.paired.write_parquet(fresh / "paired.parquet", compression="zstd")
         self.family.write_parquet(fresh / "family.parquet", compression="zstd")
+        self.by_look.write_parquet(fresh / "by_look.parquet", compression="zstd")
         self.intercurrent.write_parquet(fresh / "intercurrent.parquet", compression="zstd")
         manifest = {"settings": self.settings, "provenance": self.provenance}
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -173,7 +191,7 @@ class OperatingCharacteristics:
         source = Path(folder)
         manifest = json.loads((source / "operating_characteristics.json").read_text(encoding="utf-8"))
         table = pl.read_parquet(source / "operating_characteristics.parquet")
-        rest = {name: pl.read_parquet(source / f"{name}.parquet") for name in ("paired", "family", "intercurrent")}
+        rest = {name: pl.read_parquet(source / f"{name}.parquet") for name in ("paired", "family", "by_look", "intercurrent")}
         return cls(table=table, **rest, settings=manifest["settings"], provenance=manifest["provenance"])
 
     def _shown(self) -> list[tuple[str, ...]]:
@@ -196,7 +214,7 @@ class OperatingCharacteristics:
         rows = self._shown()
         widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._caption(), *lines, *self._family_lines(), *self._intercurrent_lines()])
+        return "\n".join([self._caption(), *lines, *self._family_lines(), *self._look_lines(), *self._intercurrent_lines()])
 
     def _family_lines(self) -> list[str]:
         """What the family of hypotheses does, a line per scenario."""
@@ -206,6 +224,14 @@ class OperatingCharacteristics:
             f"family-wise error {_share(row['family_wise_error'], row['family_wise_error_mcse'])}"
             for row in self.family.iter_rows(named=True)
         ]
+
+    def _look_lines(self) -> list[str]:
+        """Which hypothesis is rejected by when, a line per scenario and hypothesis."""
+        lines = []
+        for (scenario, name), rows in self.by_look.group_by("scenario", "hypothesis", maintain_order=True):
+            shares = ", ".join(f"{_share(row['by_then'], row['by_then_mcse'])} by look {row['look']}" for row in rows.iter_rows(named=True))
+            lines.append(f"{scenario}, {name}: {shares}")
+        return lines
 
     def _intercurrent_lines(self) -> list[str]:
         """How many had each intercurrent event, a line per scenario and event."""
@@ -235,7 +261,7 @@ def _share(value: float | None, mcse: float | None) -> str:
 
 def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str) -> OperatingCharacteristics:
     """Turn the tallies of all scenarios, with the address of their records, into operating characteristics."""
-    rows, pairs, families, happened = [], [], [], []
+    rows, pairs, families, looks, happened = [], [], [], [], []
     for scenario, digest, tally in tallies:
         head = {
             "scenario": scenario.name,
@@ -248,6 +274,7 @@ def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str)
         pairs += [{"scenario": scenario.name, **pair} for pair in tally.pairs()]
         whole = tally.family.row()
         families += [] if whole is None else [head | whole | at]
+        looks += [head | row | at for row in tally.family.by_look.rows()]
         happened += [head | row | at for row in tally.happened.rows()]
     kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.Float64)
     kinds |= dict.fromkeys(("scenario", "effect", "analysis", "records"), pl.String)
@@ -261,6 +288,7 @@ def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str)
         table=table,
         paired=pl.DataFrame(pairs, schema=paired),
         family=family,
+        by_look=_grid(looks, BY_LOOK_COLUMNS, _BY_LOOK_KINDS, trial),
         intercurrent=_grid(happened, INTERCURRENT_COLUMNS, _INTERCURRENT_KINDS, trial),
         settings=trial.plain(),
         provenance=_provenance(trial, code),
@@ -277,6 +305,12 @@ _FAMILY_KINDS: dict[str, Any] = (
     dict.fromkeys(FAMILY_COLUMNS, pl.Float64)
     | dict.fromkeys(("scenario", "effect", "procedure"), pl.String)
     | dict.fromkeys(("n_per_arm", "hypotheses", "true_nulls"), pl.Int64)
+)
+
+_BY_LOOK_KINDS: dict[str, Any] = (
+    dict.fromkeys(BY_LOOK_COLUMNS, pl.Float64)
+    | dict.fromkeys(("scenario", "effect", "hypothesis"), pl.String)
+    | dict.fromkeys(("n_per_arm", "look"), pl.Int64)
 )
 
 _INTERCURRENT_KINDS: dict[str, Any] = (

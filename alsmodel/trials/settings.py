@@ -1,25 +1,28 @@
 """The `[trial]` section of a study file, and the trial that it describes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal, final
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field
 
+from alsmodel.settings.names import nearest
+from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import LogRank, RandomSlope
 from alsmodel.trials.beliefs import EffectPrior, PosteriorEffect
 from alsmodel.trials.conditions import parse
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
-from alsmodel.trials.families import Multiplicity, family_faults
+from alsmodel.trials.families import Multiplicity
 from alsmodel.trials.imputed import ReferenceBased
-from alsmodel.trials.intercurrent import Intercurrent, intercurrent_faults
+from alsmodel.trials.intercurrent import Intercurrent
+from alsmodel.trials.paths import SHORT, fits
 from alsmodel.trials.population import Population
 from alsmodel.trials.resampled import Horizon, ResampledTruth
-from alsmodel.trials.trial import Trial, fit_faults, grid_faults
+from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, group_faults, name_faults, shared_checks
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[
@@ -86,6 +89,9 @@ class ResampledSettings:
         Baseline columns that analyses or the randomisation use; nobody eligible may lack one.
     eligibility : tuple of str
         Conditions over the cohort's baseline columns that all must hold, such as ``"age < 80"``; a missing value fails.
+    phenotype : str or None
+        Baseline column of words by which effects may differ (``by_phenotype``). Where an effect does, everyone eligible must have it
+        recorded, or the effect names ``"not recorded"`` as well.
     least_scores : int
         Scores that a person must have, at least 3.
     least_months : float
@@ -103,6 +109,7 @@ class ResampledSettings:
     end_point: str | None = None
     covariates: tuple[str, ...] = ()
     eligibility: tuple[str, ...] = ()
+    phenotype: str | None = None
     least_scores: int = 3
     least_months: float = 3.0
     horizon: Horizon = "continue"
@@ -195,26 +202,61 @@ class TrialSettings:
     name: str = "trial"
 
     def __post_init__(self) -> None:
-        faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
-        try:
-            self.decision  # noqa: B018  (its own check)
-        except ValueError as error:
-            faults.append(str(error))
-        resampled = isinstance(self.truth, ResampledSettings)
-        if resampled and not self.population.plain:
-            faults.append("population is for drawn participants; a record brings its own. Give the rules as truth.eligibility.")
-        # The columns of a cohort are known when it has been read.
-        faults += fit_faults(self.design, self.population, self.analyses, self.effects, None if resampled else self.population.vocabulary)
-        faults += intercurrent_faults(self.intercurrent, self.analyses, self.effects, self.design.duration)
-        faults += family_faults(self.multiplicity, self.design, self.analyses)
-        if faults:
-            raise ValueError(" ".join(faults))
-        if resampled:
+        insist(self.cross_checks())
+        if isinstance(self.truth, ResampledSettings):
             return
         # The rest of what a trial checks; what a posterior would be is not known yet.
         truth = self.truth if isinstance(self.truth, NamedTruth) else NamedTruth()
         posterior = not isinstance(self.truth, NamedTruth)
         _trial(self, truth, 0, {path: v for path, v in self.axes.items() if not (posterior and path.startswith("truth."))})
+
+    def cross_checks(self) -> list[Check]:
+        """What has to fit between the sections, check by check."""
+        return [
+            *grid_checks(self),
+            self._decision_faults,
+            self._population_faults,
+            *self._fit_checks(),
+            *shared_checks(self),
+            lambda: axis_faults(self.axes),
+            lambda: [fault for path, values in self.axes.items() if not apart(path) for fault in self._axis_faults(path, values)],
+        ]
+
+    def _decision_faults(self) -> list[str]:
+        self.decision  # noqa: B018  (its own check)
+        return []
+
+    def _population_faults(self) -> list[str]:
+        if not isinstance(self.truth, ResampledSettings) or self.population.plain:
+            return []
+        return ["population is for drawn participants; a record brings its own. Give the rules as truth.eligibility."]
+
+    def _fit_checks(self) -> list[Check]:
+        # The columns of a cohort are known when it has been read.
+        def names() -> list[str]:
+            return [] if isinstance(self.truth, ResampledSettings) else name_faults(self.design, self.analyses, self.population.vocabulary)
+
+        def phenotypes() -> list[str]:
+            if not isinstance(self.truth, ResampledSettings):
+                return group_faults(self.effects, {p.name: 0 for p in self.population.phenotypes})
+            return [] if self.truth.phenotype is not None else group_faults(self.effects, None)
+
+        return [names, phenotypes, *fit_checks(self.design, self.analyses, self.effects, None)]
+
+    def _axis_faults(self, path: str, values: tuple[Value, ...]) -> list[str]:
+        """Whether there is such a setting and the values are like it; what they make of a trial is seen when all else fits."""
+        first, *rest = SHORT.get(path, path).split(".")
+        known = [each.name for each in fields(Trial) if each.init]
+        if first not in known:
+            return [f"axis {path!r}: {first} is not a setting. {nearest(first, known, otherwise=f'Known: {", ".join(known)}.')}"]
+        if first == "truth" and not isinstance(self.truth, NamedTruth):
+            return []
+        try:
+            for value in values:
+                fits(getattr(self, first), rest, value, path)
+        except ValueError as error:
+            return [str(error)]
+        return []
 
     @property
     def decision(self) -> Decision:

@@ -17,6 +17,7 @@ from alsmodel.trials.trial import Scenario, Trial
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
 
 
 def proportion(hits: int, of: int) -> tuple[float, float]:
@@ -107,12 +108,19 @@ class _Family:
         self.replicates = self.any = self.all = self.false = 0
         self.count = Moments()
         self.rejected = dict.fromkeys(self.names, 0)
+        self.looks = len(trial.design.looks) + 1 if trial.design.looks and self.names else 0
+        self.by_look = _ByLook(self.names, self.looks)
 
-    def add(self, p_values: dict[str, Floats]) -> None:
-        """Take in p values of the decision's side, by label, of some replicates."""
+    def add(self, p_values: dict[str, Floats], rejected_at: dict[str, Integers]) -> None:
+        """Take in p values of the decision's side and, with looks, the look of each rejection, by label, of some replicates."""
         if self.multiplicity is None:
             return
-        rejected = np.stack(list(adjusted(self.multiplicity, p_values).values()), axis=1) <= self.decision.alpha
+        if self.looks:
+            at = np.stack([rejected_at[name] for name in self.names], axis=1)
+            self.by_look.add(at)
+            rejected = at > 0
+        else:
+            rejected = np.stack(list(adjusted(self.multiplicity, p_values).values()), axis=1) <= self.decision.alpha
         self.replicates += rejected.shape[0]
         self.any += int(rejected.any(axis=1).sum())
         self.all += int(rejected.all(axis=1).sum())
@@ -152,6 +160,42 @@ class _Family:
     def hits(self) -> list[int]:
         """Numbers of replicates behind every share."""
         return [self.any, self.all, *self.rejected.values()] if self.names else []
+
+
+@final
+class _ByLook:
+    """How many replicates have rejected each hypothesis, the first and the last of them, by look."""
+
+    def __init__(self, names: list[str], looks: int) -> None:
+        self.names, self.looks, self.replicates = names, looks, 0
+        self.counts = np.zeros((len(names) + 2, looks + 1), dtype=np.int64)
+
+    def add(self, rejected_at: Integers) -> None:
+        """Take in looks of rejection (R, m), 0 for none."""
+        late = np.where(rejected_at > 0, rejected_at, self.looks + 1)
+        for row, at in enumerate([*late.T, late.min(axis=1), late.max(axis=1)]):
+            self.counts[row] += np.bincount(at - 1, minlength=self.looks + 1)
+        self.replicates += rejected_at.shape[0]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per hypothesis and look, and those of at least one and of all."""
+        found = []
+        for name, counts in zip([*self.names, "at least one", "all"], self.counts, strict=True):
+            for look in range(self.looks):
+                here, upto = int(counts[look]), int(counts[: look + 1].sum())
+                share, mcse = proportion(here, self.replicates)
+                total, total_mcse = proportion(upto, self.replicates)
+                found.append(
+                    {
+                        "hypothesis": name,
+                        "look": look + 1,
+                        "rejected": share,
+                        "rejected_mcse": mcse,
+                        "by_then": total,
+                        "by_then_mcse": total_mcse,
+                    }
+                )
+        return found
 
 
 @final
@@ -212,13 +256,15 @@ class Tally:
         """Take in the records of some replicates."""
         claims: dict[str, Bools] = {}
         p_values: dict[str, Floats] = {}
+        rejected_at: dict[str, Integers] = {}
         for number, label in enumerate(self.labels):
             rows = chunk.filter(pl.col("analysis") == label).sort("replicate")
             claims[label] = self._add(self.sums[label], label, rows, number == 0)
             if number == 0:
                 self.happened.add(rows)
+            rejected_at[label] = rows["rejected_at"].to_numpy().astype(np.int64)
             p_values[label] = self.scenario.trial.decision.sided(rows["p_value"].to_numpy(), rows["benefit"].to_numpy())
-        self.family.add(p_values)
+        self.family.add(p_values, rejected_at)
         for a, b in combinations(self.labels, 2):
             self.apart[a, b] += int((claims[a] & ~claims[b]).sum())
             self.apart[b, a] += int((claims[b] & ~claims[a]).sum())
@@ -288,7 +334,11 @@ class Tally:
 
 
 def claims_of(trial: Trial, rows: pl.DataFrame, decides: bool) -> Bools:
-    """Which records of one analysis are a claim: by alpha and side, or by the boundary for the analysis that decides at looks."""
+    """Which records of one analysis are a claim: by alpha and side, by the boundary where it decides at looks, or by its family."""
+    rejected_at = rows["rejected_at"].to_numpy()
+    if rejected_at.size and rejected_at.max() >= 0:
+        return np.asarray(rejected_at > 0)
+    decides = decides and trial.multiplicity is None
     if not (decides and (trial.design.looks or isinstance(trial.design.reestimation, PromisingSize))):
         return trial.decision.rejects(rows["p_value"].to_numpy(), rows["benefit"].to_numpy())
     stop = rows["stop"].to_numpy()

@@ -6,15 +6,16 @@ from typing import final
 import numpy as np
 
 from alsmodel.trials.analyses import Analysed
-from alsmodel.trials.block import looks_of, trial_keys
+from alsmodel.trials.block import family_looks_of, family_z, looks_of, trial_keys
 from alsmodel.trials.families import adjusted
+from alsmodel.trials.family_watch import FamilyWatch, family_names, family_watch
 from alsmodel.trials.information import watch
 from alsmodel.trials.intercurrent import strategies_of
 from alsmodel.trials.opening import Opened, open_data, z_of
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resizing import Resized, resize, statistic
 from alsmodel.trials.trial import Scenario, Trial
-from alsmodel.trials.world import assign, enrol, observe
+from alsmodel.trials.world import Enrolled, Integers, Observed, assign, enrol, observe
 
 
 @final
@@ -39,6 +40,8 @@ class Told:
         P value after adjustment for the family of hypotheses, of the decision's side; NaN outside one.
     intercurrent : tuple of (str, str, tuple of int)
         Intercurrent events: name, strategy in this analysis, and participants who had it by arm.
+    level : float
+        Level at which a hypothesis of a family was tested at this look; NaN without one.
     information : float
         Information fraction of an interim look, where alpha is spent by it; NaN otherwise.
     decision : str
@@ -61,6 +64,7 @@ class Told:
     futility: float
     decision: str
     adjusted_p: float = np.nan
+    level: float = np.nan
     information: float = np.nan
     intercurrent: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
 
@@ -109,7 +113,9 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
         resized = resize(scenario, enrolled, arm, seen)
         enrolled, arm, seen = resized.enrolled, resized.arm, resized.seen
         told += _retold(scenario, resized)
-    watched = watch(trial.design, scenario.participants, 1)
+    watched, family = watch(trial.design, scenario.participants, 1), family_watch(trial, 1)
+    if family is not None:
+        return told + _told_family(scenario, enrolled, arm, seen, family)
     for at in looks_of(scenario, enrolled, arm, seen, watched):
         if not at.running[0]:
             continue
@@ -123,7 +129,7 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
             break
     opened = open_data(trial, enrolled, arm, seen, month)
     found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
-    family = _adjusted(trial, found)
+    shared = _adjusted(trial, found)
     final = np.inf
     z = z_of(found[trial.analyses[0].label])
     two_stages = isinstance(trial.design.reestimation, PromisingSize)
@@ -136,13 +142,49 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
             continue
         decides = number == 0 and (bool(trial.design.looks) or two_stages)
         claim = bool((z >= final)[0]) if decides else bool(trial.decision.rejects(result.p_value, result.benefit)[0])
-        if label in family:
-            claim = family[label] <= trial.decision.alpha
+        if label in shared:
+            claim = shared[label] <= trial.decision.alpha
         bounds = (final, -np.inf) if decides else (np.inf, -np.inf)
         look = told[-1].look if month is not None else len(trial.design.looks) + (2 if resized is not None else 1)
         last = _told(scenario, look, opened, label, result, bounds, "claim" if claim else "no claim")
         last = replace(last, z=float(z[0])) if decides else last
-        told.append(replace(last, adjusted_p=family.get(label, np.nan)))
+        told.append(replace(last, adjusted_p=shared.get(label, np.nan)))
+    return told
+
+
+def _told_family(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, family: FamilyWatch) -> list[Told]:
+    """A trial whose hypotheses share alpha over its looks: every hypothesis at every look, the other analyses at the end."""
+    trial, names = scenario.trial, family_names(scenario.trial)
+    told: list[Told] = []
+
+    def tell(look: int, opened: Opened, results: dict[str, Analysed], ends: str) -> None:
+        for place, name in enumerate(names):
+            at = int(family.rejected_at[0, place])
+            said = f"rejected at look {at}" if at else "not rejected"
+            if at in (0, look):
+                said = f"{'rejected' if at else 'not rejected'} at level {family.level[0, place]:.4g}"
+            one = _told(scenario, look, opened, name, results[name], (float(family.bound[0, place]), -np.inf), f"{said}; {ends}")
+            told.append(replace(one, level=float(family.level[0, place])))
+
+    month = None
+    for at in family_looks_of(scenario, enrolled, arm, seen, family):
+        if not at.running[0]:
+            continue
+        ends = "the trial stops for efficacy" if at.efficacy[0] else "the trial stops for futility" if at.futility[0] else "goes on"
+        tell(at.number, at.opened, at.results, ends)
+        if ends != "goes on":
+            month = at.opened.month
+            break
+    opened = open_data(trial, enrolled, arm, seen, month)
+    found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
+    look = told[-1].look if month is not None else len(trial.design.looks) + 1
+    if month is None:
+        family.test(look, np.ones(1, dtype=np.bool_), family_z(names, found))
+        tell(look, opened, found, "end")
+    for label, result in found.items():
+        if label not in names:
+            claim = bool(trial.decision.rejects(result.p_value, result.benefit)[0])
+            told.append(_told(scenario, look, opened, label, result, (np.inf, -np.inf), "claim" if claim else "no claim"))
     return told
 
 

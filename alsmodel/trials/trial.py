@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import product
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 
 from alsmodel.settings import digest_of
+from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
-from alsmodel.trials.conditions import check
+from alsmodel.trials.conditions import NOT_RECORDED, check
 from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_faults
 from alsmodel.trials.information import increment_faults
-from alsmodel.trials.intercurrent import Intercurrent, intercurrent_faults
+from alsmodel.trials.intercurrent import Intercurrent, intercurrent_checks
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
@@ -67,7 +68,7 @@ class Scenario:
         """Everything that its records depend on beside the code, as plain values.
 
         Neither names, nor other scenarios, nor the number of replicates are in it; alpha and side are applied to the records
-        later, so they are not either, and nor is the family of hypotheses.
+        later, so they are not either, and nor is the family of hypotheses where there are no looks.
         """
         trial = self.trial
         effect = asdict(self.effect)
@@ -84,6 +85,8 @@ class Scenario:
         }
         if isinstance(trial.design.reestimation, PromisingSize):  # its size hangs on the final critical value
             identity["decision"] = asdict(trial.decision)
+        if trial.design.looks and trial.multiplicity is not None:  # what it rejects decides when a trial stops
+            identity["multiplicity"] = asdict(trial.multiplicity)
         return dict(json.loads(json.dumps(_floats(identity), sort_keys=True)))
 
     def digest(self, code: str) -> str:
@@ -147,33 +150,50 @@ class Trial:
     name: str = "trial"
 
     def __post_init__(self) -> None:
-        faults = grid_faults(self.design, self.analyses, self.n_per_arm, self.effects, self.replicates)
+        insist(self.cross_checks())
+        self._check_axes()
+
+    def cross_checks(self) -> list[Check]:
+        """What has to fit between the parts, check by check."""
         known = self.truth.vocabulary if isinstance(self.truth, ResampledTruth) else self.population.vocabulary
-        faults += fit_faults(self.design, self.population, self.analyses, self.effects, known)
+        return [
+            *grid_checks(self),
+            *fit_checks(self.design, self.analyses, self.effects, known),
+            lambda: group_faults(self.effects, self._phenotypes()),
+            *shared_checks(self),
+            self._truth_faults,
+            self._number_faults,
+        ]
+
+    def _phenotypes(self) -> dict[str, int] | None:
+        """Phenotypes with the people of each in the record, 0 of drawn ones; None for a record without a column of them."""
+        if not isinstance(self.truth, ResampledTruth):
+            return {p.name: 0 for p in self.population.phenotypes}
+        return self.truth.phenotypes or None
+
+    def _truth_faults(self) -> list[str]:
+        faults = []
         if isinstance(self.truth, ResampledTruth) and not self.population.plain:
             faults.append(
                 "population.phenotypes, covariates and eligibility are for drawn participants; a record brings its own. "
                 "Give the rules as truth.eligibility, over the columns of the record."
             )
-        faults += intercurrent_faults(self.intercurrent, self.analyses, self.effects, self.design.duration)
-        faults += family_faults(self.multiplicity, self.design, self.analyses)
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
+        return faults
+
+    def _number_faults(self) -> list[str]:
+        faults = []
         if self.seed < 0:
             faults.append(f"seed must not be negative; got {self.seed}.")
         if self.target_mcse is not None and not 0 < self.target_mcse < 0.5:
             faults.append(f"target_mcse is a standard error between 0 and 0.5; got {self.target_mcse}.")
-        if faults:
-            raise ValueError(" ".join(faults))
-        self._check_axes()
+        return faults
 
     def _check_axes(self) -> None:
-        faults = []
+        faults = axis_faults(self.axes)
         for path, values in self.axes.items():
-            if not values or len(set(map(repr, values))) < len(values):
-                faults.append(f"axis {path!r} needs values, each once; got {list(values)}.")
-            if path.split(".")[0] in ("n_per_arm", "effects", "axes", "replicates", "target_mcse", "name", "seed", "analyses"):
-                faults.append(f"axis {path!r}: sizes and effects are axes by themselves; seed, name and replicates cannot be one.")
+            if apart(path):
                 continue
             for value in values:
                 try:
@@ -244,25 +264,60 @@ def _floats(value: Any) -> Any:
     return float(value) if isinstance(value, int | float) else value
 
 
-def grid_faults(
-    design: ParallelDesign,
-    analyses: tuple[AbstractAnalysis, ...],
-    n_per_arm: tuple[int, ...],
-    effects: tuple[Effect, ...],
-    replicates: int,
-) -> list[str]:
-    """What makes a grid of scenarios impossible, one sentence each."""
-    faults = []
-    if replicates < 1:
-        faults.append(f"replicates must be at least 1; got {replicates}. 1000 gives a power of 0.8 an MCSE of 0.013.")
-    for name, given in (("n_per_arm", n_per_arm), ("effects", effects), ("analyses", analyses)):
-        if not given:
-            faults.append(f"{name} is empty; give at least one.")
-    if len(set(n_per_arm)) < len(n_per_arm):
-        faults.append(f"n_per_arm repeats a size: {list(n_per_arm)}.")
-    for names, what in (([e.name for e in effects], "effects"), ([a.label for a in analyses], "analyses")):
-        if len(set(names)) < len(names):
-            faults.append(f"Two {what} share a name: {names}. Give each its own.")
+class Grid(Protocol):
+    """What a trial and the settings of one have in common."""
+
+    @property
+    def design(self) -> ParallelDesign: ...
+    @property
+    def intercurrent(self) -> tuple[Intercurrent, ...]: ...
+    @property
+    def analyses(self) -> tuple[AbstractAnalysis, ...]: ...
+    @property
+    def decision(self) -> Decision: ...
+    @property
+    def multiplicity(self) -> Multiplicity | None: ...
+    @property
+    def n_per_arm(self) -> tuple[int, ...]: ...
+    @property
+    def effects(self) -> tuple[Effect, ...]: ...
+    @property
+    def replicates(self) -> int: ...
+
+
+def grid_checks(trial: Grid) -> list[Check]:
+    """What makes a grid of scenarios impossible, check by check."""
+
+    def named(names: list[str], what: str) -> list[str]:
+        return [f"Two {what} share a name: {names}. Give each its own."] if len(set(names)) < len(names) else []
+
+    return [
+        lambda: _count_faults(trial.replicates),
+        lambda: [] if trial.n_per_arm else ["n_per_arm is empty; give at least one."],
+        lambda: [] if trial.effects else ["effects is empty; give at least one."],
+        lambda: [] if trial.analyses else ["analyses is empty; give at least one."],
+        lambda: _size_faults(trial.design, trial.n_per_arm),
+        lambda: named([e.name for e in trial.effects], "effects"),
+        lambda: named([a.label for a in trial.analyses], "analyses"),
+    ]
+
+
+def shared_checks(trial: Grid) -> list[Check]:
+    """What does not fit between the events, the family of hypotheses and the rest, check by check."""
+    return [
+        *intercurrent_checks(trial),
+        lambda: family_faults(trial.multiplicity, trial.design, trial.analyses, trial.decision),
+    ]
+
+
+def _count_faults(replicates: int) -> list[str]:
+    if replicates >= 1:
+        return []
+    return [f"replicates must be at least 1; got {replicates}. 1000 gives a power of 0.8 an MCSE of 0.013."]
+
+
+def _size_faults(design: ParallelDesign, n_per_arm: tuple[int, ...]) -> list[str]:
+    faults = [f"n_per_arm repeats a size: {list(n_per_arm)}."] if len(set(n_per_arm)) < len(n_per_arm) else []
     for n in n_per_arm:
         try:
             design.randomised(n)
@@ -274,38 +329,88 @@ def grid_faults(
     return faults
 
 
-def fit_faults(
-    design: ParallelDesign,
-    population: Population,
-    analyses: tuple[AbstractAnalysis, ...],
-    effects: tuple[Effect, ...],
-    vocabulary: Mapping[str, tuple[str, ...] | None] | None,
-) -> list[str]:
-    """What does not fit together between the parts of a trial, one sentence each; without a vocabulary names are not looked at."""
-    faults = [] if vocabulary is None else _name_faults(design, analyses, vocabulary)
-    faults += increment_faults(design, analyses[0]) if analyses else []
-    late = [a for a in analyses if (getattr(a, "horizon", None) or 0.0) > design.duration]
-    faults += [f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months." for a in late]
-    for a in analyses:
-        months = [visit for visit in design.visits if a.until is None or visit <= a.until]
-        if a.until is not None and not (0 < a.until <= design.duration and len(months) >= 2):
-            faults.append(
-                f"{a.label}: until lies within the follow-up of {design.duration:g} months and after two visits; got {a.until:g}."
-            )
-    active = len(design.allocation) - 1
-    faults += [f"{a.label} compares arm {a.arm}; the design has active arms 1 to {active}." for a in analyses if not 1 <= a.arm <= active]
-    for effect in effects:
-        if effect.by_arm and len(effect.by_arm) != active:
-            faults.append(f"effect {effect.name!r}: by_arm has {len(effect.by_arm)} shares for {active} active arms.")
-        strange = sorted(set(effect.by_phenotype) - {p.name for p in population.phenotypes})
-        if strange:
-            faults.append(f"effect {effect.name!r}: by_phenotype names {', '.join(strange)}, which the population has not.")
+def apart(path: str) -> bool:
+    """Whether a setting cannot be an axis, since it is one by itself or belongs to the whole grid."""
+    return path.split(".")[0] in ("n_per_arm", "effects", "axes", "replicates", "target_mcse", "name", "seed", "analyses")
+
+
+def axis_faults(axes: Mapping[str, tuple[Any, ...]]) -> list[str]:
+    """What is wrong with the axes of a grid by themselves, one sentence each."""
+    faults = []
+    for path, values in axes.items():
+        if not values or len(set(map(repr, values))) < len(values):
+            faults.append(f"axis {path!r} needs values, each once; got {list(values)}.")
+        if apart(path):
+            faults.append(f"axis {path!r}: sizes and effects are axes by themselves; seed, name and replicates cannot be one.")
     return faults
 
 
-def _name_faults(
+def fit_checks(
+    design: ParallelDesign,
+    analyses: tuple[AbstractAnalysis, ...],
+    effects: tuple[Effect, ...],
+    vocabulary: Mapping[str, tuple[str, ...] | None] | None,
+) -> list[Check]:
+    """What does not fit together between the parts of a trial, check by check; without a vocabulary names are not looked at."""
+    return [
+        lambda: [] if vocabulary is None else name_faults(design, analyses, vocabulary),
+        lambda: increment_faults(design, analyses[0]) if analyses else [],
+        lambda: [fault for a in analyses for fault in _time_faults(design, a)],
+        lambda: _arm_faults(len(design.allocation) - 1, analyses, effects),
+    ]
+
+
+def _time_faults(design: ParallelDesign, a: AbstractAnalysis) -> list[str]:
+    faults = []
+    if (getattr(a, "horizon", None) or 0.0) > design.duration:
+        faults.append(f"{a.label}: its horizon lies beyond the follow-up of {design.duration:g} months.")
+    if a.until is not None:
+        visits = sum(visit <= a.until for visit in design.visits)
+        if not (0 < a.until <= design.duration and visits >= 2):
+            within = f"until lies within the follow-up of {design.duration:g} months and after two visits"
+            faults.append(f"{a.label}: {within}; got {a.until:g}.")
+    return faults
+
+
+def _arm_faults(active: int, analyses: tuple[AbstractAnalysis, ...], effects: tuple[Effect, ...]) -> list[str]:
+    faults = [f"{a.label} compares arm {a.arm}; the design has active arms 1 to {active}." for a in analyses if not 1 <= a.arm <= active]
+    for effect in effects:
+        if effect.by_arm and len(effect.by_arm) != active:
+            faults.append(f"effect {effect.name!r}: by_arm has {len(effect.by_arm)} shares for {active} active arms.")
+    return faults
+
+
+def group_faults(effects: tuple[Effect, ...], phenotypes: Mapping[str, int] | None) -> list[str]:
+    """Effects by phenotypes that there are not, or that are not known of somebody, one sentence each.
+
+    Parameters
+    ----------
+    effects : tuple of Effect
+    phenotypes : mapping of str to int, or None
+        People of each phenotype in a record, 0 for drawn ones; None for a record whose phenotypes are not named.
+    """
+    faults = []
+    for effect in (effect for effect in effects if effect.by_phenotype):
+        if phenotypes is None:
+            faults.append(f"effect {effect.name!r}: by_phenotype needs truth.phenotype, the column of the record that has them.")
+            continue
+        strange = sorted(set(effect.by_phenotype) - set(phenotypes))
+        if strange:
+            known = f"Known: {', '.join(phenotypes)}." if phenotypes else "Name the phenotypes of the population."
+            faults.append(f"effect {effect.name!r}: by_phenotype names {', '.join(strange)}, which the population has not. {known}")
+        unknown = phenotypes.get(NOT_RECORDED, 0)
+        if unknown and NOT_RECORDED not in effect.by_phenotype:
+            faults.append(
+                f"effect {effect.name!r}: the phenotype of {unknown} eligible people is not recorded. Leave them out with a rule of "
+                f"truth.eligibility, or say what share they have: by_phenotype = {{ ..., {NOT_RECORDED!r} = 1.0 }}."
+            )
+    return faults
+
+
+def name_faults(
     design: ParallelDesign, analyses: tuple[AbstractAnalysis, ...], vocabulary: Mapping[str, tuple[str, ...] | None]
 ) -> list[str]:
+    """Names of strata and covariates that are not known at baseline, one sentence each."""
     known = dict(vocabulary)
     if design.sites:
         known["site"] = design.sites

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis
+from alsmodel.trials.conditions import Categories, Column
 from alsmodel.trials.strategies import Strategy, counted, kept
 
 if TYPE_CHECKING:
-    from alsmodel.trials.conditions import Column
     from alsmodel.trials.world import Observed
 
 Floats = npt.NDArray[np.float64]
@@ -36,8 +36,25 @@ class Twin:
 
     seen: "Observed | None"
     path: Floats | None
-    columns: "dict[str, Column]"
+    columns: dict[str, Column]
     ended: dict[str, Floats] = field(default_factory=dict)
+
+    def rows(self, which: npt.NDArray[np.int64]) -> "Twin":
+        """The twins of some of the trials."""
+
+        def some(values: dict[str, Floats]) -> dict[str, Floats]:
+            return {name: value[which] for name, value in values.items()}
+
+        seen = self.seen
+        if seen is not None:
+            arrays = {name: getattr(seen, name)[which] for name in ("scores", "months", "event_time", "event", "left")}
+            seen = replace(seen, **arrays, intercurrent=some(seen.intercurrent))
+        columns: dict[str, Column] = {
+            name: Categories(column.codes[which], column.levels) if isinstance(column, Categories) else column[which]
+            for name, column in self.columns.items()
+        }
+        path = None if self.path is None else self.path[which]
+        return Twin(seen=seen, path=path, columns=columns, ended=some(self.ended))
 
     def under(self, analysis: AbstractAnalysis, chosen: Mapping[str, Strategy], visits: tuple[float, ...]) -> "Twin":
         """The same people under the strategies of an analysis; in their world what is hypothetical does not happen.

@@ -101,7 +101,8 @@ def enrol(trial: "Trial", keys: Keys, n: int) -> Enrolled:
     if trial.truth_has_columns or (trial.population.plain and not _needs_columns(trial)):
         untreated = trial.truth.block(keys, n)
         person = np.tile(np.arange(n), (keys.size, 1))
-        found = _Screened(person, np.zeros(person.shape, dtype=np.int64), untreated.nature, untreated.columns)
+        group = np.zeros(person.shape, dtype=np.int64) if untreated.record is None else untreated.record.group
+        found = _Screened(person, group, untreated.nature, untreated.columns)
     else:
         # A few trials at a time: many candidates are looked at where few are admitted.
         slices = [_screen(trial, keys[a : a + AT_ONCE], n) for a in range(0, keys.size, AT_ONCE)]
@@ -342,7 +343,8 @@ def _bent(
     design: ParallelDesign, population: Population, enrolled: Enrolled, effect: Effect, events: Sequence[Intercurrent]
 ) -> tuple[Nature, Treatments, Kinds]:
     nature = split(enrolled.nature, effect.changes_after(design.delayed_start), design.duration)
-    where = nature.edges, population.groups, len(design.allocation), design.delayed_start
+    groups = population.groups if enrolled.record is None else enrolled.record.truth.groups
+    where = nature.edges, groups, len(design.allocation), design.delayed_start
     tables = Treatments(*(np.ascontiguousarray(table) for table in effect.tables(*where)))
     return nature, tables, kinds_of(events, effect.ratios_of(*where) if events else {}, tables.log_ratio.shape)
 

@@ -124,6 +124,14 @@ def test_the_trial_section_is_checked_with_the_rest(tmp_path: Path) -> None:
     assert "Did you mean 'posterior'?" in str(caught.value)
 
 
+def test_sections_that_do_not_fit_are_named_beside_a_fault_of_another(tmp_path: Path) -> None:
+    text = TABLES + '\n[trial]\nn_per_arm = [2]\n[report]\nby = "no covariate"\n'
+    with pytest.raises(InvalidInput) as caught:
+        load(write(tmp_path, text))
+    assert "at least 4" in str(caught.value)
+    assert "report.by: 'no covariate' is no covariate of the model" in str(caught.value)
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("studies/*/study.toml")), ids=lambda path: path.parent.name)
 def test_every_study_of_the_repository_is_valid(path: Path) -> None:
     study = load(path, need_data=False).study

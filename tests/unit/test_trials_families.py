@@ -220,9 +220,9 @@ def test_impossible_families_are_refused(multiplicity, said):
     assert said in str(caught.value)
 
 
-def test_families_are_for_trials_without_looks():
+def test_a_family_at_looks_needs_boundaries_at_any_level():
     design = ParallelDesign(
         recruitment=Recruitment(per_month=(10.0,)), looks=(Look(when="enrolled", at=0.5),), boundary=FixedBounds(efficacy=(2.8, 1.98))
     )
-    with pytest.raises(ValueError, match="without interim looks"):
+    with pytest.raises(ValueError, match="bounds at any level"):
         Trial(truth=NamedTruth(), design=design, multiplicity=Holm())

@@ -15,7 +15,20 @@ from alsmodel.settings import decode
 from alsmodel.study import run
 from alsmodel.study.pipeline import tell
 from alsmodel.study.synthetic import write_proact
-from alsmodel.trials import Cox, Effect, LogRank, ParallelDesign, RandomSlope, Recruitment, ResampledTruth, Trial, TrialSettings, simulate
+from alsmodel.trials import (
+    Cox,
+    Effect,
+    LogRank,
+    ParallelDesign,
+    RandomSlope,
+    Recruitment,
+    ResampledSettings,
+    ResampledTruth,
+    Trial,
+    TrialSettings,
+    resampled_truth,
+    simulate,
+)
 from alsmodel.trials.block import Task, run_task, trial_keys
 from alsmodel.trials.conditions import Categories
 from alsmodel.trials.resampled import exposures, lines_of
@@ -245,8 +258,90 @@ def test_a_study_resamples_the_cohort_that_it_ingests(tmp_path: Path, monkeypatc
     assert told[0].participants == (20, 20)
     again = run(path, tmp_path / "run", until="trial")
     assert "trial" in again.reused
+    sites = resampled_truth(outcome.cohort, ResampledSettings(phenotype="onset_site"))
+    assert sum(sites.phenotypes.values()) == sites.people.intercept.size
+    assert len(sites.groups) >= 2
+    for column, setting in (("age", "phenotype"), ("onset_sight", "eligibility")):
+        with pytest.raises(InvalidInput) as caught:
+            resampled_truth(outcome.cohort, ResampledSettings(phenotype=column))
+        assert f"trial.truth.{setting}" in str(caught.value) or column in str(caught.value)
     path.write_text(STUDY.replace('"age >= 18"', '"agee >= 18"'))
     with pytest.raises(InvalidInput, match="agee"):
         run(path, tmp_path / "run2", until="trial")
     assert decode(TrialSettings, {"truth": {"kind": "resampled"}}).truth.kind == "resampled"
     assert pl.DataFrame(table).height == 1
+
+
+def with_site(codes: NDArray[np.int64], levels: tuple[str, ...] = ("bulbar", "limb"), **options: Any) -> ResampledTruth:
+    truth = record(n=codes.size, **{"rate": 0.05, **options})
+    return replace(truth, columns={**truth.columns, "onset": Categories(codes, levels)}, phenotype="onset")
+
+
+def test_an_effect_by_phenotype_changes_each_own_path_and_hazard_by_its_share() -> None:
+    truth = with_site(np.random.default_rng(1).integers(0, 2, 300))
+    whole = Effect(name="whole", slowing=0.5, slope_spread="scaled", hazard_ratio=0.5)
+    shares = replace(whole, by_phenotype={"bulbar": 0.0, "limb": 0.4})
+    quiet, rows, line = drawn(truth, NULL)
+    full = drawn(truth, whole)
+    loud, same, bent = drawn(truth, shares)
+    np.testing.assert_array_equal(rows, same)
+    bulbar = truth.columns["onset"].codes[truth.kept[rows]] == 0  # type: ignore[union-attr]
+    assert 100 < bulbar.sum() < 300
+    # Without a share nothing changes, to the bit; with one the own slope loses that share of the effect.
+    np.testing.assert_array_equal(bent[bulbar], line[bulbar])
+    np.testing.assert_array_equal(loud.event_time[0][bulbar], quiet.event_time[0][bulbar])
+    gain = -0.4 * 0.5 * truth.people.slope[rows]
+    np.testing.assert_allclose((bent - line)[~bulbar], gain[~bulbar, None] * np.array(VISITS), atol=1e-9)
+    # The log hazard ratio in that share: the mass of the own event is reached under 0.5^0.4 of the hazard.
+    people, who = truth.people, (loud.event[0] == 1) & truth.died[rows] & ~bulbar
+    spent = exposures(people.knots, people.intercept[rows][who], people.slope[rows][who], loud.event_time[0][who], 0.0)
+    mass = spent @ np.exp(people.log_baseline) * np.exp(people.log_hazard[rows][who])
+    np.testing.assert_allclose(0.5**0.4 * mass, people.mass[rows][who], rtol=1e-6)
+    # Everyone at the whole effect is the effect that knows no phenotypes.
+    named = drawn(truth, replace(whole, by_phenotype={"bulbar": 1.0, "limb": 1.0}))
+    np.testing.assert_array_equal(named[2], full[2])
+    np.testing.assert_array_equal(named[0].event_time, full[0].event_time)
+
+
+def test_true_values_by_phenotype_are_those_of_the_mixture() -> None:
+    truth = with_site((np.arange(2000) < 600).astype(np.int64), ("limb", "bulbar"))
+    effect = Effect(name="limb only", slowing=0.5, slope_spread="scaled", hazard_ratio=0.5, by_phenotype={"bulbar": 0.0})
+    analyses = (RandomSlope(), LogRank(strata=("onset",)))
+    trial = Trial(truth=truth, design=DESIGN, analyses=analyses, effects=(effect,), n_per_arm=(150,), replicates=150, seed=6)
+    slope, logrank = simulate(trial, twins=100_000).table.iter_rows(named=True)
+    slopes = truth.people.slope
+    limb = truth.columns["onset"].codes == 0  # type: ignore[union-attr]
+    # 100,000 draws: the SE of the mean gain is below 0.002.
+    assert slope["true_value"] == pytest.approx(-0.5 * (slopes * limb).mean(), abs=0.008)
+    assert abs(slope["bias"]) < 3.5 * np.hypot(slope["bias_mcse"], slope["true_value_mcse"]) + 0.02 * abs(slope["true_value"])
+    assert -0.7 < logrank["true_value"] < -0.05
+    assert abs(logrank["bias"]) < 3.5 * np.hypot(logrank["bias_mcse"], logrank["true_value_mcse"]) + 0.1 * abs(logrank["true_value"])
+
+
+def test_whose_phenotype_is_not_recorded_is_counted_or_named() -> None:
+    codes = np.random.default_rng(1).integers(0, 2, 300)
+    codes[:30] = 2
+    truth = with_site(codes, ("bulbar", "limb", "not recorded"))
+    effect = Effect(name="by site", slowing=0.5, by_phenotype={"bulbar": 0.5})
+    with pytest.raises(ValueError, match="phenotype of 30 eligible people is not recorded"):
+        Trial(truth=truth, design=DESIGN, effects=(effect,))
+    Trial(truth=truth, design=DESIGN, effects=(replace(effect, by_phenotype={"bulbar": 0.5, "not recorded": 1.0}),))
+    Trial(truth=truth, design=DESIGN, effects=(NULL,))
+    Trial(truth=replace(truth, eligibility=("onset != 'not recorded'",)), design=DESIGN, effects=(effect,))
+    with pytest.raises(ValueError, match=r"by_phenotype names spinal.*Known: bulbar, limb"):
+        Trial(truth=truth, design=DESIGN, effects=(replace(effect, by_phenotype={"spinal": 0.5, "not recorded": 1.0}),))
+    with pytest.raises(ValueError, match=r"needs truth\.phenotype"):
+        Trial(truth=record(), design=DESIGN, effects=(effect,))
+    with pytest.raises(ValueError, match=r"'age' is none. Columns of words: sex"):
+        record(phenotype="age")
+    with pytest.raises(ValueError, match="missing for 30 eligible people"):
+        with_site(np.where(codes == 2, -1, codes))
+    with pytest.raises(InvalidInput, match=r"needs truth\.phenotype"):
+        decode(TrialSettings, {"truth": {"kind": "resampled"}, "effects": [{"name": "a", "slowing": 0.2, "by_phenotype": {"bulbar": 0.5}}]})
+
+
+def test_a_record_without_phenotypes_keeps_its_people() -> None:
+    truth = with_site(np.zeros(300, dtype=np.int64))
+    plain = replace(truth, phenotype=None)
+    assert "phenotype" not in plain.identity()
+    assert truth.identity() == {"phenotype": "onset", **plain.identity()}

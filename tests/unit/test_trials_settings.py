@@ -88,3 +88,67 @@ def test_everything_wrong_with_a_trial_is_said_at_once():
     assert len(caught.value.faults) == 5
     with pytest.raises(ValueError, match=r"repeats a size.*alpha is a significance level"):
         TrialSettings(alpha=0.9, n_per_arm=(40, 40))
+
+
+def refused(section):
+    with pytest.raises(InvalidInput) as caught:
+        decode(TrialSettings, section)
+    return [f"{fault.message} {fault.remedy}" for fault in caught.value.faults]
+
+
+FOUR_SECTIONS = {
+    "truth": {"kind": "named", "slope_sd": -1.0},
+    "intercurrent": [{"name": "rescue", "hazard": -0.1}],
+    "design": {"visits": [0, 3, 6], "duration": 6, "dropout_per_month": 2, "phone_visitz": [3]},
+    "analyses": [{"kind": "mmrm", "strategies": {"rescue": "composite"}}, {"kind": "log_rank", "until": 9.0}],
+    "multiplicity": {"kind": "holm", "hypotheses": ["MMRM, composite for rescue", "log-rnk"]},
+    "axes": {"design.dropout_per_mnth": [0.1]},
+    "n_per_arm": [40, 41],
+}
+SAID = (
+    "slope_sd and slope_skew must not be negative",
+    "hazard is events per month, above 0; got -0.1",
+    "Write 2% as 0.02",
+    "design.phone_visitz is not a known setting",
+    "MMRM, composite for rescue cannot express 'composite' for rescue",
+    "until lies within the follow-up of 6 months",
+    "'log-rnk' is not the name of an analysis",
+    "dropout_per_mnth is not a setting. Did you mean dropout_per_month?",
+)
+
+
+def test_faults_inside_sections_do_not_hide_those_between_them():
+    said = refused(FOUR_SECTIONS)
+    for part in SAID:
+        assert sum(part in message for message in said) == 1, part
+    assert len(said) == len(SAID)
+
+
+def test_mending_a_fault_uncovers_no_other():
+    mended = FOUR_SECTIONS | {"truth": {"kind": "named"}, "intercurrent": [{"name": "rescue", "hazard": 0.1}]}
+    before, after = (set(refused(section)) for section in (FOUR_SECTIONS, mended))
+    # A class whose sections are all possible says everything in one breath.
+    assert {part for part in SAID[2:] if not any(part in message for message in after)} == set()
+    assert len(before) == len(SAID)
+
+
+def test_a_value_that_cannot_be_read_ends_only_the_checks_that_need_it():
+    unreadable = FOUR_SECTIONS | {"design": {"visits": "monthly", "duration": 6, "allocation": [1, 0]}}
+    said = " ".join(refused(unreadable))
+    assert "design.visits: expected" in said
+    assert "allocation needs at least two arms" in said
+    assert "cannot express 'composite'" in said
+    assert "until lies" not in said  # hangs on the visits, which nobody knows
+    unknown = FOUR_SECTIONS | {"analyses": [{"kind": "log_rnk"}], "effects": [{"name": "a", "hazard_ratio_of": {"rescu": 0.5}}]}
+    said = " ".join(refused(unknown))
+    assert "Did you mean 'log_rank'?" in said
+    assert "Did you mean rescue?" in said
+    assert "is not the name of an analysis" not in said
+
+
+def test_nothing_is_found_in_what_is_right():
+    from alsmodel.settings.reading import undecided
+    from alsmodel.settings.salvage import hidden
+
+    assert list(hidden(undecided(TrialSettings, SECTION))) == []
+    assert undecided(TrialSettings, SECTION) == decode(TrialSettings, SECTION)

@@ -20,6 +20,7 @@ from alsmodel.trials import (
     ParallelDesign,
     Phenotype,
     Population,
+    PosteriorTruth,
     Recruitment,
     ReferenceBased,
     Responder,
@@ -150,3 +151,61 @@ def test_a_cox_limit_follows_the_analysis_and_the_allocation(tmp_path: Path) -> 
 def test_imputation_by_reference_is_not_held_against_the_truth_of_those_who_stay() -> None:
     assert functional_of(ReferenceBased(strategy="jump to reference")) is None
     assert functional_of(ReferenceBased(strategy="missing at random")) is functional_of(MMRM())
+
+
+def posterior(hazards: np.ndarray, slopes: np.ndarray, people: int = 6, association: float = 0.0) -> PosteriorTruth:
+    draws = hazards.size
+    return PosteriorTruth(
+        intercept=np.full((draws, people), 36.0),
+        slope=slopes[:, None] * np.ones(people),
+        log_hazard=np.zeros((draws, people)),
+        random_cholesky=np.tile(np.diag([6.0, 0.76]), (draws, 1, 1)),
+        residual_sd=np.full(draws, 1.77),
+        knots=np.array([0.0, 12.0]),
+        log_baseline_hazard=np.log(hazards)[:, None] - association * 36.0,
+        association_value=np.full(draws, association),
+        association_slope=np.zeros(draws),
+    )
+
+
+def test_every_posterior_draw_has_its_own_true_values(tmp_path: Path) -> None:
+    hazards, slopes = np.array([0.02, 0.05, 0.12]), np.array([-0.6, -1.0, -1.5])
+    analyses = (*RANKS, Responder(threshold=6.0), Cox(), RMST(horizon=9.0))
+    trial = replace(TRIAL, truth=posterior(hazards, slopes), analyses=analyses)
+    found = true_values(trial.scenarios[0], tmp_path, 150_000)
+    spread = np.hypot(0.76 * 8, np.sqrt(2) * 1.77)
+    better = norm.cdf(-0.4 * slopes * 8 / (np.sqrt(2) * spread))
+    alive = np.exp(-1.5 * hazards * 10)
+    won, lost = (1 - alive) / 1.5 + alive * better, (1 - alive) / 3 + alive * (1 - better)
+    shares = [np.exp(-r * hazards * 8) * norm.cdf((6 + 8 * slopes * f) / spread) for r, f in ((1.0, 1.0), (0.5, 0.6))]
+    wanted = {
+        "win ratio": np.log(won / lost),
+        "net benefit": won - lost,
+        "joint rank": 240 * (won - 0.5),
+        "responder, fewer than 6 points lost": shares[1] - shares[0],
+        "Cox": np.full(3, np.log(0.5)),
+        "RMST to month 9": (1 - np.exp(-0.5 * hazards * 9)) / (0.5 * hazards) - (1 - np.exp(-hazards * 9)) / hazards,
+    }
+    assert set(wanted) < set(found.values)
+    for label, values in wanted.items():
+        errors = found.errors[label]
+        # 50,000 twins a draw in some 16 batches: 5 standard errors, and they are small.
+        assert (np.abs(found.values[label] - values) < 5 * errors).all(), label
+        assert (errors < 0.05 * np.abs(values) + 0.005).all(), label
+        assert found.error(label) == pytest.approx(np.sqrt((errors**2).sum()) / 3)
+        # Each trial is held against the value of its own draw.
+        assert found.of(label, np.array([2, 0])).tolist() == found.values[label][[2, 0]].tolist()
+
+
+def test_trials_from_a_posterior_estimate_the_values_of_their_draws() -> None:
+    rng = np.random.default_rng(2)
+    truth = posterior(rng.uniform(0.01, 0.08, 30), rng.uniform(-1.5, -0.6, 30), association=-0.08)
+    analyses = (Win(scale="net benefit"), Responder(threshold=6.0), Cox(), RMST(horizon=9.0))
+    table = simulate(replace(TRIAL, truth=truth, analyses=analyses, replicates=300), twins=TWINS).table
+    for row in table.iter_rows(named=True):
+        room = 3.5 * np.hypot(row["bias_mcse"], row["true_value_mcse"]) + 0.02 * abs(row["true_value"])
+        assert abs(row["bias"]) < room, row["analysis"]
+        assert abs(row["coverage"] - 0.95) < 3.5 * np.sqrt(0.05 * 0.95 / 300), row["analysis"]
+    # Negative control: the generator's coefficient is no true value under an association.
+    cox = table.row(by_predicate=pl.col("analysis") == "Cox", named=True)
+    assert cox["true_value"] < np.log(0.5) - 3 * cox["true_value_mcse"]
