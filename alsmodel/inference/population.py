@@ -46,7 +46,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     Raises
     ------
     InvalidInput
-        When the model has a shape that the trial generator does not: quadratic paths, a transformed outcome, hazards from onset.
+        When the model has a shape that the trial generator does not: paths that bend, a transformed outcome, hazards from onset.
     """
     spec, data = fit.spec, fit.data
     _require(fit)
@@ -68,7 +68,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         out["intercept"][row] = draw.get("intercept") + draw.linear(spec, data, "intercept", people)
         out["slope"][row] = slope * per_month
         out["log_hazard"][row] = draw.linear(spec, data, "hazard", people) + hazard
-        covariance = draw.covariance(False) * np.outer([1.0, per_month], [1.0, per_month])
+        covariance = draw.covariance(("intercept", "slope")) * np.outer([1.0, per_month], [1.0, per_month])
         out["random_cholesky"][row] = np.linalg.cholesky(covariance)
         out["residual_sd"][row] = draw.get("sd:residual")
         out["association_value"][row] = draw.get("association:value")
@@ -81,7 +81,7 @@ def _require(fit: "Fit") -> None:
     spec = fit.spec
     faults = []
     if spec.random_effects != "linear" or spec.fixed_quadratic:
-        faults.append(Fault("trial.truth", "Trials are drawn from straight lines; this fit has quadratic paths.", "Fit a linear one."))
+        faults.append(Fault("trial.truth", "Trials are drawn from straight lines; the paths of this fit bend.", "Fit a linear one."))
     if spec.transform != "identity":
         faults.append(Fault("trial.truth", f"Trials are drawn on the outcome's own scale; this fit is of its {spec.transform}."))
     if spec.population != "enrolled":

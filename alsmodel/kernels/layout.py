@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from alsmodel.kernels.bends import bends_at
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -32,8 +34,10 @@ class Layout:
         Which residual SD is a participant's; all 0 unless the model says otherwise.
     exposed : array, shape (S, drugs)
         Exposure to each drug on each segment.
-    cross : array, shape (S, 10)
-        Cross-products of (1, t - seg_ref, t^2, y) over the segment's visits.
+    cross : array, shape (S, (3 + K)(4 + K) / 2)
+        Cross-products of (1, t - seg_ref, K bending terms, y) over the segment's visits, as in `alsmodel.kernels.records.Cuts`.
+    bend_knots : array
+        Knots of the natural spline along which paths bend; empty: they bend with the square of time.
     node_ptr, node_seg, node_time, node_logw, node_piece : array
         Nodes of the cumulative hazard.
     event_seg, event_time, event_piece, event : array, shape (N,)
@@ -51,6 +55,7 @@ class Layout:
     noise: Ints
     exposed: Floats
     cross: Floats
+    bend_knots: Floats
     node_ptr: Ints
     node_seg: Ints
     node_time: Floats
@@ -130,23 +135,23 @@ def _locate(seg_ptr, seg_end, i, t):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def _cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome):
-    cross = np.zeros((seg_end.size, 10))
+def _cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome, knots):
+    terms = max(knots.size - 2, 1)
+    size = 2 + terms
+    cross = np.zeros((seg_end.size, (size + 1) * (size + 2) // 2))
+    column, speed = np.ones(size + 1), np.empty(terms)
     for j in range(visit_person.size):
-        t, y = visit_time[j], outcome[j]
+        t = visit_time[j]
         e = _locate(seg_ptr, seg_end, visit_person[j], t)
-        d, u = t - seg_ref[e], t * t
-        x = cross[e]
-        x[0] += 1.0
-        x[1] += d
-        x[2] += u
-        x[3] += d * d
-        x[4] += d * u
-        x[5] += u * u
-        x[6] += y
-        x[7] += d * y
-        x[8] += u * y
-        x[9] += y * y
+        column[1], column[size] = t - seg_ref[e], outcome[j]
+        bends_at(t, knots, column[2:size], speed)
+        at = 0
+        for a in range(size):
+            for b in range(a, size):
+                cross[e, at] += column[a] * column[b]
+                at += 1
+        for a in range(size + 1):
+            cross[e, at + a] += column[a] * column[size]
     return cross
 
 
@@ -216,6 +221,7 @@ def lay_out(
     exposure_start: Floats,
     exposure_stop: Floats,
     drugs: int,
+    bend_knots: Floats | None = None,
 ) -> Layout:
     """Cut every participant's time and collect what the likelihood needs.
 
@@ -239,7 +245,10 @@ def lay_out(
         One entry per exposure interval, sorted by participant; -inf and inf where open.
     drugs : int
         Number of drugs.
+    bend_knots : array, optional
+        Knots of a natural spline along which paths bend, in place of the square of time.
     """
+    bend_knots = np.empty(0) if bend_knots is None else bend_knots
     first = np.minimum(begin, 0.0)
     last = end.copy()
     np.minimum.at(first, visit_person, visit_time)
@@ -262,7 +271,8 @@ def lay_out(
         seg_alpha=np.zeros(seg_ref.size, np.int64),
         noise=np.zeros(people, np.int64),
         exposed=exposed,
-        cross=_cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome),
+        cross=_cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome, bend_knots),
+        bend_knots=bend_knots,
         node_ptr=ptr,
         node_seg=seg,
         node_time=time,

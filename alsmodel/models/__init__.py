@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from alsmodel.cohort.selection import Covariate
 from alsmodel.models.association import CurrentValue, NoAssociation, Slope
-from alsmodel.models.decline import Linear, Quadratic
+from alsmodel.models.decline import Linear, NaturalSpline, Quadratic
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Priors, als_priors
 from alsmodel.models.spec import JointModel
@@ -30,6 +30,7 @@ __all__ = [
     "Linear",
     "MSpline",
     "Mixture",
+    "NaturalSpline",
     "NoAssociation",
     "Normal",
     "Outcome",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.models.association import Association, kinds
 from alsmodel.models.baseline import shape_size, strata
+from alsmodel.models.bends import pairs_of
 from alsmodel.models.effects import levels_of, varies
 from alsmodel.models.groups import members
 from alsmodel.models.noise import RESIDUAL, noise
@@ -121,7 +122,7 @@ def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats)
         _normal("slope", pri.slope, normal_prior(0.0, wide)),
     ]
     if spec.fixed_quadratic:
-        blocks.append(_normal("quadratic", pri.quadratic, normal_prior(0.0, wide / s.length)))
+        blocks += [_normal(name, pri.quadratic, normal_prior(0.0, wide / s.length)) for name in spec.bends]
     for part, terms, prior, spread in (
         ("intercept", spec.intercept, pri.intercept_covariates, 2.5 * s.spread),
         ("slope", spec.slope, pri.slope_covariates, wide),
@@ -177,13 +178,10 @@ def _random_effects(spec: JointModel, data: JointData, s: Scales) -> list[Block]
         _half_normal("sd:intercept", pri.half_normal("sd_intercept"), 2.5 * s.spread),
         _half_normal("sd:slope", pri.half_normal("sd_slope"), wide),
     ]
-    if spec.random_effects == "linear":
-        blocks.append(_beta("partial:intercept,slope", pri.correlation))
-    else:
-        blocks.append(_half_normal("sd:quadratic", pri.half_normal("sd_quadratic"), wide / s.length))
-        blocks.append(_beta("partial:intercept,slope", pri.correlation + 0.5))
-        blocks.append(_beta("partial:intercept,quadratic", pri.correlation + 0.5))
-        blocks.append(_beta("partial:slope,quadratic", pri.correlation))
+    names = spec.effects
+    blocks += [_half_normal(f"sd:{name}", pri.half_normal("sd_quadratic"), wide / s.length) for name in names[2:]]
+    for first, second in pairs_of(names):
+        blocks.append(_beta(f"partial:{first},{second}", pri.correlation + 0.5 * (len(names) - 2 - names.index(first))))
     residual, labels = _half_normal(RESIDUAL, pri.half_normal("sd_residual"), 2.5 * s.spread), noise(spec, data).labels
     if spec.decline.residual_by is not None:
         residual = replace(residual, labels=labels, a=np.zeros(len(labels)), b=np.repeat(residual.b, len(labels)), scalar=False)

@@ -9,6 +9,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.kernels.layout import Layout, lay_out
 from alsmodel.models.baseline import basis, cuts_of, hazard_knots, strata
+from alsmodel.models.bends import bend_knots
 from alsmodel.models.effects import exposed
 from alsmodel.models.noise import noise
 from alsmodel.models.reach import reach
@@ -61,6 +62,7 @@ def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry:
         exposure_start=acting.start,
         exposure_stop=acting.stop,
         drugs=len(acting.acting),
+        bend_knots=bend_knots(spec, data),
     )
     layout = replace(layout, seg_alpha=reach(spec, data).row[layout.seg_person], noise=noise(spec, data).row)
     kind = baseline_kind(spec)
