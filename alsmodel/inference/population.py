@@ -9,7 +9,7 @@ from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_of
 from alsmodel.models.association import kinds
-from alsmodel.models.baseline import log_baseline
+from alsmodel.models.baseline import coefficient_labels, log_baseline, log_cumulative
 from alsmodel.models.effects import Acting, exposed
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _drugs(acting: tuple[Acting, ...], draw: Draw, taken: Floats) -> tuple[Float
 
 
 def _knots(fit: "Fit") -> Floats:
-    if fit.spec.survival.kind in ("weibull", "m-spline"):
+    if fit.spec.survival.kind in ("weibull", "m-spline", "royston-parmar"):
         return np.append(np.linspace(0.0, float(fit.data.event_time.max()), SMOOTH_PIECES + 1)[:-1], np.inf)
     return np.concatenate([[0.0], np.array(fit.provenance["knots"]), [np.inf]])
 
@@ -137,6 +137,10 @@ def _baseline(fit: "Fit", draw: Draw, knots: Floats) -> Floats:
         shape, at = np.exp(draw.get("log_shape")), held[0]
         mass = at * np.exp(draw.get("log_level")) / shape * np.diff((ends / at) ** shape)
         return np.asarray(np.log(mass / np.diff(ends)))
+    if fit.spec.survival.kind == "royston-parmar":
+        names = coefficient_labels(fit.spec, held, ())[0]
+        total = np.exp(log_cumulative(held, np.array([draw.get(name) for name in names]), ends))
+        return np.asarray(np.log(np.diff(total) / np.diff(ends)))
     x, w = np.polynomial.legendre.leggauss(6)
     middle, half = (ends[1:] + ends[:-1]) / 2, np.diff(ends) / 2
     rates = np.exp(log_baseline(fit.spec, held, draw.get, middle[:, None] + half[:, None] * x))

@@ -196,6 +196,8 @@ def _more_labels(name: str) -> str:
     within = f", {stratum}" if stratum else ""
     if base in ("log_level", "log_shape"):
         return {"log_level": "Log baseline hazard, level", "log_shape": "Weibull log shape"}[base] + within
+    if base.startswith("log_slope["):
+        return f"Log slope of log cumulative baseline hazard in log time, {base[10:-1]}{within}"
     if base.startswith(("log_weight[", "z:")):
         words = "Log weight of baseline spline" if base.startswith("log_weight[") else "Standardised deviation"
         return f"{words} {base.partition(':')[2] or base[10:]}{within}"

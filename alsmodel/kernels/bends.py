@@ -64,16 +64,17 @@ def bends_over(times, knots):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def unpack(x, path, e, bend, gram, residual):
+def unpack(cross, e, level, rate, bend, gram, residual):
     """Cross-products of a segment's visits: with each other, and of each column with what the mean path leaves.
 
     Parameters
     ----------
-    x : array
-        A row of `alsmodel.kernels.records.Cuts.cross`.
-    path : Path
+    cross : array
+        As in `alsmodel.kernels.records.Cuts`.
     e : int
         The segment.
+    level, rate : float
+        Mean path at the segment's reference time, and its slope.
     bend : array, shape (K,)
         Coefficients of the bending terms of the mean path.
     gram, residual : array, shapes (2 + K, 2 + K) and (2 + K,)
@@ -86,24 +87,21 @@ def unpack(x, path, e, bend, gram, residual):
     """
     size = residual.size
     place = size * (size + 1) // 2
-    squares = x[place + size]
+    squares = cross[e, place + size]
     for j in range(size):
-        residual[j] = x[place + j]
-        c = path.level[e] if j == 0 else (path.rate[e] if j == 1 else bend[j - 2])
-        squares -= c * x[place + j]
+        residual[j] = cross[e, place + j]
+        squares -= (level if j == 0 else (rate if j == 1 else bend[j - 2])) * residual[j]
     at = 0
     for j in range(size):
         for m in range(j, size):
-            gram[j, m] = x[at]
-            gram[m, j] = x[at]
+            gram[j, m] = cross[e, at]
+            gram[m, j] = cross[e, at]
             at += 1
     for j in range(size):
         for m in range(size):
-            c = path.level[e] if m == 0 else (path.rate[e] if m == 1 else bend[m - 2])
-            residual[j] -= c * gram[j, m]
+            residual[j] -= (level if m == 0 else (rate if m == 1 else bend[m - 2])) * gram[j, m]
     for j in range(size):
-        c = path.level[e] if j == 0 else (path.rate[e] if j == 1 else bend[j - 2])
-        squares -= c * residual[j]
+        squares -= (level if j == 0 else (rate if j == 1 else bend[j - 2])) * residual[j]
     return squares
 
 

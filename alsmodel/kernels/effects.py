@@ -38,7 +38,7 @@ def _scores(i, path, shared, cuts, prior, precision, pull, gram, residual):
     for e in range(cuts.seg_ptr[i], cuts.seg_ptr[i + 1]):
         if cuts.cross[e, 0] == 0.0:
             continue
-        unpack(cuts.cross[e], path, e, shared.bend, gram, residual)
+        unpack(cuts.cross, e, path.level[e], path.rate[e], shared.bend, gram, residual)
         p, s = path.own_level[e], path.own_rate[e]
         pull[0] += residual[0] * inv_var
         pull[1] += (p * residual[0] + s * residual[1]) * inv_var

@@ -33,21 +33,13 @@ class Block(NamedTuple):
     zr: Floats  # (B, q)
     scale: Floats  # (B, q, q)
     sums: Floats  # (B, 4): visits, residual sum of squares, log-likelihood so far, log determinant of scale
-    event_zeta: Floats  # (B, q)
+    mean_b: Floats  # (B, q)
+    mean_bb: Floats  # (B, q, q)
     weight: Floats  # (G,)
     raw: Floats  # (G,)
     cumulative: Floats  # (G,)
     inner: Floats  # (3, G) weights summed over the first random effect: plain, times its power's abscissa, times the last abscissa
     factor: Floats  # (Q,) powers of the first random effect
-    small: Floats  # (8, q, q)
-    gram: Floats  # (2 + K, 2 + K)
-    residual: Floats  # (2 + K,)
-    value: Floats  # (K,)
-    speed: Floats  # (K,)
-    mean_z: Floats  # (q,)
-    mean_zz: Floats  # (q, q)
-    mean_b: Floats  # (q,)
-    mean_bb: Floats  # (q, q)
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -65,7 +57,6 @@ def scratch(cuts, random, terms, per):
         np.empty(most), np.ones((random * per, most)), np.empty(most), np.empty((points // per, most)), buffer, buffer.view(np.int64),
         np.empty(BLOCK, np.int64), np.empty((BLOCK, random)), np.empty((BLOCK, random)), np.empty((BLOCK, random, random)),
         np.empty((BLOCK, random, random)), np.empty((BLOCK, random)), np.empty((BLOCK, random, random)), np.empty((BLOCK, 4)),
-        np.empty((BLOCK, random)), np.empty(points), np.empty(points), np.empty(points), np.empty((3, points)), np.empty(per),
-        np.zeros((8, random, random)), np.empty((2 + terms, 2 + terms)), np.empty(2 + terms), np.empty(terms), np.empty(terms),
-        np.zeros(random), np.zeros((random, random)), np.zeros(random), np.zeros((random, random)),
+        np.empty((BLOCK, random)), np.empty((BLOCK, random, random)), np.empty(points), np.empty(points), np.empty(points),
+        np.empty((3, points)), np.empty(per),
     )  # fmt: skip

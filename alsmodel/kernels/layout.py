@@ -164,13 +164,13 @@ def _piece(knots, u):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull):
-    """Gauss-Legendre nodes of each participant on [begin, end], split at segments and at knots (on the hazard's clock, t + shift)."""
+def _nodes(seg_ptr, seg_end, begin, end, shift, knots, kinks, x, w, weibull):
+    """Gauss-Legendre nodes of each participant on [begin, end], split at segments, at kinks and at knots (on the hazard's clock, t + shift)."""
     people = begin.size
     per = x.size
     most = 0
     for i in range(people):
-        most += (seg_ptr[i + 1] - seg_ptr[i] + knots.size) * per
+        most += (seg_ptr[i + 1] - seg_ptr[i] + knots.size + kinks.size) * per
     seg, time, logw, piece = np.empty(most, np.int64), np.empty(most), np.empty(most), np.empty(most, np.int64)
     ptr = np.zeros(people + 1, np.int64)
     total = 0
@@ -186,6 +186,9 @@ def _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull):
             right = min(end[i], seg_end[e])
             if k < knots.size:
                 right = min(right, knots[k] - shift[i])
+            for kink in kinks:
+                if left < kink < right:
+                    right = kink
             if not right > left:
                 break
             width = right - left
@@ -222,6 +225,7 @@ def lay_out(
     exposure_stop: Floats,
     drugs: int,
     bend_knots: Floats | None = None,
+    kinks: Floats | None = None,
 ) -> Layout:
     """Cut every participant's time and collect what the likelihood needs.
 
@@ -247,7 +251,10 @@ def lay_out(
         Number of drugs.
     bend_knots : array, optional
         Knots of a natural spline along which paths bend, in place of the square of time.
+    kinks : array, optional
+        Further times, on the score's clock, at which follow-up is cut.
     """
+    kinks = np.empty(0) if kinks is None else kinks
     bend_knots = np.empty(0) if bend_knots is None else bend_knots
     first = np.minimum(begin, 0.0)
     last = end.copy()
@@ -259,7 +266,7 @@ def lay_out(
     alone = np.diff(seg_ptr)[seg_person] == 1
     seg_ref = np.where(alone, 0.0, np.where(np.isinf(seg_start), first[seg_person], seg_start))
     x, w = np.polynomial.legendre.leggauss(nodes)
-    ptr, seg, time, logw, piece = _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull)
+    ptr, seg, time, logw, piece = _nodes(seg_ptr, seg_end, begin, end, shift, knots, kinks, x, w, weibull)
     event_seg = np.array([_locate(seg_ptr, seg_end, i, end[i]) for i in range(people)], np.int64)
     event_piece = np.array([_piece(knots, end[i] + shift[i]) for i in range(people)], np.int64)
     return Layout(

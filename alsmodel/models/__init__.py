@@ -9,7 +9,7 @@ from alsmodel.models.decline import Linear, NaturalSpline, Quadratic
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Priors, als_priors
 from alsmodel.models.spec import JointModel
-from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, RoystonParmar, Weibull
 from alsmodel.models.treatments import AMX0035, Edaravone, Riluzole, Tofersen, Treatment
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "Priors",
     "Quadratic",
     "Riluzole",
+    "RoystonParmar",
     "Slope",
     "Tofersen",
     "Treatment",

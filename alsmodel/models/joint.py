@@ -24,6 +24,7 @@ from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import (
     PIECES,
     PRIOR_HERMITE,
+    ROYSTON_PARMAR,
     SPLINE,
     WEIBULL_CLOCK,
     baseline_kind,
@@ -130,6 +131,10 @@ class _Parts:
         if kind == SPLINE:
             weight = pt.exp(pt.stack([pt.stack(row[1:]) for row in rows]))
             return level + pt.log((basis * weight[stratum]).sum(axis=1) / pt.dot(weight, fixed)[stratum])
+        if kind == ROYSTON_PARMAR:
+            weight, size = pt.exp(pt.stack([pt.stack(row[1:]) for row in rows]))[stratum], len(rows[0])
+            risen, rise = (basis[:, 1:size] * weight).sum(axis=1), (basis[:, size:] * weight).sum(axis=1)
+            return level + basis[:, 0] + risen + pt.log(rise)
         return level + (pt.exp(pt.stack([row[1] for row in rows]))[stratum] - 1.0) * basis[:, 0]
 
     def value(self, label: str) -> Any:

@@ -12,13 +12,13 @@ from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population,
 from alsmodel.models.association import Associations, ByGroup, kinds
 from alsmodel.models.decline import Linear, NaturalSpline, Quadratic, level_covariates, slope_covariates
 from alsmodel.models.priors import HalfNormal, Normal, Priors
-from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, RoystonParmar, Weibull
 from alsmodel.models.treatments import Treatment
 from alsmodel.models.words import formulas, sentences
 
 __all__ = [
     "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "NaturalSpline", "Normal", "PiecewiseExponential", "Priors",
-    "Quadratic", "Treatment", "Weibull",
+    "Quadratic", "RoystonParmar", "Treatment", "Weibull",
 ]  # fmt: skip
 
 #: Names of settings that a flat specification had, and where they stand.
@@ -47,7 +47,7 @@ class JointModel:
         Unit of time in the model and in every printed slope and hazard.
     decline : Linear, Quadratic or NaturalSpline
         Shape of the paths, and covariates of level and slope.
-    survival : Exponential, PiecewiseExponential, Weibull or MSpline
+    survival : Exponential, PiecewiseExponential, Weibull, MSpline or RoystonParmar
         Baseline hazard, its strata, and covariates of the log hazard.
     events : tuple of str
         Event kinds that end follow-up, whichever comes first.
@@ -82,7 +82,7 @@ class JointModel:
     upper: float | None = None
     time_unit: TimeUnit = "month"
     decline: Linear | Quadratic | NaturalSpline = field(default_factory=Linear)
-    survival: Exponential | PiecewiseExponential | Weibull | MSpline = field(default_factory=PiecewiseExponential)
+    survival: Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar = field(default_factory=PiecewiseExponential)
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
     association: Associations = ("value",)
@@ -139,7 +139,7 @@ class JointModel:
         return self.survival.covariates
 
     @property
-    def baseline_hazard(self) -> Exponential | PiecewiseExponential | Weibull | MSpline:
+    def baseline_hazard(self) -> Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar:
         """The baseline hazard: `survival`."""
         return self.survival
 

@@ -120,6 +120,10 @@ def hazard_words(part: "Survival") -> str:
     count = len(part.knots) if isinstance(part.knots, tuple) else part.knots
     if part.kind == "piecewise":
         return f"constant within {count + 1} intervals, cut {where}"
+    if part.kind == "royston-parmar":
+        return (
+            f"a smooth curve in log time, on the scale of the log cumulative hazard ({count} inner knots {where}), drawn towards a Weibull"
+        )
     return f"a smooth curve (M-splines of degree {part.degree} with {count} inner knots {where}), drawn towards a constant"
 
 
@@ -178,4 +182,6 @@ def _baseline_formula(part: "Survival") -> str:
         return "h0(t) = exp(λ_k) between knots"
     if part.kind == "weibull":
         return "h0(t) = exp(λ) (t / t*)^(ρ - 1)"
+    if part.kind == "royston-parmar":
+        return "log ∫ h0(u) du from 0 to t = λ + log t* + s(log t),   s(log t*) = 0,   s' = Σ w_k N_k > 0,   log w_k a random walk"
     return "h0(t) = exp(λ) (U - L) Σ w_k M_k(t),   log(w_k / w0_k) a random walk"

@@ -27,7 +27,10 @@ MODELS = EVIDENCE / "models.toml"
 RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
-KERNELS = ("baseline", "joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
+KERNELS = (
+    "baseline", "bends", "correlations", "joint", "joint_block", "joint_general", "joint_grid", "joint_linear", "joint_scores", "layout",
+    "posterior", "records", "smallmat", "vectors",
+)  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
     *(f"alsmodel.kernels.{name}" for name in KERNELS),
