@@ -165,7 +165,7 @@ def _piece(knots, u):
 
 @njit(cache=True, fastmath=False, error_model="numpy")
 def _nodes(seg_ptr, seg_end, begin, end, shift, knots, kinks, x, w, weibull):
-    """Gauss-Legendre nodes of each participant on [begin, end], split at segments, at kinks and at knots (on the hazard's clock, t + shift)."""
+    """Gauss-Legendre nodes of each participant on [begin, end], split at segments, kinks and knots (on the hazard's clock, t + shift)."""
     people = begin.size
     per = x.size
     most = 0
