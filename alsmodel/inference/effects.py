@@ -43,7 +43,8 @@ def participant_effects(fit: "Fit", draws: int = 1000, *, seed: int = 1, cores: 
     places : int array, shape (D,)
         Which posterior draws, chains one after the other.
     effects : array, shape (D, N, q)
-        Intercept, slope (per time unit), and quadratic where the model has it: deviations from the participant's mean path.
+        Intercept, slope (per time unit), and the terms that bend where the model has them, in the order of
+        `JointModel.effects`: deviations from the participant's mean path.
 
     Raises
     ------

@@ -22,6 +22,7 @@ from alsmodel.inference.refine import Prepared, prepare
 from alsmodel.inference.sampling import Advance, Sampling
 from alsmodel.inference.store import read_data, write_data
 from alsmodel.inference.summary import named_draws, prior_reasons, prior_texts, summarise
+from alsmodel.models.bends import settled
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 
@@ -160,6 +161,7 @@ def fit_data(
     """`fit` on arrays that were made before."""
     if method not in ("auto", "nuts", "psis"):
         raise ValueError(f'method must be "auto", "nuts" or "psis"; got {method!r}.')
+    spec = settled(spec, data)
     prepared = prepare(spec, data)
     mixed = ", ".join(block.labels[0] for _, block in prepared.program.mixtures)
     if mixed and method == "psis":

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.kernels.bends import bends_over
 from alsmodel.models.baseline import log_baseline, strata
+from alsmodel.models.bends import bend_knots
 from alsmodel.models.effects import exposed
 from alsmodel.models.parameters import columns_of
 from alsmodel.models.reach import reach
@@ -79,9 +81,8 @@ class Draw:
             out += design[people, k] * self.get(label)
         return out
 
-    def covariance(self, quadratic: bool) -> Floats:
-        """Covariance matrix of the random effects."""
-        names = ["intercept", "slope", "quadratic"][: 3 if quadratic else 2]
+    def covariance(self, names: tuple[str, ...]) -> Floats:
+        """Covariance matrix of the random effects of these names."""
         sd = np.array([self.get(f"sd:{name}") for name in names])
         corr = np.eye(len(names))
         for k, a in enumerate(names):
@@ -126,8 +127,7 @@ def _log_baseline(spec: JointModel, data: JointData, draw: Draw, knots: Floats, 
 
 def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people: Ints, knots: Floats, rng: np.random.Generator) -> Paths:
     """Draw the random effects of new participants with the covariates and exposures of `people`, and follow their paths."""
-    quadratic = spec.random_effects == "quadratic"
-    covariance = draw.covariance(quadratic)
+    covariance = draw.covariance(spec.effects)
     b = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=people.size, method="cholesky")
     start = draw.get("intercept") + draw.linear(spec, data, "intercept", people) + b[:, 0]
     slope = draw.get("slope") + draw.linear(spec, data, "slope", people)
@@ -144,10 +144,13 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
     value = start[:, None] + _running(speed * grid.width)
     tau = _running(np.exp(clock) * grid.width)
-    bend = draw.get("quadratic") + (b[:, 2] if quadratic else np.zeros(people.size))
-    value = value + bend[:, None] * grid.edges**2
+    curve = bend_knots(spec, data)
+    bend = np.array([[draw.get(name) for name in spec.bends or ("quadratic",)]]).repeat(people.size, axis=0)
+    if b.shape[1] > 2:
+        bend = bend + b[:, 2:]
+    value = value + bend @ bends_over(grid.edges, curve)[0].T
     middle = (value[:, 1:] + value[:, :-1]) / 2
-    steepness = speed + 2 * bend[:, None] * grid.middle
+    steepness = speed + bend @ bends_over(grid.middle, curve)[1].T
     through = reach(spec, data)
     alpha = np.array([[draw.get(label) for label in labels] for labels in through.labels])[through.row[people]]
     value_effect, slope_effect = alpha[:, :1], alpha[:, 1:]

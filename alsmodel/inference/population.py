@@ -9,7 +9,7 @@ from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_of
 from alsmodel.models.association import kinds
-from alsmodel.models.baseline import log_baseline
+from alsmodel.models.baseline import coefficient_labels, log_baseline, log_cumulative
 from alsmodel.models.effects import Acting, exposed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     Raises
     ------
     InvalidInput
-        When the model has a shape that the trial generator does not: quadratic paths, a transformed outcome, hazards from onset.
+        When the model has a shape that the trial generator does not: paths that bend, a transformed outcome, hazards from onset.
     """
     spec, data = fit.spec, fit.data
     _require(fit)
@@ -68,7 +68,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         out["intercept"][row] = draw.get("intercept") + draw.linear(spec, data, "intercept", people)
         out["slope"][row] = slope * per_month
         out["log_hazard"][row] = draw.linear(spec, data, "hazard", people) + hazard
-        covariance = draw.covariance(False) * np.outer([1.0, per_month], [1.0, per_month])
+        covariance = draw.covariance(("intercept", "slope")) * np.outer([1.0, per_month], [1.0, per_month])
         out["random_cholesky"][row] = np.linalg.cholesky(covariance)
         out["residual_sd"][row] = draw.get("sd:residual")
         out["association_value"][row] = draw.get("association:value")
@@ -81,7 +81,7 @@ def _require(fit: "Fit") -> None:
     spec = fit.spec
     faults = []
     if spec.random_effects != "linear" or spec.fixed_quadratic:
-        faults.append(Fault("trial.truth", "Trials are drawn from straight lines; this fit has quadratic paths.", "Fit a linear one."))
+        faults.append(Fault("trial.truth", "Trials are drawn from straight lines; the paths of this fit bend.", "Fit a linear one."))
     if spec.transform != "identity":
         faults.append(Fault("trial.truth", f"Trials are drawn on the outcome's own scale; this fit is of its {spec.transform}."))
     if spec.population != "enrolled":
@@ -121,7 +121,7 @@ def _drugs(acting: tuple[Acting, ...], draw: Draw, taken: Floats) -> tuple[Float
 
 
 def _knots(fit: "Fit") -> Floats:
-    if fit.spec.survival.kind in ("weibull", "m-spline"):
+    if fit.spec.survival.kind in ("weibull", "m-spline", "royston-parmar"):
         return np.append(np.linspace(0.0, float(fit.data.event_time.max()), SMOOTH_PIECES + 1)[:-1], np.inf)
     return np.concatenate([[0.0], np.array(fit.provenance["knots"]), [np.inf]])
 
@@ -137,6 +137,10 @@ def _baseline(fit: "Fit", draw: Draw, knots: Floats) -> Floats:
         shape, at = np.exp(draw.get("log_shape")), held[0]
         mass = at * np.exp(draw.get("log_level")) / shape * np.diff((ends / at) ** shape)
         return np.asarray(np.log(mass / np.diff(ends)))
+    if fit.spec.survival.kind == "royston-parmar":
+        names = coefficient_labels(fit.spec, held, ())[0]
+        total = np.exp(log_cumulative(held, np.array([draw.get(name) for name in names]), ends))
+        return np.asarray(np.log(np.diff(total) / np.diff(ends)))
     x, w = np.polynomial.legendre.leggauss(6)
     middle, half = (ends[1:] + ends[:-1]) / 2, np.diff(ends) / 2
     rates = np.exp(log_baseline(fit.spec, held, draw.get, middle[:, None] + half[:, None] * x))

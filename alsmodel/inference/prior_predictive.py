@@ -12,6 +12,7 @@ from alsmodel.cohort.cohort import Cohort
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_paths, grid_of
 from alsmodel.models.baseline import hazard_knots
+from alsmodel.models.bends import correlations
 from alsmodel.models.evaluation import draw_prior
 from alsmodel.models.parameters import derived, parameters
 from alsmodel.models.priors import data_scales
@@ -134,10 +135,5 @@ def _bounds(spec: JointModel) -> tuple[float, float]:
 
 def _with_correlations(values: dict[str, float]) -> dict[str, float]:
     """Correlations from canonical partial correlations, which are drawn as (r + 1) / 2."""
-    partial = {label.removeprefix("partial:"): 2 * value - 1 for label, value in values.items() if label.startswith("partial:")}
-    a = partial["intercept,slope"]
-    out = {**values, "corr:intercept,slope": a}
-    if len(partial) == 3:
-        b, c = partial["intercept,quadratic"], partial["slope,quadratic"]
-        out |= {"corr:intercept,quadratic": b, "corr:slope,quadratic": a * b + c * np.sqrt((1 - a**2) * (1 - b**2))}
-    return out
+    partial = {label: 2 * value - 1 for label, value in values.items() if label.startswith("partial:")}
+    return values | correlations(partial)

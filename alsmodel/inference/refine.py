@@ -16,7 +16,8 @@ from alsmodel.models.spec import JointModel
 MOST_SHIFT = 0.02
 HERMITE = (3, 5, 7, 9)
 FINEST_HERMITE, FINER_NODES = 11, 4
-MOST_NODES = {"exponential": 30, "piecewise": 30, "m-spline": 30, "weibull": 60}
+FINEST_OF_MANY = 7  # with four random effects or more: a product grid grows with their number
+MOST_NODES = {"exponential": 30, "piecewise": 30, "m-spline": 30, "royston-parmar": 60, "weibull": 60}
 
 
 @final
@@ -49,10 +50,11 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
     while True:
         made = program(spec, data)
         mode = find_mode(made.density, made.start if mode is None else mode.at)
-        by_hermite = shift_of_mode(made, mode, made.with_hermite(FINEST_HERMITE))
+        finest = FINEST_HERMITE if len(spec.effects) < 4 else FINEST_OF_MANY
+        by_hermite = shift_of_mode(made, mode, made.with_hermite(finest))
         finer = replace(spec.survival, nodes=min(spec.survival.nodes + FINER_NODES, MOST_NODES[spec.survival.kind]))
         by_nodes = shift_of_mode(made, mode, program(replace(spec, survival=finer), data))
-        larger = [q for q in HERMITE if q > spec.hermite]
+        larger = [q for q in HERMITE if spec.hermite < q < finest]
         if by_hermite > MOST_SHIFT and larger:
             spec = replace(spec, hermite=larger[0])
         elif by_nodes > MOST_SHIFT and spec.survival.nodes < finer.nodes:

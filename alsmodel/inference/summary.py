@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.checks import Diagnostics
+from alsmodel.models.bends import correlations
 from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.program import Program
@@ -27,20 +28,9 @@ def named_draws(spec: JointModel, data: JointData, made: Program, x: Floats) -> 
     values = made.constrained(x)
     plain = {label: values[..., k] for k, label in enumerate(made.labels)}
     draws = {label: value for label, value in plain.items() if not label.startswith("partial:")}
-    draws |= _correlations({label: 2 * value - 1 for label, value in plain.items() if label.startswith("partial:")})
+    draws |= correlations({label: 2 * value - 1 for label, value in plain.items() if label.startswith("partial:")})
     draws |= made.derived_values(values)
     return draws | _treatment_effects(spec, data, draws)
-
-
-def _correlations(partial: dict[str, Floats]) -> dict[str, Floats]:
-    """Correlations from canonical partial correlations."""
-    a = partial["partial:intercept,slope"]
-    out = {"corr:intercept,slope": a}
-    if len(partial) == 3:
-        b, c = partial["partial:intercept,quadratic"], partial["partial:slope,quadratic"]
-        out["corr:intercept,quadratic"] = b
-        out["corr:slope,quadratic"] = a * b + c * np.sqrt((1 - a**2) * (1 - b**2))
-    return out
 
 
 def mean_slope(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> Floats:
@@ -140,7 +130,7 @@ def _moments(value: Floats, weight: Floats | None) -> tuple[float, float, Floats
 
 def prior_texts(spec: JointModel, made: Program) -> dict[str, tuple[str, float]]:
     """Prior of each parameter as text, and its SD on the parameter's own scale."""
-    lkj = lkj_text(spec.priors.correlation, 2 if spec.random_effects == "linear" else 3)
+    lkj = lkj_text(spec.priors.correlation, len(spec.effects))
     pairs = (label for label in made.labels if label.startswith("partial:"))
     return block_texts(made) | {label.replace("partial:", "corr:"): lkj for label in pairs}
 
@@ -171,6 +161,8 @@ def label_of(name: str, spec: JointModel) -> str:
     drugs = {drug.name: drug for drug in spec.treatments}
     if name in ("intercept", "slope", "quadratic"):
         return {"intercept": "Mean at time zero", "slope": "Mean slope", "quadratic": "Mean quadratic coefficient"}[name]
+    if name.startswith("quadratic["):
+        return f"Mean quadratic coefficient at knot {name[10:-1]}"
     base, _, of = rest.partition("[")
     if part == "hazard" and base in drugs and drugs[base].hazard_periods:
         return f"{base}: direct log hazard ratio, period {of.rstrip(']')}"
@@ -204,6 +196,8 @@ def _more_labels(name: str) -> str:
     within = f", {stratum}" if stratum else ""
     if base in ("log_level", "log_shape"):
         return {"log_level": "Log baseline hazard, level", "log_shape": "Weibull log shape"}[base] + within
+    if base.startswith("log_slope["):
+        return f"Log slope of log cumulative baseline hazard in log time, {base[10:-1]}{within}"
     if base.startswith(("log_weight[", "z:")):
         words = "Log weight of baseline spline" if base.startswith("log_weight[") else "Standardised deviation"
         return f"{words} {base.partition(':')[2] or base[10:]}{within}"
@@ -219,7 +213,7 @@ def unit_of(name: str, spec: JointModel) -> str:
     y = {"identity": "points" if spec.outcome.startswith("alsfrs") else "outcome units", "log": "log units", "logit": "logits"}[
         spec.transform
     ]
-    if name == "quadratic" or name == "sd:quadratic":
+    if name.partition("[")[0] in ("quadratic", "sd:quadratic"):
         return f"{y}/{t}²"
     if part == "group_sd":
         return unit_of(rest, spec) if rest.startswith(("intercept", "slope", "theta", "hazard", "association")) else "log ratio"

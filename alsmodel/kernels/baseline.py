@@ -1,12 +1,15 @@
 """From a baseline's coefficients to its log hazard wherever the likelihood reads it, and back to gradients.
 
-Four kinds: PIECES (a coefficient is the log hazard of a piece), WEIBULL and SPLINE (one log hazard for each node and end of follow-up,
-so that the likelihood need not know the form), and WEIBULL_CLOCK (log scale and log shape, since on a disease clock the times move with
-the parameters).
+Five kinds: PIECES (a coefficient is the log hazard of a piece), WEIBULL, SPLINE and ROYSTON_PARMAR (one log hazard for each node and
+end of follow-up, so that the likelihood need not know the form), and WEIBULL_CLOCK (log scale and log shape, since on a disease clock the
+times move with the parameters).
 
 .. math::
     \\log h_0(u) = \\eta + (e^{s} - 1) \\log(u / u_0), \\qquad
     \\log h_0(u) = \\eta + \\log\\sum_k B_k(u) e^{a_k} - \\log\\sum_k w_k e^{a_k}
+
+.. math::
+    \\log h_0(u) = \\eta - \\log(u / u_0) + \\sum_k I_k(\\log u) e^{a_k} + \\log\\sum_k N_k(\\log u) e^{a_k}, \\qquad I_k' = N_k
 """
 
 import math
@@ -14,7 +17,7 @@ import math
 import numpy as np
 from numba import njit
 
-PIECES, WEIBULL, SPLINE, WEIBULL_CLOCK = 0, 1, 2, 3
+PIECES, WEIBULL, SPLINE, WEIBULL_CLOCK, ROYSTON_PARMAR = 0, 1, 2, 3, 4
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -31,6 +34,7 @@ def baseline(value, index, kind, reference, basis, stratum):
     reference : array
         Weights of a constant hazard (SPLINE); log of the time of the level (WEIBULL, WEIBULL_CLOCK).
     basis : array, shape (R, C - 1)
+        ROYSTON_PARMAR: (R, 2 C - 1), minus log(u / u0), then each I and each N.
     stratum : int array, shape (R,)
     """
     strata, size = index.shape
@@ -51,6 +55,16 @@ def baseline(value, index, kind, reference, basis, stratum):
         for r in range(rows):
             g = stratum[r]
             out[r] = value[index[g, 0]] + (math.exp(value[index[g, 1]]) - 1.0) * basis[r, 0]
+        return out
+    if kind == ROYSTON_PARMAR:
+        steep = _slopes(value, index)
+        for r in range(rows):
+            g = stratum[r]
+            risen, rise = 0.0, 0.0
+            for k in range(size - 1):
+                risen += basis[r, 1 + k] * steep[g, k]
+                rise += basis[r, size + k] * steep[g, k]
+            out[r] = value[index[g, 0]] + basis[r, 0] + risen + math.log(rise)
         return out
     weight, total = _spline_weights(value, index, reference)
     for r in range(rows):
@@ -76,6 +90,39 @@ def _spline_weights(value, index, reference):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _slopes(value, index):
+    """exp of each coefficient but the first, for each stratum."""
+    strata, size = index.shape
+    out = np.empty((strata, size - 1))
+    for g in range(strata):
+        for k in range(size - 1):
+            out[g, k] = math.exp(value[index[g, k + 1]])
+    return out
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _royston_parmar_gradient(d_base, value, index, basis, stratum, out):
+    """`baseline_gradient` of a spline on the scale of log time and log cumulative hazard."""
+    strata, size = index.shape
+    steep = _slopes(value, index)
+    pull, whole = np.zeros((strata, size - 1)), np.zeros(strata)
+    for r in range(stratum.size):
+        if d_base[r] == 0.0:
+            continue
+        g = stratum[r]
+        rise = 0.0
+        for k in range(size - 1):
+            rise += basis[r, size + k] * steep[g, k]
+        whole[g] += d_base[r]
+        for k in range(size - 1):
+            pull[g, k] += d_base[r] * (basis[r, 1 + k] + basis[r, size + k] / rise)
+    for g in range(strata):
+        out[index[g, 0]] += whole[g]
+        for k in range(size - 1):
+            out[index[g, k + 1]] += steep[g, k] * pull[g, k]
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def baseline_gradient(d_base, value, index, kind, reference, basis, stratum, out):
     """Add to `out` the gradient in `value`, from that in the log hazards."""
     strata, size = index.shape
@@ -95,6 +142,9 @@ def baseline_gradient(d_base, value, index, kind, reference, basis, stratum, out
             g = stratum[r]
             out[index[g, 0]] += d_base[r]
             out[index[g, 1]] += d_base[r] * math.exp(value[index[g, 1]]) * basis[r, 0]
+        return
+    if kind == ROYSTON_PARMAR:
+        _royston_parmar_gradient(d_base, value, index, basis, stratum, out)
         return
     weight, total = _spline_weights(value, index, reference)
     pull, whole = np.zeros((strata, size - 1)), np.zeros(strata)

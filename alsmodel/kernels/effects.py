@@ -17,6 +17,7 @@ import math
 import numpy as np
 from numba import njit
 
+from alsmodel.kernels.bends import association, bends_at, log_hazard_at, unpack
 from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky, solve_cholesky
 
 MOST_NEWTON = 20
@@ -25,7 +26,7 @@ CLOSE = 1e-2  # squared Newton step in posterior SDs; the draws are exact wherev
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _scores(i, path, shared, cuts, prior, precision, pull):
+def _scores(i, path, shared, cuts, prior, precision, pull, gram, residual):
     """Precision of b given the scores, and precision times mean."""
     random = prior.shape[0]
     sd = shared.sigma[cuts.noise[i]]
@@ -35,53 +36,37 @@ def _scores(i, path, shared, cuts, prior, precision, pull):
         for c in range(random):
             precision[r, c] = prior[r, c]
     for e in range(cuts.seg_ptr[i], cuts.seg_ptr[i + 1]):
-        x = cuts.cross[e]
-        n, sd, su, sdd, sdu, suu = x[0], x[1], x[2], x[3], x[4], x[5]
-        if n == 0.0:
+        if cuts.cross[e, 0] == 0.0:
             continue
-        a, m, p, s = path.level[e], path.rate[e], path.own_level[e], path.own_rate[e]
-        res = x[6] - a * n - m * sd - shared.quad * su
-        res_d = x[7] - a * sd - m * sdd - shared.quad * sdu
-        pull[0] += res * inv_var
-        pull[1] += (p * res + s * res_d) * inv_var
-        precision[0, 0] += n * inv_var
-        precision[0, 1] += (p * n + s * sd) * inv_var
-        precision[1, 1] += (p * p * n + 2.0 * p * s * sd + s * s * sdd) * inv_var
-        if random == 3:
-            pull[2] += (x[8] - a * su - m * sdu - shared.quad * suu) * inv_var
-            precision[0, 2] += su * inv_var
-            precision[1, 2] += (p * su + s * sdu) * inv_var
-            precision[2, 2] += suu * inv_var
+        unpack(cuts.cross, e, path.level[e], path.rate[e], shared.bend, gram, residual)
+        p, s = path.own_level[e], path.own_rate[e]
+        pull[0] += residual[0] * inv_var
+        pull[1] += (p * residual[0] + s * residual[1]) * inv_var
+        precision[0, 0] += gram[0, 0] * inv_var
+        precision[0, 1] += (p * gram[0, 0] + s * gram[0, 1]) * inv_var
+        precision[1, 1] += (p * p * gram[0, 0] + 2.0 * p * s * gram[0, 1] + s * s * gram[1, 1]) * inv_var
+        for k in range(2, random):
+            pull[k] += residual[k] * inv_var
+            precision[0, k] += gram[0, k] * inv_var
+            precision[1, k] += (p * gram[0, k] + s * gram[1, k]) * inv_var
+            for m in range(2, k + 1):
+                precision[m, k] += gram[m, k] * inv_var
     for r in range(random):
         for c in range(r):
             precision[r, c] = precision[c, r]
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _association(e, t, d, path, alpha, zeta):
-    """What a unit of each random effect adds to the log hazard at time t, d after the segment's reference time."""
-    zeta[0] = alpha[0]
-    zeta[1] = alpha[0] * (path.own_level[e] + path.own_rate[e] * d) + alpha[1] * path.own_rate[e]
-    if zeta.size == 3:
-        zeta[2] = alpha[0] * t * t + 2.0 * alpha[1] * t
-
-
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _hazards(i, path, shared, cuts, weibull, constant, zeta):
+def _hazards(i, path, shared, cuts, weibull, constant, zeta, value, speed):
     """Log hazard at b = 0 with its weight, and the association with b, at each node of a participant."""
     first = cuts.node_ptr[i]
     for n in range(first, cuts.node_ptr[i + 1]):
         e, t = cuts.node_seg[n], cuts.node_time[n]
-        d, alpha = t - cuts.seg_ref[e], shared.alpha[cuts.seg_alpha[e]]
-        value = path.level[e] + path.rate[e] * d + shared.quad * t * t
-        log_hazard = path.offset[e] + alpha[0] * value + alpha[1] * (path.rate[e] + 2.0 * shared.quad * t)
-        if weibull:
-            clock = path.clock_level[e] + path.clock_rate[e] * d
-            log_hazard += shared.base[0] + shared.base[1] + (math.exp(shared.base[1]) - 1.0) * math.log(clock)
-        else:
-            log_hazard += shared.base[cuts.node_piece[n]]
+        d, which = t - cuts.seg_ref[e], cuts.seg_alpha[e]
+        a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
+        association(t, d, a1, a2, path.own_level[e], path.own_rate[e], cuts.bend_knots, value, speed, zeta[n - first])
+        log_hazard = log_hazard_at(e, t, d, path, shared, which, weibull, cuts.node_piece[n], value, speed)
         constant[n - first] = log_hazard + cuts.node_logw[n]
-        _association(e, t, d, path, alpha, zeta[n - first])
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -161,20 +146,24 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
     slope, bend, pull, b, m = np.zeros(random), prior.copy(), np.zeros(random), np.zeros(random), np.zeros(random)
     step, down, centre, at_event = np.zeros(random), np.zeros(random), np.zeros(random), np.zeros(random)
     cholesky(shared.covariance, random, chol_prior)
-    inverse_from_cholesky(chol_prior, random, prior, np.zeros((3, 3)))
+    inverse_from_cholesky(chol_prior, random, prior, np.zeros((random, random)))
+    terms = shared.bend.size
+    near, speed, gram, residual = np.empty(terms), np.empty(terms), np.empty((2 + terms, 2 + terms)), np.empty(2 + terms)
     proposals = 0
     for i in range(people):
-        _scores(i, path, shared, cuts, prior, precision, pull)
+        _scores(i, path, shared, cuts, prior, precision, pull, gram, residual)
         if cuts.event[i] > 0.0:
             e = cuts.event_seg[i]
-            _association(e, cuts.event_time[i], cuts.event_time[i] - cuts.seg_ref[e], path, shared.alpha[cuts.seg_alpha[e]], at_event)
+            t, alpha = cuts.event_time[i], shared.alpha[cuts.seg_alpha[e]]
+            own_level, own_rate = path.own_level[e], path.own_rate[e]
+            association(t, t - cuts.seg_ref[e], alpha[0], alpha[1], own_level, own_rate, cuts.bend_knots, near, speed, at_event)
             pull += at_event
         if not cholesky(precision, random, chol):
             out[i] = np.nan
             continue
         solve_cholesky(chol, random, pull, m)
         nodes = cuts.node_ptr[i + 1] - cuts.node_ptr[i]
-        _hazards(i, path, shared, cuts, weibull, constant, zeta)
+        _hazards(i, path, shared, cuts, weibull, constant, zeta, near, speed)
         total = _cumulative(nodes, constant, zeta, m, slope, bend)
         for _ in range(MOST_NEWTON):
             down[:] = pull - slope
@@ -223,12 +212,14 @@ def follow_effects(path, shared, cuts, weibull, effects, cumulative, value):
     for i in range(people):
         most = max(most, cuts.node_ptr[i + 1] - cuts.node_ptr[i])
     constant, zeta = np.empty(most), np.empty((most, random))
+    near, speed = np.empty(shared.bend.size), np.empty(shared.bend.size)
     for i in range(people):
-        _hazards(i, path, shared, cuts, weibull, constant, zeta)
+        _hazards(i, path, shared, cuts, weibull, constant, zeta, near, speed)
         cumulative[i] = _hazard_at(cuts.node_ptr[i + 1] - cuts.node_ptr[i], constant, zeta, effects[i])
         e, t = cuts.event_seg[i], cuts.event_time[i]
         d = t - cuts.seg_ref[e]
-        value[i] = path.level[e] + path.rate[e] * d + shared.quad * t * t + effects[i, 0]
+        bends_at(t, cuts.bend_knots, near, speed)
+        value[i] = path.level[e] + path.rate[e] * d + effects[i, 0]
         value[i] += (path.own_level[e] + path.own_rate[e] * d) * effects[i, 1]
-        if random == 3:
-            value[i] += t * t * effects[i, 2]
+        for k in range(near.size):
+            value[i] += (shared.bend[k] + (effects[i, 2 + k] if random > 2 else 0.0)) * near[k]

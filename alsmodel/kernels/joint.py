@@ -1,11 +1,12 @@
 r"""Likelihood of decline and survival with each participant's random effects integrated out, and its gradient.
 
-Participant :math:`i` has random effects :math:`b \sim N(0, D)` of dimension :math:`q` (intercept, slope, optional quadratic). Time
-is cut into *segments*, within which everything that treatment does is linear in :math:`d = t - s_e`:
+Participant :math:`i` has random effects :math:`b \sim N(0, D)` of dimension :math:`q`: intercept, slope and, where everybody's own path
+bends, K further ones. Time is cut into *segments*, within which everything that treatment does is linear in :math:`d = t - s_e`:
 
 .. math::
-    m(t) = A_e + R_e d + \kappa t^2 + Z(t)^\top b, \qquad Z(t) = (1,\; P_e + Q_e d,\; t^2)
+    m(t) = A_e + R_e d + \sum_k \kappa_k B_k(t) + Z(t)^\top b, \qquad Z(t) = (1,\; P_e + Q_e d,\; B_1(t), \dots, B_K(t))
 
+with :math:`B_1 = t^2`, or the bending terms of a natural spline (`alsmodel.kernels.bends`);
 with :math:`y_j \sim N(m(t_j), \sigma^2)` and hazard
 :math:`h(t) = \exp\{g_e + \log h_0 + \alpha_1 m(t) + \alpha_2 m'(t)\}`.
 
@@ -55,19 +56,19 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     loglik = np.full(people, -np.inf)
     out = Gradient(
         np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments),
-        np.zeros(segments), np.zeros(shared.base.size), np.zeros(shared.alpha.shape), np.zeros(1 + shared.sigma.size),
+        np.zeros(segments), np.zeros(shared.base.size), np.zeros(shared.alpha.shape), np.zeros(shared.bend.size + shared.sigma.size),
         np.zeros((random, random)),
     )  # fmt: skip
     chol, prior_precision, sum_bb = np.zeros((random, random)), np.zeros((random, random)), np.zeros((random, random))
     if not (shared.sigma.min() > 0.0 and cholesky(shared.covariance, random, chol)):
         return loglik, out
-    inverse_from_cholesky(chol, random, prior_precision, np.zeros((3, 3)))
+    inverse_from_cholesky(chol, random, prior_precision, np.zeros((random, random)))
     half_logdet = 0.0
     for k in range(random):
         half_logdet += math.log(chol[k, k])
     if rule.abscissae.size == 0:
         fine = apart_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-    elif random == 2 and rule.abscissae.size == 3:
+    elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0:
         fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     else:
         fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)

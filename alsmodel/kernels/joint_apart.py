@@ -22,7 +22,7 @@ ONE = np.uint64(1)  # as in alsmodel.kernels.joint_linear
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, loglik, out, sum_bb):
     """Marginal likelihood of the scores and its gradient; False when a posterior does not exist."""
-    ptr, cross, noise, sigma, quad = cuts.seg_ptr, cuts.cross, cuts.noise, shared.sigma, shared.quad
+    ptr, cross, noise, sigma, quad = cuts.seg_ptr, cuts.cross, cuts.noise, shared.sigma, shared.bend[0]
     level, rate, own_level, own_rate = path.level, path.rate, path.own_level, path.own_rate
     g_level, g_rate, g_own_level, g_own_rate, g_scalars = out.level, out.rate, out.own_level, out.own_rate, out.scalars
     inv_vars, log_vars, g_sigma = np.empty(sigma.size), np.empty(sigma.size), np.zeros(sigma.size)

@@ -35,7 +35,7 @@ def _score_posteriors(first, last, path, shared, cuts, weibull, prior, half_logd
     ptr, cross, ref = cuts.seg_ptr, cuts.cross, cuts.seg_ref
     event, event_seg, event_time, event_piece = cuts.event, cuts.event_seg, cuts.event_time, cuts.event_piece
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
-    base, quad = shared.base, shared.quad
+    base, quad = shared.base, shared.bend[0]
     alpha, seg_alpha, noise, sigma = shared.alpha, cuts.seg_alpha, cuts.noise, shared.sigma
     inv_vars, log_vars = np.empty(sigma.size), np.empty(sigma.size)
     for k in range(sigma.size):
@@ -99,7 +99,7 @@ def _place_nodes(first, last, path, shared, cuts, weibull, state, constant, slop
     """Log hazard at b = 0, association with the random slope, and log hazard at the score posterior's mean, at every node."""
     node_ptr, seg, time, ref = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.seg_ref
     level, rate, own_level, own_rate, offset = path.level, path.rate, path.own_level, path.own_rate, path.offset
-    quad = shared.quad
+    quad = shared.bend[0]
     base, piece, logw = shared.base, cuts.node_piece, cuts.node_logw
     origin = np.uint64(node_ptr[first])
     scale, shape = 0.0, 1.0
@@ -262,7 +262,7 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     clock_level, clock_rate = path.clock_level, path.clock_rate
     g_level, g_rate, g_own_level, g_own_rate = out.level, out.rate, out.own_level, out.own_rate
     g_clock_level, g_clock_rate, g_offset, g_base = out.clock_level, out.clock_rate, out.offset, out.base
-    seg_alpha, g_alpha, quad = cuts.seg_alpha, out.alpha, shared.quad
+    seg_alpha, g_alpha, quad = cuts.seg_alpha, out.alpha, shared.bend[0]
     noise, g_scalars = cuts.noise, out.scalars
     origin = node_ptr[first]
     start_node = np.uint64(origin)

@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from alsmodel.kernels.bends import bends_at
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -32,8 +34,10 @@ class Layout:
         Which residual SD is a participant's; all 0 unless the model says otherwise.
     exposed : array, shape (S, drugs)
         Exposure to each drug on each segment.
-    cross : array, shape (S, 10)
-        Cross-products of (1, t - seg_ref, t^2, y) over the segment's visits.
+    cross : array, shape (S, (3 + K)(4 + K) / 2)
+        Cross-products of (1, t - seg_ref, K bending terms, y) over the segment's visits, as in `alsmodel.kernels.records.Cuts`.
+    bend_knots : array
+        Knots of the natural spline along which paths bend; empty: they bend with the square of time.
     node_ptr, node_seg, node_time, node_logw, node_piece : array
         Nodes of the cumulative hazard.
     event_seg, event_time, event_piece, event : array, shape (N,)
@@ -51,6 +55,7 @@ class Layout:
     noise: Ints
     exposed: Floats
     cross: Floats
+    bend_knots: Floats
     node_ptr: Ints
     node_seg: Ints
     node_time: Floats
@@ -130,23 +135,23 @@ def _locate(seg_ptr, seg_end, i, t):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def _cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome):
-    cross = np.zeros((seg_end.size, 10))
+def _cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome, knots):
+    terms = max(knots.size - 2, 1)
+    size = 2 + terms
+    cross = np.zeros((seg_end.size, (size + 1) * (size + 2) // 2))
+    column, speed = np.ones(size + 1), np.empty(terms)
     for j in range(visit_person.size):
-        t, y = visit_time[j], outcome[j]
+        t = visit_time[j]
         e = _locate(seg_ptr, seg_end, visit_person[j], t)
-        d, u = t - seg_ref[e], t * t
-        x = cross[e]
-        x[0] += 1.0
-        x[1] += d
-        x[2] += u
-        x[3] += d * d
-        x[4] += d * u
-        x[5] += u * u
-        x[6] += y
-        x[7] += d * y
-        x[8] += u * y
-        x[9] += y * y
+        column[1], column[size] = t - seg_ref[e], outcome[j]
+        bends_at(t, knots, column[2:size], speed)
+        at = 0
+        for a in range(size):
+            for b in range(a, size):
+                cross[e, at] += column[a] * column[b]
+                at += 1
+        for a in range(size + 1):
+            cross[e, at + a] += column[a] * column[size]
     return cross
 
 
@@ -159,13 +164,13 @@ def _piece(knots, u):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull):
-    """Gauss-Legendre nodes of each participant on [begin, end], split at segments and at knots (on the hazard's clock, t + shift)."""
+def _nodes(seg_ptr, seg_end, begin, end, shift, knots, kinks, x, w, weibull):
+    """Gauss-Legendre nodes of each participant on [begin, end], split at segments, kinks and knots (on the hazard's clock, t + shift)."""
     people = begin.size
     per = x.size
     most = 0
     for i in range(people):
-        most += (seg_ptr[i + 1] - seg_ptr[i] + knots.size) * per
+        most += (seg_ptr[i + 1] - seg_ptr[i] + knots.size + kinks.size) * per
     seg, time, logw, piece = np.empty(most, np.int64), np.empty(most), np.empty(most), np.empty(most, np.int64)
     ptr = np.zeros(people + 1, np.int64)
     total = 0
@@ -181,6 +186,9 @@ def _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull):
             right = min(end[i], seg_end[e])
             if k < knots.size:
                 right = min(right, knots[k] - shift[i])
+            for kink in kinks:
+                if left < kink < right:
+                    right = kink
             if not right > left:
                 break
             width = right - left
@@ -216,6 +224,8 @@ def lay_out(
     exposure_start: Floats,
     exposure_stop: Floats,
     drugs: int,
+    bend_knots: Floats | None = None,
+    kinks: Floats | None = None,
 ) -> Layout:
     """Cut every participant's time and collect what the likelihood needs.
 
@@ -239,7 +249,13 @@ def lay_out(
         One entry per exposure interval, sorted by participant; -inf and inf where open.
     drugs : int
         Number of drugs.
+    bend_knots : array, optional
+        Knots of a natural spline along which paths bend, in place of the square of time.
+    kinks : array, optional
+        Further times, on the score's clock, at which follow-up is cut.
     """
+    kinks = np.empty(0) if kinks is None else kinks
+    bend_knots = np.empty(0) if bend_knots is None else bend_knots
     first = np.minimum(begin, 0.0)
     last = end.copy()
     np.minimum.at(first, visit_person, visit_time)
@@ -250,7 +266,7 @@ def lay_out(
     alone = np.diff(seg_ptr)[seg_person] == 1
     seg_ref = np.where(alone, 0.0, np.where(np.isinf(seg_start), first[seg_person], seg_start))
     x, w = np.polynomial.legendre.leggauss(nodes)
-    ptr, seg, time, logw, piece = _nodes(seg_ptr, seg_end, begin, end, shift, knots, x, w, weibull)
+    ptr, seg, time, logw, piece = _nodes(seg_ptr, seg_end, begin, end, shift, knots, kinks, x, w, weibull)
     event_seg = np.array([_locate(seg_ptr, seg_end, i, end[i]) for i in range(people)], np.int64)
     event_piece = np.array([_piece(knots, end[i] + shift[i]) for i in range(people)], np.int64)
     return Layout(
@@ -262,7 +278,8 @@ def lay_out(
         seg_alpha=np.zeros(seg_ref.size, np.int64),
         noise=np.zeros(people, np.int64),
         exposed=exposed,
-        cross=_cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome),
+        cross=_cross_products(seg_ptr, seg_end, seg_ref, visit_person, visit_time, outcome, bend_knots),
+        bend_knots=bend_knots,
         node_ptr=ptr,
         node_seg=seg,
         node_time=time,

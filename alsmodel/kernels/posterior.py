@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from alsmodel.kernels.baseline import baseline, baseline_gradient, extend, extend_gradient
+from alsmodel.kernels.correlations import partial_factor, partial_gradient
 from alsmodel.kernels.joint import joint_loglik
 from alsmodel.kernels.records import Path, Shared
 
@@ -49,14 +50,14 @@ class Wiring(NamedTuple):
 
     Attributes
     ----------
-    one : int array, shape (3,)
-        Intercept, slope, quadratic mean.
+    one : int array, shape (2 + K,)
+        Intercept, slope, and coefficients of the K terms that bend the mean path.
     sigma : int array, shape (R,)
         Residual SDs.
     alpha : int array, shape (A, 2)
         Association through the value and through the slope; one row for each group of participants between which it differs.
     sds, partials : int array
-        SDs of the random effects and canonical partial correlations (as (r + 1) / 2), in the order 01, 02, 12.
+        SDs of the random effects and canonical partial correlations (as (r + 1) / 2), in the order 10, 20, 21, 30.
     base : int array, shape (strata, C)
         Coefficients of the baseline hazard.
     base_kind : int
@@ -153,16 +154,8 @@ def _at(value, index):
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def correlation_factor(value, partials, random):
-    """Cholesky factor of the correlation matrix from canonical partial correlations (Lewandowski et al. 2009)."""
-    factor = np.zeros((random, random))
-    factor[0, 0] = 1.0
-    r = 2.0 * value[partials[0]] - 1.0
-    factor[1, 0], factor[1, 1] = r, math.sqrt(max(1.0 - r * r, 0.0))
-    if random == 3:
-        b, c = 2.0 * value[partials[1]] - 1.0, 2.0 * value[partials[2]] - 1.0
-        left = math.sqrt(max(1.0 - b * b, 0.0))
-        factor[2, 0], factor[2, 1], factor[2, 2] = b, c * left, left * math.sqrt(max(1.0 - c * c, 0.0))
-    return factor
+    """Cholesky factor of the correlation matrix from canonical partial correlations, which `value` holds as (r + 1) / 2."""
+    return partial_factor(2.0 * value[partials] - 1.0, random)
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -175,16 +168,9 @@ def _covariance_gradient(d_cov, value, wiring, factor, lower, out):
         for m in range(k + 1):
             out[wiring.sds[k]] += d_lower[k, m] * factor[k, m]
             d_factor[k, m] = d_lower[k, m] * value[wiring.sds[k]]
-    r = factor[1, 0]
-    out[wiring.partials[0]] += 2.0 * (d_factor[1, 0] - d_factor[1, 1] * r / factor[1, 1])
-    if random == 3:
-        b = factor[2, 0]
-        left = math.sqrt(max(1.0 - b * b, 1e-300))
-        c = factor[2, 1] / left
-        right = math.sqrt(max(1.0 - c * c, 1e-300))
-        d_left = d_factor[2, 1] * c + d_factor[2, 2] * right
-        out[wiring.partials[1]] += 2.0 * (d_factor[2, 0] - d_left * b / left)
-        out[wiring.partials[2]] += 2.0 * left * (d_factor[2, 1] - d_factor[2, 2] * c / right)
+    d_partials = partial_gradient(d_factor, 2.0 * value[wiring.partials] - 1.0)
+    for k in range(d_partials.size):
+        out[wiring.partials[k]] += 2.0 * d_partials[k]
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -329,7 +315,10 @@ def paths(value, wiring, segments, seg_ptr):
     alpha = np.empty(wiring.alpha.shape)
     for a in range(alpha.shape[0]):
         alpha[a, 0], alpha[a, 1] = _at(value, wiring.alpha[a, 0]), _at(value, wiring.alpha[a, 1])
-    shared = Shared(base, alpha, _at(value, wiring.one[2]), value[wiring.sigma], lower @ lower.T)
+    bend = np.empty(wiring.one.size - 2)
+    for k in range(bend.size):
+        bend[k] = _at(value, wiring.one[2 + k])
+    shared = Shared(base, alpha, bend, value[wiring.sigma], lower @ lower.T)
     path = Path(level, mean_rate, own_reading, own_rate, clock_level, clock_rate, offset)
     return path, shared, Between(speed, rate, reading, own_rate, clock_rate, factor, lower)
 
@@ -379,10 +368,12 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient
         for k in range(2):
             if wiring.alpha[a, k] >= 0:
                 d[wiring.alpha[a, k]] += g.alpha[a, k]
-    if wiring.one[2] >= 0:
-        d[wiring.one[2]] += g.scalars[0]
+    terms = wiring.one.size - 2
+    for k in range(terms):
+        if wiring.one[2 + k] >= 0:
+            d[wiring.one[2 + k]] += g.scalars[k]
     for k in range(wiring.sigma.size):
-        d[wiring.sigma[k]] += g.scalars[1 + k]
+        d[wiring.sigma[k]] += g.scalars[terms + k]
     out += sign * d
 
 

@@ -42,17 +42,17 @@ class Shared(NamedTuple):
         Log hazard of each piece; or (log scale, log shape) of the Weibull.
     alpha : array, shape (A, 2)
         Association through the current value and the current slope; one row for each that differs.
-    quad : float
-        Mean quadratic coefficient.
+    bend : array, shape (K,)
+        Coefficients of the terms that bend the mean path: of the square of time (K = 1), or of a natural spline's.
     sigma : array, shape (R,)
         Residual SD; one for each group of participants between which it differs.
     covariance : array, shape (q, q)
-        :math:`D`; q is 2 or 3.
+        :math:`D`; q is 2, or 2 + K where every participant's own path bends.
     """
 
     base: Floats
     alpha: Floats
-    quad: float
+    bend: Floats
     sigma: Floats
     covariance: Floats
 
@@ -70,8 +70,11 @@ class Cuts(NamedTuple):
         Row of the association that holds on each segment.
     noise : int array, shape (N,)
         Which residual SD is a participant's.
-    cross : array, shape (S, 10)
-        Cross-products of (1, d, t^2, y) over the segment's visits.
+    cross : array, shape (S, (3 + K)(4 + K) / 2)
+        Cross-products over the segment's visits: the upper triangle, row after row, of those of the columns 1, d and the K bending terms;
+        then of each column with y; then of y with itself.
+    bend_knots : array
+        Knots of the natural spline, boundaries included; empty where the one bending term is the square of time.
     node_seg, node_time, node_logw, node_piece : array, shape (M,)
         Segment, time, log weight and piece of each node of the cumulative hazard.
     event_seg, event_time, event_piece, event : array, shape (N,)
@@ -84,6 +87,7 @@ class Cuts(NamedTuple):
     seg_alpha: Ints
     noise: Ints
     cross: Floats
+    bend_knots: Floats
     node_seg: Ints
     node_time: Floats
     node_logw: Floats
@@ -113,7 +117,7 @@ class Rule(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """Gradient of the summed log-likelihood, in the shapes of `Path` and `Shared`; `scalars` is (quad, sigma[0], ...)."""
+    """Gradient of the summed log-likelihood, in the shapes of `Path` and `Shared`; `scalars` is (bend[0], ..., sigma[0], ...)."""
 
     level: Floats
     rate: Floats

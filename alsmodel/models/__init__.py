@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from alsmodel.cohort.selection import Covariate
 from alsmodel.models.association import CurrentValue, NoAssociation, Slope
-from alsmodel.models.decline import Linear, Quadratic
+from alsmodel.models.decline import Linear, NaturalSpline, Quadratic
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Priors, als_priors
 from alsmodel.models.spec import JointModel
-from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, RoystonParmar, Weibull
 from alsmodel.models.treatments import AMX0035, Edaravone, Riluzole, Tofersen, Treatment
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "Linear",
     "MSpline",
     "Mixture",
+    "NaturalSpline",
     "NoAssociation",
     "Normal",
     "Outcome",
@@ -37,6 +38,7 @@ __all__ = [
     "Priors",
     "Quadratic",
     "Riluzole",
+    "RoystonParmar",
     "Slope",
     "Tofersen",
     "Treatment",

@@ -5,17 +5,25 @@
 with M-splines :math:`M_k` that integrate to one over [L, U] (Ramsay 1988, doi 10.1214/ss/1177012761), so that :math:`e^\\eta` is the mean
 hazard over that range, and weights :math:`w^0` that give a constant hazard. Weights drawn towards those of a constant hazard are the
 prior of survextrap (Jackson 2023, doi 10.1186/s12874-023-02094-1); steps of a random walk keep neighbours alike. The Weibull is
-:math:`h_0(u) = e^{\\eta} (u / u_0)^{\\rho - 1}`.
+:math:`h_0(u) = e^{\\eta} (u / u_0)^{\\rho - 1}`. On the scale of Royston & Parmar (2002, doi 10.1002/sim.1203)
+
+.. math:: \\log H_0(u) = \\eta + \\log u_0 + s(\\log u), \\qquad s'(x) = \\sum_k e^{a_k} N_k(x), \\quad s(\\log u_0) = 0
+
+with quadratic B-splines :math:`N_k` of log time that add up to one, the first two and the last two of them taken together, so that
+:math:`s'` has no slope at the boundary knots and is held beyond them: Weibull tails, where a natural spline has lines. Their natural
+cubic spline is not bound to rise; positive weights make it so (as in monotone splines, Ramsay 1988). All :math:`a_k` equal: a Weibull.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import BSpline
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.models.groups import members
 from alsmodel.models.spec import JointModel
+from alsmodel.models.survival import RoystonParmar
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,16 +41,18 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
     """What the baseline needs besides its coefficients, on the hazard's clock.
 
     Inner knots of a piecewise hazard; the time at which a Weibull's level is held; lower boundary, inner knots and upper boundary of an
-    M-spline; nothing for an exponential. Those not given are taken from the event times.
+    M-spline; the time at which the level is held, first, inner and last knots of a Royston-Parmar curve; nothing for an exponential. Those
+    not given are taken from the event times.
     """
     part = spec.survival
     end = data.event_time + data.onset_shift
     happened = end[data.event > 0]
     if part.kind == "exponential":
         return np.empty(0)
-    if part.kind == "weibull":
+    if part.kind in ("weibull", "royston-parmar"):
         amid = float(np.median(happened)) if happened.size else float(end.max()) / 2
-        return np.array([part.at if part.at is not None else float(f"{amid:.2g}")])
+        at = np.array([part.at if part.at is not None else float(f"{amid:.2g}")])
+        return at if part.kind == "weibull" else np.concatenate([at, _curve_knots(part, happened[happened > 0], float(end.max()))])
     inner = inner_knots(part.knots, happened)
     if part.kind == "piecewise":
         return inner
@@ -51,6 +61,14 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
     upper = float(end.max()) if part.upper is None else part.upper
     inner = inner[(inner > lower) & (inner < upper)]
     return np.concatenate([[lower], inner, [upper]])
+
+
+def _curve_knots(part: RoystonParmar, happened: Floats, longest: float) -> Floats:
+    """First, inner and last knots; inner ones that do not lie between the others are left out."""
+    apart = happened.size > 1 and happened.min() < happened.max()
+    low, high = part.boundary or ((float(happened.min()), float(happened.max())) if apart else (longest / 4, longest))
+    inner = inner_knots(part.knots, happened)
+    return np.concatenate([[low], inner[(inner > low) & (inner < high)], [high]])
 
 
 def inner_knots(knots: int | tuple[float, ...], happened: Floats) -> Floats:
@@ -66,6 +84,8 @@ def cuts_of(spec: JointModel, knots: Floats) -> Floats:
     """Knots at which follow-up is cut, so that nothing that is integrated has a kink."""
     if spec.survival.kind == "m-spline":
         return knots[1:]  # beyond the upper boundary the hazard is held, which bends it there
+    if spec.survival.kind == "royston-parmar":
+        return knots[1:]
     return knots if spec.survival.kind == "piecewise" else np.empty(0)
 
 
@@ -74,6 +94,8 @@ def shape_size(spec: JointModel, knots: Floats) -> int:
     part = spec.survival
     if part.kind == "m-spline":
         return knots.size + part.degree - 1
+    if part.kind == "royston-parmar":
+        return knots.size - 2
     return 1 if part.kind == "weibull" else knots.size + 1
 
 
@@ -86,6 +108,8 @@ def _labels(spec: JointModel, knots: Floats, suffix: str) -> list[str]:
     size = shape_size(spec, knots)
     if spec.survival.kind == "weibull":
         return [f"log_level{suffix}", f"log_shape{suffix}"]
+    if spec.survival.kind == "royston-parmar":
+        return [f"log_level{suffix}", *(f"log_slope[{k + 1}]{suffix}" for k in range(size))]
     if spec.survival.kind == "m-spline":
         return [f"log_level{suffix}", "", *(f"log_weight[{k + 1}]{suffix}" for k in range(1, size))]
     return [f"log_hazard[{k + 1}]{suffix}" for k in range(size)]
@@ -98,7 +122,29 @@ def basis(spec: JointModel, knots: Floats, time: Floats) -> Floats:
     if spec.survival.kind == "m-spline":
         degree = spec.survival.degree
         return np.asarray(m_splines(time, knots, degree) * constant_weights(knots, degree) * (knots[-1] - knots[0]))
+    if spec.survival.kind == "royston-parmar":
+        logs = np.log(np.maximum(time, SMALLEST))
+        return np.column_stack([np.log(knots[0]) - logs, *curve_terms(logs, knots)])
     return np.zeros((time.size, 0))
+
+
+def curve_terms(logs: Floats, knots: Floats) -> tuple[Floats, Floats]:
+    """Integrals from the log of knots[0], and values, of the B-splines of log time; both of shape (times, inner knots + 1)."""
+    place = np.log(knots[1:])
+    size = place.size + 1
+    together = np.zeros((size, size - 2))
+    together[np.arange(size), np.clip(np.arange(size) - 1, 0, size - 3)] = 1.0
+    splines = BSpline(_extended(place, 2), together, 2)
+    sums = splines.antiderivative()
+    inside, held = np.clip(logs, place[0], place[-1]), np.clip(np.log(knots[0]), place[0], place[-1])
+    value = splines(inside)
+    start = sums(held) + (np.log(knots[0]) - held) * splines(held)
+    return sums(inside) + (logs - inside)[:, None] * value - start, value
+
+
+def log_cumulative(knots: Floats, c: Floats, time: Floats) -> Floats:
+    """Log cumulative baseline hazard of a Royston-Parmar curve at `time`, from its coefficients in the order of the labels."""
+    return np.asarray(c[0] + np.log(knots[0]) + curve_terms(np.log(np.maximum(time, SMALLEST)), knots)[0] @ np.exp(c[1:]))
 
 
 def reference(spec: JointModel, knots: Floats) -> Floats:
@@ -149,6 +195,10 @@ def log_baseline(spec: JointModel, knots: Floats, get: Callable[[str], float], t
     if spec.survival.kind == "weibull":
         log_ratio = np.log(np.maximum(time, SMALLEST) / knots[0])
         return np.asarray(c[0] + np.expm1(c[1]) * log_ratio)
+    if spec.survival.kind == "royston-parmar":
+        terms, weights = basis(spec, knots, time.ravel()), np.exp(c[1:])
+        risen, rise = terms[:, 1 : c.size] @ weights, terms[:, c.size :] @ weights
+        return np.asarray(c[0] + terms[:, 0] + risen + np.log(rise)).reshape(time.shape)
     if spec.survival.kind == "m-spline":
         weights = np.exp(c[1:])
         total = basis(spec, knots, time.ravel()) @ weights / (reference(spec, knots) @ weights)

@@ -1,5 +1,6 @@
 """How the score declines: the shape of everybody's own path, and what moves its level and slope."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -60,7 +61,74 @@ class Quadratic:
             raise ValueError("Quadratic with neither mean nor random is a straight line; use Linear.")
 
 
-Decline = Linear | Quadratic
+MOST_RANDOM_KNOTS = 3  # five random effects: more would make the grid that they are integrated over too large
+MOST_KNOTS = 10
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NaturalSpline:
+    """A smooth curve: as `Linear`, bent by a natural cubic spline on plain time, straight before its first and beyond its last knot.
+
+    Attributes
+    ----------
+    covariates, level, by, residual_by
+        As in `Linear`.
+    knots : int or tuple of float
+        Number of inner knots, which are then quantiles of the visit times; or the knots, in the model's time unit.
+    boundary : tuple of float or None
+        First and last knot; the first and the last visit when left out.
+    mean : bool
+        The mean path bends.
+    random : bool
+        Every participant's own path bends: a random effect for each inner knot, of which there may then be three.
+    """
+
+    kind: Literal["natural-spline"] = "natural-spline"
+    covariates: tuple[str, ...] = ()
+    level: tuple[str, ...] = ()
+    by: str | None = None
+    residual_by: str | None = None
+    knots: int | tuple[float, ...] = 2
+    boundary: tuple[float, float] | None = None
+    mean: bool = True
+    random: bool = True
+
+    def __post_init__(self) -> None:
+        _as_tuples(self)
+        if not isinstance(self.knots, int):
+            object.__setattr__(self, "knots", tuple(float(k) for k in self.knots))
+        if self.boundary is not None:
+            object.__setattr__(self, "boundary", tuple(float(k) for k in self.boundary))
+        if faults := _spline_faults(self):
+            raise ValueError(" ".join(faults))
+
+    @property
+    def terms(self) -> int:
+        """Number of inner knots, each with a bending term."""
+        return self.knots if isinstance(self.knots, int) else len(self.knots)
+
+
+def _spline_faults(part: NaturalSpline) -> list[str]:
+    faults = []
+    most = MOST_RANDOM_KNOTS if part.random else MOST_KNOTS
+    if not (part.mean or part.random):
+        faults.append("NaturalSpline with neither mean nor random is a straight line; use Linear.")
+    if not 1 <= part.terms <= most:
+        why = "" if not part.random else "; each is a random effect to integrate out, so set random = False for more"
+        faults.append(f"knots are between 1 and {most} inner knots in number{why}; got {part.terms}. A spline without any is Linear.")
+    inner = part.knots if isinstance(part.knots, tuple) else ()
+    if not all(math.isfinite(k) for k in inner) or list(inner) != sorted(set(inner)):
+        faults.append(f"knots must be finite and increasing; got {list(inner)}.")
+    if part.boundary is not None:
+        if len(part.boundary) != 2 or not (math.isfinite(sum(part.boundary)) and part.boundary[0] < part.boundary[-1]):
+            faults.append(f"boundary is a first and a later last knot; got {list(part.boundary)}.")
+        elif inner and not (part.boundary[0] < inner[0] and inner[-1] < part.boundary[1]):
+            faults.append(f"knots must lie between the boundary knots; got {list(inner)} and {list(part.boundary)}.")
+    return faults
+
+
+Decline = Linear | Quadratic | NaturalSpline
 
 
 def level_covariates(decline: Decline) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import (
     PIECES,
     PRIOR_HERMITE,
+    ROYSTON_PARMAR,
     SPLINE,
     WEIBULL_CLOCK,
     baseline_kind,
@@ -93,7 +94,7 @@ class _Parts:
         self.intercept = values["intercept"] + self._linear("intercept")
         self.slope = values["slope"] + self._linear("slope")
         self.hazard = self._linear("hazard")
-        self.quadratic = values.get("quadratic", zero)
+        self.bends = [values.get(name, zero) for name in spec.bends or ("quadratic",)]
         through = [pt.stack([values.get(label, zero) for label in labels]) for labels in reach(spec, data).labels]
         self.alpha = pt.stack(through)
         self.sigmas = [values[label] for label in noise(spec, data).labels]
@@ -130,6 +131,10 @@ class _Parts:
         if kind == SPLINE:
             weight = pt.exp(pt.stack([pt.stack(row[1:]) for row in rows]))
             return level + pt.log((basis * weight[stratum]).sum(axis=1) / pt.dot(weight, fixed)[stratum])
+        if kind == ROYSTON_PARMAR:
+            weight, size = pt.exp(pt.stack([pt.stack(row[1:]) for row in rows]))[stratum], len(rows[0])
+            risen, rise = (basis[:, 1:size] * weight).sum(axis=1), (basis[:, size:] * weight).sum(axis=1)
+            return level + basis[:, 0] + risen + pt.log(rise)
         return level + (pt.exp(pt.stack([row[1] for row in rows]))[stratum] - 1.0) * basis[:, 0]
 
     def value(self, label: str) -> Any:
@@ -138,16 +143,14 @@ class _Parts:
 
     def _covariance(self) -> Any:
         """D from SDs and canonical partial correlations."""
-        zero, one = pt.as_tensor(0.0), pt.as_tensor(1.0)
-        r = {pair: 2.0 * v - 1.0 for pair, v in self.values.items() if pair.startswith("partial:")}
-        a = r["partial:intercept,slope"]
-        names = ["intercept", "slope"]
-        factor = [[one, zero], [a, pt.sqrt(1.0 - a * a)]]
-        if self.spec.random_effects == "quadratic":
-            names.append("quadratic")
-            b, c = r["partial:intercept,quadratic"], r["partial:slope,quadratic"]
-            left = pt.sqrt(1.0 - b * b)
-            factor = [[*row, zero] for row in factor] + [[b, c * left, left * pt.sqrt(1.0 - c * c)]]
+        names, factor = self.spec.effects, []
+        for i, name in enumerate(names):
+            row, left = [], pt.as_tensor(1.0)
+            for other in names[:i]:
+                r = 2.0 * self.values[f"partial:{other},{name}"] - 1.0
+                row.append(r * left)
+                left = left * pt.sqrt(1.0 - r * r)
+            factor.append([*row, left, *[pt.as_tensor(0.0)] * (len(names) - i - 1)])
         sds = pt.stack([self.values[f"sd:{name}"] for name in names])
         lower = pt.stack([pt.stack(row) for row in factor]) * sds[:, None]
         return pt.dot(lower, lower.T)
@@ -170,14 +173,13 @@ def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, pr
             offset = offset + part.value(one.ratio) * x
     offset = offset + pt.log(clock_rate)
     shift = part.data.onset_shift[person]
-    random = 2 if spec.random_effects == "linear" else 3
-    abscissae, grid, logw = hermite_grid(hermite, random)
+    abscissae, grid, logw = hermite_grid(hermite, len(spec.effects))
     arrays = {**vars(layout), "abscissae": abscissae, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
     shared = [pm.Data(f"{prefix}{name}", arrays[name]) for name in DATA]
     op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK)
     outputs: Any = op(
         level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base(layout), part.alpha,
-        pt.stack([part.quadratic, *part.sigmas]), part.covariance, *shared,
+        pt.stack([*part.bends, *part.sigmas]), part.covariance, *shared,
     )  # fmt: skip
     return outputs[0]
 

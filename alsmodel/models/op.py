@@ -20,7 +20,7 @@ PARAMETERS = (
     "offset", "base", "alpha", "scalars", "covariance",
 )  # fmt: skip
 DATA = (
-    "seg_ptr", "seg_ref", "seg_alpha", "noise", "cross", "node_ptr", "node_seg", "node_time", "node_logw", "node_piece",
+    "seg_ptr", "seg_ref", "seg_alpha", "noise", "cross", "bend_knots", "node_ptr", "node_seg", "node_time", "node_logw", "node_piece",
     "event_seg", "event_time", "event_piece", "event", "abscissae", "grid", "grid_logw",
 )  # fmt: skip
 _FORMS = {"alpha": dmatrix, "covariance": dmatrix}
@@ -32,14 +32,15 @@ TYPES = tuple("int64" if name in _WHOLE else "float64" for name in (*PARAMETERS,
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _total(
     weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
-    seg_ptr, seg_ref, seg_alpha, noise, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+    seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
     event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
 ):  # fmt: skip
-    """Sum of the log-likelihoods and its gradient; `scalars` is (quadratic mean, residual SDs)."""
+    """Sum of the log-likelihoods and its gradient; `scalars` is (coefficients of bending terms, residual SDs)."""
     path = Path(mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset)
-    shared = Shared(base, alpha, scalars[0], scalars[1:].copy(), covariance)
+    terms = max(bend_knots.size - 2, 1)
+    shared = Shared(base, alpha, scalars[:terms].copy(), scalars[terms:].copy(), covariance)
     cuts = Cuts(
-        seg_ptr, node_ptr, seg_ref, seg_alpha, noise, cross, node_seg, node_time, node_logw, node_piece,
+        seg_ptr, node_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_seg, node_time, node_logw, node_piece,
         event_seg, event_time, event_piece, event,
     )  # fmt: skip
     loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull, True)
@@ -93,12 +94,12 @@ def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
     @njit(fastmath=False, nogil=True, error_model="numpy")
     def joint(
         mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
-        seg_ptr, seg_ref, seg_alpha, noise, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+        seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
         event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
     ):  # fmt: skip
         return _total(
             weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
-            covariance, seg_ptr, seg_ref, seg_alpha, noise, cross, node_ptr, node_seg, node_time, node_logw, node_piece,
+            covariance, seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
             event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.models.association import Association, kinds
 from alsmodel.models.baseline import shape_size, strata
+from alsmodel.models.bends import pairs_of
 from alsmodel.models.effects import levels_of, varies
 from alsmodel.models.groups import members
 from alsmodel.models.noise import RESIDUAL, noise
@@ -121,7 +122,7 @@ def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats)
         _normal("slope", pri.slope, normal_prior(0.0, wide)),
     ]
     if spec.fixed_quadratic:
-        blocks.append(_normal("quadratic", pri.quadratic, normal_prior(0.0, wide / s.length)))
+        blocks += [_normal(name, pri.quadratic, normal_prior(0.0, wide / s.length)) for name in spec.bends]
     for part, terms, prior, spread in (
         ("intercept", spec.intercept, pri.intercept_covariates, 2.5 * s.spread),
         ("slope", spec.slope, pri.slope_covariates, wide),
@@ -177,13 +178,10 @@ def _random_effects(spec: JointModel, data: JointData, s: Scales) -> list[Block]
         _half_normal("sd:intercept", pri.half_normal("sd_intercept"), 2.5 * s.spread),
         _half_normal("sd:slope", pri.half_normal("sd_slope"), wide),
     ]
-    if spec.random_effects == "linear":
-        blocks.append(_beta("partial:intercept,slope", pri.correlation))
-    else:
-        blocks.append(_half_normal("sd:quadratic", pri.half_normal("sd_quadratic"), wide / s.length))
-        blocks.append(_beta("partial:intercept,slope", pri.correlation + 0.5))
-        blocks.append(_beta("partial:intercept,quadratic", pri.correlation + 0.5))
-        blocks.append(_beta("partial:slope,quadratic", pri.correlation))
+    names = spec.effects
+    blocks += [_half_normal(f"sd:{name}", pri.half_normal("sd_quadratic"), wide / s.length) for name in names[2:]]
+    for first, second in pairs_of(names):
+        blocks.append(_beta(f"partial:{first},{second}", pri.correlation + 0.5 * (len(names) - 2 - names.index(first))))
     residual, labels = _half_normal(RESIDUAL, pri.half_normal("sd_residual"), 2.5 * s.spread), noise(spec, data).labels
     if spec.decline.residual_by is not None:
         residual = replace(residual, labels=labels, a=np.zeros(len(labels)), b=np.repeat(residual.b, len(labels)), scalar=False)
@@ -197,7 +195,8 @@ def _baseline(spec: JointModel, data: JointData, s: Scales, knots: Floats) -> li
     """Coefficients of the baseline: of each stratum alone, or of one that strata are drawn towards."""
     levels = strata(spec, data)[0]
     pooled = spec.survival.pooling == "partial"
-    size, spline = shape_size(spec, knots), spec.survival.kind == "m-spline"
+    size = shape_size(spec, knots)
+    spline = spec.survival.kind == "m-spline" or (spec.survival.kind == "royston-parmar" and size > 1)
     blocks = [_half_normal("group_sd:spline", spec.priors.half_normal("sd_spline"))] if spline else []
     for suffix in [""] if pooled or not levels else [f"|{level}" for level in levels]:
         blocks += _one_baseline(spec, s, size, suffix)
@@ -223,6 +222,11 @@ def _one_baseline(spec: JointModel, s: Scales, size: int, suffix: str) -> list[B
         shape = pri.log_shape
         named = _vector(f"log_shape{suffix}", [f"log_shape{suffix}"], np.array([shape.mean]), np.array([shape.sd]), shape.reason or WEAK)
         return [level, named]
+    if spec.survival.kind == "royston-parmar":
+        shape, label = pri.log_shape, f"log_slope[1]{suffix}"
+        first = _vector(f"log_slope{suffix}", [label], np.array([shape.mean]), np.array([shape.sd]), shape.reason or WEAK)
+        steps = [f"z:spline[{k}]{suffix}" for k in range(2, size + 1)]
+        return [level, first, *([_deviations(f"z:spline{suffix}", steps)] if steps else [])]
     return [level, _deviations(f"z:spline{suffix}", [f"z:spline[{k + 1}]{suffix}" for k in range(1, size)])]
 
 
@@ -238,11 +242,13 @@ def _derived_baseline(spec: JointModel, data: JointData, knots: Floats) -> list[
     pooled = spec.survival.pooling == "partial"
     size, kind = shape_size(spec, knots), spec.survival.kind
     out = []
-    if kind == "m-spline":
+    if kind in ("m-spline", "royston-parmar"):
+        name, first = ("log_weight", "") if kind == "m-spline" else ("log_slope", "log_slope[1]")
         for suffix in [""] if pooled or not levels else [f"|{level}" for level in levels]:
             for k in range(2, size + 1):
-                before, step = (f"log_weight[{k - 1}]{suffix}" if k > 2 else ""), f"z:spline[{k}]{suffix}"
-                out.append(Derived(label=f"log_weight[{k}]{suffix}", common=before, scale="group_sd:spline", deviation=step))
+                start = f"{first}{suffix}" if first else ""
+                before, step = (f"{name}[{k - 1}]{suffix}" if k > 2 else start), f"z:spline[{k}]{suffix}"
+                out.append(Derived(label=f"{name}[{k}]{suffix}", common=before, scale="group_sd:spline", deviation=step))
     if not pooled:
         return out
     for level in levels:
@@ -268,6 +274,8 @@ def _pooled_stratum(kind: str, size: int, suffix: str, shapes: list[int]) -> lis
     own = [Derived(label=f"log_level{suffix}", common="log_level", **level)]
     if kind == "weibull":
         return [*own, shape(f"log_shape{suffix}", "log_shape", 1)]
+    if kind == "royston-parmar":
+        return [*own, *(shape(f"log_slope[{k}]{suffix}", f"log_slope[{k}]", k) for k in shapes)]
     return [*own, *(shape(f"log_weight[{k}]{suffix}", f"log_weight[{k}]", k) for k in shapes)]
 
 

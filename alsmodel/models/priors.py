@@ -137,9 +137,9 @@ class Priors:
     log_hazard : Normal or None
         Log baseline hazard at a score of zero: of each piece; of the Weibull at its time `at`; the mean over the M-spline's range.
     log_shape : Normal
-        Log shape of the Weibull.
+        Log shape of the Weibull, and of the first of a Royston-Parmar curve's slopes.
     sd_spline : HalfNormal or float
-        SD of the steps of the M-spline's log weights.
+        SD of the steps of the M-spline's log weights, and of those of a Royston-Parmar curve's log slopes.
     sd_baseline_level, sd_baseline_shape : HalfNormal or float
         SDs between strata that are pooled: of the log level, and of every coefficient of the shape.
     sd_effect : HalfNormal or float

@@ -11,6 +11,7 @@ from alsmodel.kernels.layout import Layout, hermite_grid
 from alsmodel.kernels.posterior import Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.baseline import coefficient_labels, reference, strata
+from alsmodel.models.bends import pairs_of
 from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
 from alsmodel.models.noise import noise
@@ -106,9 +107,10 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
     blocks = parameters(spec, data, scales, knots)
     incident = spec.population == "incident"
     early_layout = layout_of(spec, data, knots, before_entry=True) if incident else layout
-    random = 2 if spec.random_effects == "linear" else 3
+    random = len(spec.effects)
     early_hermite = max(spec.hermite, PRIOR_HERMITE) if incident else spec.hermite
-    needed = bool(spec.association) or random > 2  # else scores and survival come apart, in closed form
+    # Without any of these, scores and survival come apart, in closed form.
+    needed = bool(spec.association) or random > 2 or layout.bend_knots.size > 0
     return Program(
         blocks=blocks,
         derived=derived(spec, data, knots),
@@ -136,7 +138,7 @@ def _start(block: Block, scales: Scales) -> Floats:
         "sd:quadratic": np.log(0.5 * scales.spread / scales.length**2),
         "sd:residual": np.log(0.4 * scales.spread),
     }
-    name = block.name.partition("|")[0]
+    name = block.name.partition("|")[0].partition("[")[0]
     if name in crude:
         return np.full(block.size, crude[name])
     if name.startswith("group_sd:"):
@@ -172,14 +174,12 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
         return np.array([where.get(label, -1) for label in labels], np.int64)
 
     designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope", "hazard")}
-    random = ("intercept", "slope") if spec.random_effects == "linear" else ("intercept", "slope", "quadratic")
-    pairs = [("intercept", "slope"), ("intercept", "quadratic"), ("slope", "quadratic")][: 1 if len(random) == 2 else 3]
     return Wiring(
-        one=find("intercept", "slope", "quadratic"),
+        one=find("intercept", "slope", *(spec.bends or ("quadratic",))),
         sigma=find(*noise(spec, data).labels),
         alpha=np.array([find(*labels) for labels in reach(spec, data).labels]),
-        sds=find(*(f"sd:{name}" for name in random)),
-        partials=find(*(f"partial:{a},{b}" for a, b in pairs)),
+        sds=find(*(f"sd:{name}" for name in spec.effects)),
+        partials=find(*(f"partial:{a},{b}" for a, b in pairs_of(spec.effects))),
         base=np.array([find(*labels) for labels in coefficient_labels(spec, knots, strata(spec, data)[0])]),
         base_kind=baseline_kind(spec),
         base_reference=reference(spec, knots),

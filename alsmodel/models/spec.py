@@ -10,15 +10,15 @@ from typing import Any, ClassVar, Literal, final
 
 from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population, Selection, TimeUnit, Transform
 from alsmodel.models.association import Associations, ByGroup, kinds
-from alsmodel.models.decline import Linear, Quadratic, level_covariates, slope_covariates
+from alsmodel.models.decline import Linear, NaturalSpline, Quadratic, level_covariates, slope_covariates
 from alsmodel.models.priors import HalfNormal, Normal, Priors
-from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, RoystonParmar, Weibull
 from alsmodel.models.treatments import Treatment
 from alsmodel.models.words import formulas, sentences
 
 __all__ = [
-    "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "Normal", "PiecewiseExponential", "Priors", "Quadratic",
-    "Treatment", "Weibull",
+    "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "NaturalSpline", "Normal", "PiecewiseExponential", "Priors",
+    "Quadratic", "RoystonParmar", "Treatment", "Weibull",
 ]  # fmt: skip
 
 #: Names of settings that a flat specification had, and where they stand.
@@ -45,9 +45,9 @@ class JointModel:
         Applied to the outcome; "logit" needs `upper` (the share is outcome / upper).
     time_unit : {"day", "week", "month", "year"}
         Unit of time in the model and in every printed slope and hazard.
-    decline : Linear or Quadratic
+    decline : Linear, Quadratic or NaturalSpline
         Shape of the paths, and covariates of level and slope.
-    survival : Exponential, PiecewiseExponential, Weibull or MSpline
+    survival : Exponential, PiecewiseExponential, Weibull, MSpline or RoystonParmar
         Baseline hazard, its strata, and covariates of the log hazard.
     events : tuple of str
         Event kinds that end follow-up, whichever comes first.
@@ -81,8 +81,8 @@ class JointModel:
     transform: Transform = "identity"
     upper: float | None = None
     time_unit: TimeUnit = "month"
-    decline: Linear | Quadratic = field(default_factory=Linear)
-    survival: Exponential | PiecewiseExponential | Weibull | MSpline = field(default_factory=PiecewiseExponential)
+    decline: Linear | Quadratic | NaturalSpline = field(default_factory=Linear)
+    survival: Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar = field(default_factory=PiecewiseExponential)
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
     association: Associations = ("value",)
@@ -139,19 +139,31 @@ class JointModel:
         return self.survival.covariates
 
     @property
-    def baseline_hazard(self) -> Exponential | PiecewiseExponential | Weibull | MSpline:
+    def baseline_hazard(self) -> Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar:
         """The baseline hazard: `survival`."""
         return self.survival
 
     @property
-    def random_effects(self) -> Literal["linear", "quadratic"]:
-        """Whether everybody's own path is a line or a parabola."""
-        return "quadratic" if isinstance(self.decline, Quadratic) and self.decline.random else "linear"
+    def random_effects(self) -> Literal["linear", "quadratic", "natural-spline"]:
+        """Whether everybody's own path is a line, a parabola or a spline."""
+        return "linear" if isinstance(self.decline, Linear) or not self.decline.random else self.decline.kind
 
     @property
     def fixed_quadratic(self) -> bool:
         """Whether the mean path bends."""
-        return isinstance(self.decline, Quadratic) and self.decline.mean
+        return not isinstance(self.decline, Linear) and self.decline.mean
+
+    @property
+    def bends(self) -> tuple[str, ...]:
+        """Names of the terms that bend paths, one for each inner knot of a spline; none for lines."""
+        if isinstance(self.decline, NaturalSpline):
+            return tuple(f"quadratic[{k + 1}]" for k in range(self.decline.terms))
+        return ("quadratic",) if isinstance(self.decline, Quadratic) else ()
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """Names of the random effects of every participant."""
+        return ("intercept", "slope", *(() if self.random_effects == "linear" else self.bends))
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.kernels.layout import Layout, lay_out
+from alsmodel.models.association import kinds
 from alsmodel.models.baseline import basis, cuts_of, hazard_knots, strata
+from alsmodel.models.bends import bend_knots
 from alsmodel.models.effects import exposed
 from alsmodel.models.noise import noise
 from alsmodel.models.reach import reach
@@ -20,13 +22,15 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 PRIOR_HERMITE = 9  # nodes per random effect where they come from the prior, which is far wider than any score posterior
 #: As in `alsmodel.kernels.baseline`.
-PIECES, WEIBULL, SPLINE, WEIBULL_CLOCK = 0, 1, 2, 3
+PIECES, WEIBULL, SPLINE, WEIBULL_CLOCK, ROYSTON_PARMAR = 0, 1, 2, 3, 4
 
 
 def baseline_kind(spec: JointModel) -> int:
     """How the kernel makes the baseline; a Weibull on the disease clock is read inside the likelihood, everything else at fixed times."""
     if spec.survival.kind == "m-spline":
         return SPLINE
+    if spec.survival.kind == "royston-parmar":
+        return ROYSTON_PARMAR
     if spec.survival.kind == "weibull":
         return WEIBULL_CLOCK if any(t.hazard == "clock" for t in spec.treatments) else WEIBULL
     return PIECES
@@ -35,15 +39,18 @@ def baseline_kind(spec: JointModel) -> int:
 def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry: bool = False) -> Layout:
     """Cut the data for this model; `before_entry` gives the stretch from the hazard's origin to entry, without scores.
 
-    Where every time has a baseline of its own (Weibull, M-spline), each node and then each end of follow-up is a piece of its own.
+    Where every time has a baseline of its own (Weibull, M-spline, Royston-Parmar), each node and then each end of follow-up is a piece
+    of its own.
     """
     early = int((data.entry_time + data.onset_shift < 0).sum())
-    if spec.survival.kind == "weibull" and early:
-        fault = f"A Weibull hazard starts at time zero; {early} participants enter before it."
+    weibull = spec.survival.kind in ("weibull", "royston-parmar")  # powers of time near zero
+    if weibull and early:
+        name = "Weibull" if spec.survival.kind == "weibull" else "Royston-Parmar"
+        fault = f"A {name} hazard starts at time zero; {early} participants enter before it."
         raise InvalidInput([Fault("model.survival", fault, 'Choose kind = "piecewise".')])
     nothing = np.zeros(0)
     acting = exposed(spec, data)
-    weibull = spec.survival.kind == "weibull"
+    bends = bend_knots(spec, data)
     layout = lay_out(
         people=data.people,
         visit_person=np.zeros(0, np.int64) if before_entry else data.visit_person,
@@ -61,6 +68,8 @@ def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry:
         exposure_start=acting.start,
         exposure_stop=acting.stop,
         drugs=len(acting.acting),
+        bend_knots=bends,
+        kinks=bends if "slope" in kinds(spec.association) else nothing,  # the slope of a spline bends at its knots
     )
     layout = replace(layout, seg_alpha=reach(spec, data).row[layout.seg_person], noise=noise(spec, data).row)
     kind = baseline_kind(spec)

@@ -133,7 +133,54 @@ class MSpline:
             raise ValueError(f"upper must lie after the last knot; got {self.upper} after {last}.")
 
 
-Survival = Exponential | PiecewiseExponential | Weibull | MSpline
+@final
+@dataclass(frozen=True, kw_only=True)
+class RoystonParmar:
+    """Smooth baseline on the scale of log time and log cumulative hazard, where a Weibull is a straight line.
+
+    The slope of that curve is a weighted sum of B-splines with positive weights, so the cumulative hazard cannot fall; before the first
+    and beyond the last knot it is constant, so the tails are those of a Weibull. The log weights are a random walk whose SD is estimated
+    (half-normal prior ``sd_spline``): 0 is a Weibull, large values follow the data.
+
+    Attributes
+    ----------
+    covariates, strata, pooling
+        As in `Exponential`.
+    knots : int or tuple of float
+        Number of inner knots, at quantiles of the observed event times; or the knots, as times.
+    boundary : tuple of float or None
+        First and last knot; the first and the last event time when left out.
+    at : float or None
+        Time at which the level is held; the median event time when left out.
+    nodes : int
+        Gauss-Legendre nodes on each piece of a participant's follow-up, after the substitution t = T v**4 on the first one.
+    """
+
+    kind: Literal["royston-parmar"] = "royston-parmar"
+    covariates: tuple[str, ...] = ()
+    knots: int | tuple[float, ...] = 2
+    boundary: tuple[float, float] | None = None
+    at: float | None = None
+    strata: str | None = None
+    pooling: Pooling = "none"
+    nodes: int = 7
+
+    def __post_init__(self) -> None:
+        _check(self, 5, 60)
+        _check_knots(self)
+        inner = self.knots if isinstance(self.knots, tuple) else ()
+        if not (len(inner) or self.knots):
+            raise ValueError("knots must be at least one inner knot; without any the curve is a line, and the hazard Weibull.")
+        if self.at is not None and not self.at > 0:
+            raise ValueError(f"at is a time after zero; got {self.at}.")
+        if self.boundary is not None:
+            object.__setattr__(self, "boundary", tuple(self.boundary))
+            ends = self.boundary
+            if len(ends) != 2 or not 0 < ends[0] < ends[1] or (inner and not (ends[0] < inner[0] and inner[-1] < ends[1])):
+                raise ValueError(f"boundary is a first and a last knot after zero, with the knots between; got {list(ends)}.")
+
+
+Survival = Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar
 
 
 def _check(part: Survival, fewest: int, most: int) -> None:
@@ -144,7 +191,7 @@ def _check(part: Survival, fewest: int, most: int) -> None:
         raise ValueError('pooling = "partial" needs strata, the text covariate whose levels are pooled.')
 
 
-def _check_knots(part: PiecewiseExponential | MSpline) -> None:
+def _check_knots(part: PiecewiseExponential | MSpline | RoystonParmar) -> None:
     if isinstance(part.knots, int):
         if part.knots < 0:
             raise ValueError(f"knots is a number of inner knots, or the knots; got {part.knots}.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from alsmodel.models.association import kinds
 
 if TYPE_CHECKING:
+    from alsmodel.models.decline import Decline
     from alsmodel.models.spec import JointModel
     from alsmodel.models.survival import Survival
     from alsmodel.models.treatments import Treatment
@@ -27,18 +28,18 @@ def sentences(spec: "JointModel") -> list[str]:
 
 def formulas(spec: "JointModel") -> list[str]:
     """The model in formulas."""
-    quad = {(True, True): " + (κ + b2) t²", (True, False): " + κ t²", (False, True): " + b2 t²", (False, False): ""}[
-        spec.fixed_quadratic, spec.random_effects == "quadratic"
-    ]
+    bends = _bends(spec)
     groups = "".join(f" + u_{name}" for name in spec.hierarchy)
     clock = any(t.score == "clock" for t in spec.treatments)
     added = "".join(f" + a_{t.name} e_{t.name}(t)" for t in spec.treatments if t.score == "additive")
     tau, own = ("τ(t; θ)", "τ(t; ψ)") if clock else ("t", "t")
     lines = [
-        f"m(t) = β0 + x'β + b0{groups} + (γ0 + w'γ{groups.replace('u_', 'v_')}) {tau} + b1 {own}{added}{quad}",
+        f"m(t) = β0 + x'β + b0{groups} + (γ0 + w'γ{groups.replace('u_', 'v_')}) {tau} + b1 {own}{added}{bends}",
         f"y(t) = m(t) + ε,   ε ~ N(0, σ{f'[{spec.decline.residual_by}]' if spec.decline.residual_by else ''}²)",
-        f"(b0, b1{', b2' if spec.random_effects == 'quadratic' else ''}) ~ N(0, D)",
+        f"({', '.join(f'b{k}' for k in range(len(spec.effects)))}) ~ N(0, D)",
     ]
+    if spec.decline.kind == "natural-spline":
+        lines.append("B_k: natural cubic spline with B_k(0) = B_k'(0) = 0 and B_k'' = 2 at knot k, 0 at the others")
     if clock:
         lines.append("τ(t; θ) = ∫ exp{Σ θ_d x_d(s)} ds from 0 to t")
     terms = [
@@ -55,6 +56,19 @@ def formulas(spec: "JointModel") -> list[str]:
     return lines
 
 
+def _bends(spec: "JointModel") -> str:
+    """What bends the path, in the formula of m(t)."""
+    if spec.decline.kind == "linear":
+        return ""
+    mean, own = spec.fixed_quadratic, spec.random_effects != "linear"
+    if spec.decline.kind == "quadratic":
+        return " + (κ + b2) t²" if mean and own else " + κ t²" if mean else " + b2 t²"
+    plain = len(spec.bends) == 1
+    k, effect = ("1", "2") if plain else ("k", "(1+k)")
+    inside = f"(κ{k} + b{effect})" if mean and own else f"κ{k}" if mean else f"b{effect}"
+    return f" + {'' if plain else 'Σ '}{inside} B{k}(t)"
+
+
 def listed(names: tuple[str, ...]) -> str:
     """Names in a row, the last after "and"."""
     plain = [name.replace("_", " ") for name in names]
@@ -64,13 +78,27 @@ def listed(names: tuple[str, ...]) -> str:
 def _decline(spec: "JointModel") -> str:
     name = _OUTCOMES.get(spec.outcome, spec.outcome.replace("_", " "))
     scale = "" if spec.transform == "identity" else f", on the {spec.transform} scale,"
-    shape = "a straight line" if spec.decline.kind == "linear" else "a parabola"
-    own = "random intercept and slope" if spec.random_effects == "linear" else "random intercept, slope and quadratic term"
+    shape = {"linear": "a straight line", "quadratic": "a parabola"}.get(spec.decline.kind) or _spline(spec.decline)
+    own = {
+        "linear": "random intercept and slope",
+        "quadratic": "random intercept, slope and quadratic term",
+        "natural-spline": "random intercept, slope and curvature at each knot",
+    }[spec.random_effects]
     text = f"{name}{scale} follows {shape} in time for every participant ({own}), with independent normal residuals"
     if by := spec.decline.residual_by:
         text += f" whose SD is each {by.replace('_', ' ')}'s own"
     parts = [f"its {what} differs by {listed(names)}" for what, names in (("level", spec.intercept), ("slope", spec.slope)) if names]
     return f"{text}; {' and '.join(parts)}." if parts else f"{text}."
+
+
+def _spline(part: "Decline") -> str:
+    """The curve in words."""
+    assert part.kind == "natural-spline"
+    count = part.terms
+    knots = f"{count} inner knot{'s' if count > 1 else ''}"
+    if isinstance(part.knots, tuple):
+        return f"a natural cubic spline with {knots} at {', '.join(f'{k:g}' for k in part.knots)}"
+    return f"a natural cubic spline with {knots} at quantiles of the visit times"
 
 
 def _survival(spec: "JointModel") -> str:
@@ -92,6 +120,10 @@ def hazard_words(part: "Survival") -> str:
     count = len(part.knots) if isinstance(part.knots, tuple) else part.knots
     if part.kind == "piecewise":
         return f"constant within {count + 1} intervals, cut {where}"
+    if part.kind == "royston-parmar":
+        return (
+            f"a smooth curve in log time, on the scale of the log cumulative hazard ({count} inner knots {where}), drawn towards a Weibull"
+        )
     return f"a smooth curve (M-splines of degree {part.degree} with {count} inner knots {where}), drawn towards a constant"
 
 
@@ -150,4 +182,6 @@ def _baseline_formula(part: "Survival") -> str:
         return "h0(t) = exp(λ_k) between knots"
     if part.kind == "weibull":
         return "h0(t) = exp(λ) (t / t*)^(ρ - 1)"
+    if part.kind == "royston-parmar":
+        return "log ∫ h0(u) du from 0 to t = λ + log t* + s(log t),   s(log t*) = 0,   s' = Σ w_k N_k > 0,   log w_k a random walk"
     return "h0(t) = exp(λ) (U - L) Σ w_k M_k(t),   log(w_k / w0_k) a random walk"

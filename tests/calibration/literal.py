@@ -39,13 +39,20 @@ class Person:
 
 def names_of_effects(model: Mapping) -> list[str]:
     """Names of the random effects."""
-    bends = model["decline"]["kind"] == "quadratic" and model["decline"].get("random", True)
-    return ["intercept", "slope", *(["quadratic"] if bends else [])]
+    return ["intercept", "slope", *(bends_of(model) if model["decline"].get("random", True) else [])]
+
+
+def bends_of(model: Mapping) -> list[str]:
+    """Names of what bends a path: the square of time, or the curvature at each inner knot of a natural spline."""
+    part = model["decline"]
+    if part["kind"] == "natural-spline":
+        return [f"quadratic[{k + 1}]" for k in range(len(part["knots"]))]
+    return ["quadratic"] if part["kind"] == "quadratic" else []
 
 
 def mean_bends(model: Mapping) -> bool:
-    """Whether the mean path has a quadratic term."""
-    return model["decline"]["kind"] == "quadratic" and bool(model["decline"].get("mean", True))
+    """Whether the mean path bends."""
+    return bool(bends_of(model)) and bool(model["decline"].get("mean", True))
 
 
 def columns_of(model: Mapping, part: str) -> list[str]:
@@ -77,12 +84,12 @@ def draw_truth(model: Mapping, design: Mapping, rng: np.random.Generator) -> dic
 
     truth = {"intercept": normal("intercept"), "slope": normal("slope")}
     if mean_bends(model):
-        truth["quadratic"] = normal("quadratic")
+        truth |= {name: normal("quadratic") for name in bends_of(model)}
     for part in ("intercept", "slope", "hazard"):
         truth |= {f"{part}:{column}": normal(f"{part}_covariates") for column in columns_of(model, part)}
     truth |= {f"association:{kind}": normal(f"association_{kind}") for kind in model["association"]}
     effects = names_of_effects(model)
-    truth |= {f"sd:{name}": abs(float(rng.normal(0.0, prior[f"sd_{name}"]))) for name in [*effects, "residual"]}
+    truth |= {f"sd:{name}": abs(float(rng.normal(0.0, prior[f"sd_{name.partition('[')[0]}"]))) for name in [*effects, "residual"]}
     matrix = draw_correlation(len(effects), prior["correlation"], rng)
     for j in range(len(effects)):
         truth |= {f"corr:{effects[i]},{effects[j]}": float(matrix[i, j]) for i in range(j)}
@@ -95,7 +102,7 @@ def _draw_baseline(model: Mapping, cohorts: list[str], normal: Any, rng: np.rand
     part, prior = model["survival"], model["priors"]
     pooled = part.get("pooling") == "partial"
     size, truth = sizes_of(part), {}
-    if part["kind"] == "m-spline":
+    if part["kind"] in ("m-spline", "royston-parmar"):
         truth["group_sd:spline"] = abs(float(rng.normal(0.0, prior["sd_spline"])))
     for own in [f"|{cohort}" for cohort in cohorts] if part.get("strata") and not pooled else [""]:
         if part["kind"] in ("exponential", "piecewise"):
@@ -104,7 +111,9 @@ def _draw_baseline(model: Mapping, cohorts: list[str], normal: Any, rng: np.rand
             truth[f"log_level{own}"] = normal("log_hazard")
         if part["kind"] == "weibull":
             truth[f"log_shape{own}"] = normal("log_shape")
-        if part["kind"] == "m-spline":
+        if part["kind"] == "royston-parmar":
+            truth[f"log_slope[1]{own}"] = normal("log_shape")
+        if part["kind"] in ("m-spline", "royston-parmar"):
             truth |= {f"z:spline[{k}]{own}": float(rng.normal()) for k in range(2, size + 1)}
     if pooled:
         truth["group_sd:baseline_level"] = abs(float(rng.normal(0.0, prior["sd_baseline_level"])))
@@ -219,14 +228,22 @@ class Course:
         slope = self.truth["slope"] + self._linear("slope")
         out = level + slope * self.clock(self.theta, t) + effects[1] * self.clock(self.psi, t)
         out = out + self._effect("slope") * self.time_exposed(t)
-        return out + (self.truth.get("quadratic", 0.0) + (effects[2] if effects.size > 2 else 0.0)) * t**2
+        return out + self._bent(t, effects, 0)
+
+    def _bent(self, t: Floats, effects: Floats, order: int) -> Floats:
+        """How the path bends away from its line, or the derivative of that."""
+        names, part = bends_of(self.model), self.model["decline"]
+        curvature = np.array([self.truth.get(name, 0.0) for name in names]) + (effects[2:] if effects.size > 2 else np.zeros(len(names)))
+        if part["kind"] == "natural-spline":
+            return np.asarray(natural_spline(part, t, order) @ curvature)
+        return np.asarray((curvature[0] if names else 0.0) * (t**2 if order == 0 else 2.0 * t))
 
     def speed(self, t: Floats, effects: Floats) -> Floats:
         """Slope of the true score."""
         x = self.exposed(t)
         slope = self.truth["slope"] + self._linear("slope")
         out = slope * np.exp(self.theta * x) + effects[1] * np.exp(self.psi * x) + self._effect("slope") * x
-        return out + 2.0 * (self.truth.get("quadratic", 0.0) + (effects[2] if effects.size > 2 else 0.0)) * t
+        return out + self._bent(t, effects, 1)
 
     def log_ratio(self, t: Floats, effects: Floats) -> Floats:
         """Log of the hazard over the baseline hazard."""
@@ -249,6 +266,8 @@ class Course:
             level, shape = self._weibull()
             power = np.maximum(u / part["at"], 0.0) ** shape
             return np.exp(level) * part["at"] / shape * np.diff(power)
+        if part["kind"] == "royston-parmar":
+            return np.diff(np.where(u > 0, np.exp(self._log_risen(np.maximum(u, 1e-12))), 0.0))
         return np.exp(self._log_height((u[1:] + u[:-1]) / 2)) * np.diff(u)
 
     def _pooled(self, kind: str, k: int = 0) -> float:
@@ -266,6 +285,26 @@ class Course:
     def _weibull(self) -> tuple[float, float]:
         level = self.truth[f"log_level{self._own}"] + self._pooled("level")
         return level, float(np.exp(self.truth[f"log_shape{self._own}"] + self._pooled("shape", 1)))
+
+    def _steep(self) -> Floats:
+        """Slopes of log cumulative hazard in log time, from which the curve is made."""
+        own = self._own
+        walk = [self.truth[f"log_slope[1]{own}"]]
+        for k in range(2, sizes_of(self.model["survival"]) + 1):
+            walk.append(walk[-1] + self.truth["group_sd:spline"] * self.truth[f"z:spline[{k}]{own}"])
+        return np.exp([w + self._pooled("shape", k) for k, w in enumerate(walk, start=1)])
+
+    def _log_risen(self, u: Floats) -> Floats:
+        """Log cumulative baseline hazard: the level, and the slope added up from the time of the level by Simpson's rule between knots."""
+        part, steep = self.model["survival"], self._steep()
+        ends = np.log(u)
+        start = np.log(part["at"])
+        edges = np.unique(np.concatenate([ends, np.log([*part["boundary"], *part["knots"]]), [start]]))
+        middle = (edges[1:] + edges[:-1]) / 2
+        height, between = slope_of_curve(part, steep, edges), slope_of_curve(part, steep, middle)
+        risen = np.concatenate([[0.0], np.cumsum(np.diff(edges) * (height[1:] + height[:-1] + 4.0 * between) / 6.0)])
+        level = self.truth[f"log_level{self._own}"] + self._pooled("level")
+        return np.asarray(level + start + np.interp(ends, edges, risen) - np.interp(start, edges, risen))
 
     def _log_height(self, u: Floats) -> Floats:
         """Log baseline hazard of a piecewise, constant or spline baseline."""
@@ -293,6 +332,9 @@ class Course:
             level, shape = self._weibull()
             rate = self.theta * self.exposed(np.array([t]))[0] if self.drug.get("hazard") == "clock" else 0.0
             return float(level + (shape - 1.0) * np.log(u[0] / part["at"]) + rate)
+        if part["kind"] == "royston-parmar":
+            slope = slope_of_curve(part, self._steep(), np.log(u))
+            return float((self._log_risen(u) + np.log(slope) - np.log(u))[0])
         return float(self._log_height(u)[0])
 
     def cumulative(self, edges: Floats, effects: Floats) -> Floats:
@@ -322,6 +364,31 @@ def b_splines(part: Mapping, u: Floats) -> tuple[Floats, Floats]:
     size = len(part["knots"]) + degree + 1
     areas = np.array([(t[k + degree + 1] - t[k]) / (degree + 1) for k in range(size)])
     return np.stack([spline(k, degree) for k in range(size)], axis=1), areas
+
+
+def natural_spline(part: Mapping, t: Floats, order: int) -> Floats:
+    """Bending terms at `t`, shape (times, knots): sums of truncated cubes with second derivative 2 at one knot, flat at time zero."""
+    knots = [part["boundary"][0], *part["knots"], part["boundary"][1]]
+
+    def grown(x: Floats, k: int, d: int) -> Floats:
+        a, m, c = knots[k : k + 3]
+        weights = {a: 1.0 / (m - a), m: -1.0 / (m - a) - 1.0 / (c - m), c: 1.0 / (c - m)}
+        return sum((w * np.maximum(x - knot, 0.0) ** (3 - d) / (3.0 if d == 0 else 1.0) for knot, w in weights.items()), np.zeros(x.size))
+
+    zero = np.zeros(1)
+    columns = []
+    for k in range(len(knots) - 2):
+        start, rise = grown(zero, k, 0)[0], grown(zero, k, 1)[0]
+        columns.append(grown(t, k, 0) - start - rise * t if order == 0 else grown(t, k, 1) - rise)
+    return np.stack(columns, axis=1)
+
+
+def slope_of_curve(part: Mapping, steep: Floats, x: Floats) -> Floats:
+    """Slope of log cumulative hazard at log time x: parabolas between knots that meet smoothly, level at and beyond the boundary knots."""
+    ends = np.log(part["boundary"])
+    inner = {"degree": 2, "knots": np.log(part["knots"]) - ends[0], "upper": ends[1] - ends[0]}
+    splines, _ = b_splines(inner, np.clip(x - ends[0], 0.0, inner["upper"]))
+    return np.asarray(splines @ np.array([steep[0], *steep, steep[-1]]))
 
 
 # A data set ----------------------------------------------------------------------------------------------------------

@@ -27,7 +27,10 @@ MODELS = EVIDENCE / "models.toml"
 RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
-KERNELS = ("baseline", "joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
+KERNELS = (
+    "baseline", "bends", "correlations", "joint", "joint_block", "joint_general", "joint_grid", "joint_linear", "joint_scores", "layout",
+    "posterior", "records", "smallmat", "vectors",
+)  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
     *(f"alsmodel.kernels.{name}" for name in KERNELS),
@@ -185,11 +188,13 @@ def unconstrained(made: Program, truth: dict[str, float]) -> Floats:
 
 
 def _partial(pair: str, truth: dict[str, float]) -> float:
-    """Partial correlation: of slope and quadratic, given the intercept; else the plain one."""
-    if pair != "slope,quadratic":
-        return truth[f"corr:{pair}"]
-    a, b, c = (truth[f"corr:{p}"] for p in ("intercept,slope", "intercept,quadratic", "slope,quadratic"))
-    return float((c - a * b) / np.sqrt((1 - a**2) * (1 - b**2)))
+    """Partial correlation of two random effects given those before the first of them."""
+    names = ["intercept", "slope", *(name.removeprefix("sd:") for name in truth if name.startswith("sd:quadratic"))]
+    first, second = (names.index(name) for name in pair.split(","))
+    chosen = [*range(first), first, second]
+    matrix = np.array([[1.0 if a == b else truth[f"corr:{names[min(a, b)]},{names[max(a, b)]}"] for a in chosen] for b in chosen])
+    precision = np.linalg.inv(matrix)
+    return float(-precision[-2, -1] / np.sqrt(precision[-2, -2] * precision[-1, -1]))
 
 
 def stream(seed: int, row: str, simulation: int) -> np.random.SeedSequence:

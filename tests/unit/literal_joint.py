@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.interpolate import BSpline
+from scipy.interpolate import BSpline, CubicSpline
 from scipy.optimize import minimize
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.selection import Covariate
 from alsmodel.models.association import CurrentValue, Slope
-from alsmodel.models.decline import Linear, Quadratic
+from alsmodel.models.decline import Linear, NaturalSpline, Quadratic
 from alsmodel.models.spec import JointModel, Treatment
-from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, Weibull
+from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, RoystonParmar, Weibull
 
 MONTH = 365.25 / 12
 
@@ -92,7 +92,9 @@ def cohort(people: tuple[Person, ...] = PEOPLE) -> Cohort:
 KNOTS = (4.0, 9.0)
 BASE = JointModel(outcome="score", survival=PiecewiseExponential(knots=KNOTS, nodes=20), hermite=15)
 WEIBULL = Weibull(at=6.0, nodes=60)
+CURVE = NaturalSpline(knots=(3.0, 8.0), boundary=(-1.0, 14.0))
 SPLINE = MSpline(knots=KNOTS, upper=20.0, nodes=20)
+PARMAR = RoystonParmar(knots=KNOTS, boundary=(2.0, 15.0), at=6.0, nodes=40)
 AGE = Covariate(centre=60, scale=10)
 
 
@@ -112,6 +114,17 @@ SPECS: dict[str, JointModel] = {
     "fixed quadratic": replace(BASE, decline=Quadratic(random=False), association=("value", "slope")),
     "random quadratic": replace(BASE, decline=Quadratic(mean=False), association=("value", "slope")),
     "random and fixed quadratic, weibull": replace(BASE, decline=Quadratic(), survival=WEIBULL, association=("value", "slope")),
+    "natural spline": replace(BASE, decline=CURVE, association=("value", "slope")),
+    "natural spline of one knot, weibull, two drugs": replace(
+        BASE,
+        decline=NaturalSpline(knots=(5.0,), boundary=(1.0, 12.0), mean=False),
+        survival=WEIBULL,
+        treatments=(drug(hazard="clock"), drug("y", score="additive")),
+        association=("value", "slope"),
+    ),
+    "natural spline of the mean, incident, clock": replace(
+        BASE, decline=replace(CURVE, random=False), treatments=(drug(),), association=("value", "slope"), population="incident"
+    ),
     "clock, own clock free": replace(BASE, treatments=(drug(),), association=("value", "slope")),
     "clock, own clock scaled": replace(BASE, treatments=(drug(own_clock="scaled"),), association=("value", "slope")),
     "clock, own clock none": replace(BASE, treatments=(drug(own_clock="none", hazard="none"),)),
@@ -146,6 +159,9 @@ SPECS: dict[str, JointModel] = {
     "piecewise, pooled strata": replace(BASE, survival=PiecewiseExponential(knots=KNOTS, strata="arm", pooling="partial", nodes=20)),
     "weibull, strata, incident": replace(BASE, survival=replace(WEIBULL, strata="arm"), population="incident"),
     "weibull, pooled strata": replace(BASE, survival=replace(WEIBULL, strata="arm", pooling="partial")),
+    "royston-parmar": replace(BASE, survival=PARMAR, association=("value", "slope")),
+    "royston-parmar, strata, incident": replace(BASE, survival=replace(PARMAR, strata="arm"), population="incident"),
+    "royston-parmar, pooled strata": replace(BASE, survival=replace(PARMAR, strata="arm", pooling="partial")),
     "hazard ratio in periods": replace(BASE, treatments=(drug(hazard_periods=(3.0, 5.0)),), survival=SPLINE),
     "clock by group": replace(BASE, treatments=(drug(by="arm"), drug("y", score="additive", by="arm"))),
     "hazard ratio by group": replace(BASE, treatments=(drug(score="none", by="arm"),)),
@@ -172,7 +188,16 @@ VALUES: dict[str, float] = {
     "intercept": 37.0, "slope": -0.9, "quadratic": -0.012, "intercept:age": 0.7, "slope:age": -0.1, "slope:arm[active]": 0.15,
     "hazard:age": 0.4, "hazard:arm[active]": -0.3, "association:value": -0.09, "association:slope": -0.5, "sd:intercept": 5.0,
     "sd:slope": 0.6, "sd:quadratic": 0.03, "sd:residual": 1.9, "partial:intercept,slope": 0.62, "partial:intercept,quadratic": 0.45,
-    "partial:slope,quadratic": 0.35, "log_hazard[1]": 0.3, "log_hazard[2]": 0.5, "log_hazard[3]": 0.1, "log_level": 0.19,
+    "partial:slope,quadratic": 0.35,
+    "quadratic[1]": -0.02, "quadratic[2]": 0.015, "sd:quadratic[1]": 0.03, "sd:quadratic[2]": 0.025,
+    **{
+        f"partial:{pair}": r
+        for pair, r in {
+            "intercept,quadratic[1]": 0.45, "slope,quadratic[1]": 0.35, "intercept,quadratic[2]": 0.56, "slope,quadratic[2]": 0.42,
+            "quadratic[1],quadratic[2]": 0.3,
+        }.items()
+    },
+     "log_hazard[1]": 0.3, "log_hazard[2]": 0.5, "log_hazard[3]": 0.1, "log_level": 0.19,
     "log_shape": 0.26, "theta:x": -0.3, "psi:x": 0.2, "slope:x": 0.25, "hazard:x": -0.4, "theta:y": 0.2, "slope:y": -0.2,
     "hazard:y": 0.3, "theta:active": -0.25, "psi:active": 0.15, "hazard:active": -0.2, "imputed:age[1]": 0.3, "imputed:age[2]": -0.6,
     "group_sd:spline": 0.7, **{f"z:spline[{k}]": v for k, v in zip(range(2, 7), (0.4, -0.8, 0.5, 1.1, -0.3))},
@@ -180,6 +205,8 @@ VALUES: dict[str, float] = {
     "log_level|active": 0.3, "log_level|placebo": -0.1, "log_shape|active": 0.1, "log_shape|placebo": 0.4,
     "group_sd:baseline_level": 0.6, "z:baseline_level|active": 0.8, "z:baseline_level|placebo": -0.5, "group_sd:baseline_shape": 0.4,
     **{f"z:baseline_shape[{k}]|{arm}": 0.3 * k * s for k in range(1, 7) for arm, s in (("active", 1), ("placebo", -0.7))},
+    **{f"log_slope[1]{own}": v for own, v in (("", 0.2), ("|active", 0.1), ("|placebo", 0.3))},
+    **{f"z:spline[{k}]|{arm}": 0.4 * k * s for k in (2, 3) for arm, s in (("active", -1), ("placebo", 0.8))},
     **{f"hazard:x[{k}]": v for k, v in zip((1, 2, 3), (-0.5, 0.2, 0.6))},
     "sd:residual[active]": 1.4, "sd:residual[placebo]": 2.6,
     "group_sd:association:value": 0.05, "z:association:value[active]": 0.9, "z:association:value[placebo]": -1.2,
@@ -273,6 +300,11 @@ class Literal:
             return v[f"log_hazard[{k}]{name}"] + level + shape(k)
         if part.kind == "weibull":
             return v[f"log_level{name}"] + level + (np.exp(v[f"log_shape{name}"] + shape(1)) - 1) * np.log(u / part.at)
+        if part.kind == "royston-parmar":
+            steep = [v[f"log_slope[1]{name}"]]
+            for k in range(2, len(part.knots) + 2):
+                steep.append(steep[-1] + v["group_sd:spline"] * v[f"z:spline[{k}]{name}"])
+            return v[f"log_level{name}"] + level + log_curve(part, np.exp([a + shape(k + 1) for k, a in enumerate(steep)]), u)
         size = len(part.knots) + part.degree + 1
         a = [0.0]
         for k in range(2, size + 1):
@@ -296,25 +328,44 @@ class Literal:
         return linear
 
     def design(self, s: float) -> np.ndarray:
-        return np.array([1.0, self.integral(lambda r: self.rate("own", r), 0.0, s), s * s])[: self.size]
+        return np.array([1.0, self.integral(lambda r: self.rate("own", r), 0.0, s), *self.bends(s)])[: self.size]
 
     def speed_design(self, s: float) -> np.ndarray:
-        return np.array([0.0, self.rate("own", s), 2 * s])[: self.size]
+        return np.array([0.0, self.rate("own", s), *self.bends(s, 1)])[: self.size]
+
+    def bends(self, s: float, order: int = 0) -> np.ndarray:
+        """What bends the paths at time s, or its derivative."""
+        part = self.spec.decline
+        if part.kind == "natural-spline":
+            return natural_spline(part, s, order)
+        return np.array([s * s if order == 0 else 2 * s])
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the bending terms."""
+        part = self.spec.decline
+        if part.kind == "natural-spline":
+            return [f"quadratic[{k + 1}]" for k in range(len(part.knots))]
+        return ["quadratic"] if part.kind == "quadratic" else []
 
     @property
     def size(self) -> int:
-        return 3 if self.spec.random_effects == "quadratic" else 2
+        return 2 + (len(self.names) if getattr(self.spec.decline, "random", False) else 0)
+
+    def bent(self, s: float, order: int = 0) -> float:
+        """How the mean path bends."""
+        if not getattr(self.spec.decline, "mean", False):
+            return 0.0
+        return float(np.array([self.v[name] for name in self.names]) @ self.bends(s, order))
 
     def mean(self, s: float) -> float:
-        quad = self.v["quadratic"] if self.spec.fixed_quadratic else 0.0
         slope = self.v["slope"] + self.age_effect("slope")
         tau = self.integral(lambda r: self.rate("mean", r), 0.0, s)
         start = self.v["intercept"] + self.age_effect("intercept")
-        return start + slope * tau + self.integral(self.added, 0.0, s) + quad * s * s
+        return start + slope * tau + self.integral(self.added, 0.0, s) + self.bent(s)
 
     def mean_speed(self, s: float) -> float:
-        quad = self.v["quadratic"] if self.spec.fixed_quadratic else 0.0
-        return (self.v["slope"] + self.age_effect("slope")) * self.rate("mean", s) + self.added(s) + 2 * quad * s
+        return (self.v["slope"] + self.age_effect("slope")) * self.rate("mean", s) + self.added(s) + self.bent(s, 1)
 
     def origin(self) -> float:
         return -self.person.onset if self.spec.population == "incident" else 0.0
@@ -359,6 +410,9 @@ class Literal:
         knots = [
             k + self.origin() for k in (*(getattr(self.spec.survival, "knots", None) or ()), getattr(self.spec.survival, "upper", NEVER))
         ]
+        knots += [k + self.origin() for k in getattr(self.spec.survival, "boundary", None) or ()]
+        if self.spec.decline.kind == "natural-spline":
+            knots += [*self.spec.decline.knots, *self.spec.decline.boundary]
         edges = sorted({start, stop, *(k for k in (*self.kinks(), *knots) if start < k < stop)})
         x, w = np.polynomial.legendre.leggauss(count)
         u = (x + 1) / 2  # u**4 below smooths a power of time at the left end
@@ -377,14 +431,16 @@ class Literal:
         return residual, np.array([self.design(t) for t, _ in self.person.visits])
 
     def covariance(self) -> np.ndarray:
-        r = 2 * self.v["partial:intercept,slope"] - 1
-        sd = np.array([self.v["sd:intercept"], self.v["sd:slope"], self.v["sd:quadratic"]])[: self.size]
+        names = ["intercept", "slope", *self.names][: self.size]
         corr = np.eye(self.size)
-        corr[0, 1] = corr[1, 0] = r
-        if self.size == 3:
-            s, p = 2 * self.v["partial:intercept,quadratic"] - 1, 2 * self.v["partial:slope,quadratic"] - 1
-            corr[0, 2] = corr[2, 0] = s
-            corr[1, 2] = corr[2, 1] = r * s + p * np.sqrt((1 - r * r) * (1 - s * s))  # definition of a partial correlation
+        for j in range(1, self.size):
+            for i in range(j):
+                # Definition of a partial correlation given those before i: what is left of either after regression on them.
+                p, before = 2 * self.v[f"partial:{names[i]},{names[j]}"] - 1, slice(0, i)
+                given = np.linalg.solve(corr[before, before], np.column_stack([corr[before, i], corr[before, j]]))
+                left = np.array([1 - corr[i, before] @ given[:, 0], 1 - corr[j, before] @ given[:, 1]])
+                corr[i, j] = corr[j, i] = corr[i, before] @ given[:, 1] + p * np.sqrt(left[0] * left[1])
+        sd = np.array([self.v[f"sd:{name}"] for name in names])
         return corr * np.outer(sd, sd)
 
     def log_integrand(self, b: np.ndarray) -> np.ndarray:
@@ -405,10 +461,28 @@ class Literal:
         return _log_normal(b, self.covariance()) - self.cumulative(self.origin(), self.person.entry, b)
 
     def loglik(self, nodes: int = 30) -> float:
-        if self.size == 3:
-            nodes = 18
+        nodes = {2: nodes, 3: 18, 4: 12}[self.size]
         total = integrate(self.log_integrand, self.covariance(), nodes)
         return total - integrate(self.log_survivor, self.covariance(), nodes) if self.spec.population == "incident" else total
+
+
+@cache
+def natural_splines(knots: tuple[float, ...]) -> tuple[CubicSpline, np.ndarray]:
+    """Natural splines that are one at one knot, and combinations of them with second derivative 2 at one inner knot and flat at zero."""
+    cardinal = CubicSpline(knots, np.eye(len(knots)), bc_type="natural")
+    conditions = np.vstack([cardinal(knots[1:-1], 2), beyond(cardinal, 0.0, 0), beyond(cardinal, 0.0, 1)])
+    return cardinal, np.linalg.solve(conditions, 2.0 * np.eye(len(knots))[:, : len(knots) - 2])
+
+
+def beyond(spline: CubicSpline, s: float, order: int) -> np.ndarray:
+    """Value or derivative, along a straight line outside the knots."""
+    at = min(max(s, spline.x[0]), spline.x[-1])
+    return spline(at) + (s - at) * spline(at, 1) if order == 0 else spline(at, 1)
+
+
+def natural_spline(part: NaturalSpline, s: float, order: int) -> np.ndarray:
+    cardinal, combination = natural_splines((part.boundary[0], *part.knots, part.boundary[1]))
+    return beyond(cardinal, s, order) @ combination
 
 
 @cache
@@ -424,6 +498,20 @@ def log_spline(part: MSpline, a: np.ndarray, u: float) -> float:
     basis, areas = splines_of(part)
     share = areas * np.exp(a) / (areas * np.exp(a)).sum()
     return float(np.log(part.upper * (share @ (basis(min(u, part.upper)) / areas))))
+
+
+def log_curve(part: RoystonParmar, steep: np.ndarray, u: float) -> float:
+    """Log hazard from the slope of the log cumulative hazard in log time, added up between knots; up to `at` the mean hazard is one."""
+    knots = np.log([part.boundary[0], *part.knots, part.boundary[1]])
+    t = np.concatenate([[knots[0]] * 2, knots, [knots[-1]] * 2])
+    weights = np.array([steep[0], *steep, steep[-1]])
+    slope = lambda x: BSpline(t, weights, 2)(np.clip(x, knots[0], knots[-1]))  # noqa: E731
+    start, end = np.log(part.at), np.log(u)
+    edges = np.array(sorted({start, end, *(k for k in knots if min(start, end) < k < max(start, end))}))
+    x, w = np.polynomial.legendre.leggauss(4)  # exact for the parabolas between knots
+    middle, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
+    risen = np.sign(end - start) * (slope(middle[:, None] + half[:, None] * x) @ w @ half)
+    return float(start + risen + np.log(slope(end)) - end)
 
 
 def _log_normal(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:

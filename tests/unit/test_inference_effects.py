@@ -21,6 +21,7 @@ NAMES = (
     "hazard on the clock", "arm on the clock", "incident", "covariates everywhere, imputed", "exponential, pooled strata",
     "m-spline, value and slope", "m-spline, pooled strata", "piecewise, pooled strata", "weibull, strata, incident",
     "hazard ratio in periods", "hazard ratio by group", "hierarchy", "value and slope by group", "residual SD by group",
+    "natural spline of one knot, weibull, two drugs", "royston-parmar, pooled strata",
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ END, CELLS = 10.0, 3000
 NAMES = [
     "exponential, pooled strata", "m-spline, value and slope", "m-spline, pooled strata", "piecewise, strata", "weibull, pooled strata",
     "hazard ratio in periods", "clock by group", "hazard ratio by group", "hierarchy", "hazard on the clock", "value and slope by group",
+    "natural spline", "natural spline of one knot, weibull, two drugs", "royston-parmar", "royston-parmar, pooled strata",
 ]  # fmt: skip
 
 
@@ -31,14 +32,14 @@ def test_predicted_paths_and_hazards_are_those_of_the_literal_model(name: str) -
     data = joint_data(literal.cohort(), spec.selection)
     knots = hazard_knots(spec, data)
     labels = [label for block in parameters(spec, data, data_scales(data), knots) for label in block.labels]
-    values = {label: literal.VALUES[label] for label in labels} | {"sd:intercept": 1e-9, "sd:slope": 1e-9, "corr:intercept,slope": 0.0}
+    values = {label: literal.VALUES[label] for label in labels} | {f"sd:{name}": 1e-9 for name in spec.effects}
     for one in derived(spec, data, knots):
         values[one.label] = (values[one.common] if one.common else 0.0) + values[one.scale] * values[one.deviation]
     people = np.arange(data.people)
     grid = grid_of(spec, data, people, END, CELLS)
     paths = draw_paths(spec, data, Draw(values=values), grid, people, knots, np.random.default_rng(1))
     plain = [literal.Literal(spec=spec, person=p, v=literal.VALUES, age=0.0) for p in literal.PEOPLE]
-    zero = np.zeros((1, 2))
+    zero = np.zeros((1, len(spec.effects)))
     # Cells of 1/300 month: exposure that starts inside one is spread over it, and the midpoint rule has an error of its own.
     np.testing.assert_allclose(paths.value[:, -1], [p.mean(END) for p in plain], rtol=1e-4)
     np.testing.assert_allclose(paths.cumulative[:, -1], [p.cumulative(0.0, END, zero)[0] for p in plain], rtol=2e-3)
