@@ -61,7 +61,7 @@ def joint_loglik(path, shared, cuts, rule, weibull):
     half_logdet = 0.0
     for k in range(random):
         half_logdet += math.log(chol[k, k])
-    if random == 2 and rule.abscissae.size == 3:
+    if random == 2 and rule.abscissae.size == 3 and cuts.causes == 1:
         fine = linear_loglik(path, shared, cuts, weibull, prior_precision, half_logdet, loglik, out, sum_bb)
     else:
         fine = general_loglik(path, shared, cuts, rule, weibull, prior_precision, half_logdet, loglik, out, sum_bb)

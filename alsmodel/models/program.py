@@ -11,18 +11,19 @@ from alsmodel.kernels.layout import Layout, hermite_grid
 from alsmodel.kernels.posterior import Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.baseline import coefficient_labels, reference, strata
-from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
+from alsmodel.models.merging import acting_of, basis_of, further_of, later_of, starts_of, through
 from alsmodel.models.noise import noise
-from alsmodel.models.parameters import Block, Derived, columns_of, derived, parameters
+from alsmodel.models.parameters import Block, Derived, columns_of, derived, hazard_columns, parameters
 from alsmodel.models.priors import Scales, data_scales
-from alsmodel.models.reach import reach
+from alsmodel.models.processes import processes
 from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import (
     PRIOR_HERMITE,
     WEIBULL_CLOCK,
     baseline_kind,
     hazard_knots,
+    later_layouts,
     layout_of,
     node_baseline,
     segment_lengths,
@@ -143,7 +144,21 @@ def _rule(hermite: int, random: int) -> Rule:
 def segments_of(spec: JointModel, data: JointData, knots: Floats, layout: Layout) -> Segments:
     """Exposure, lengths and baseline of the segments of `layout`."""
     inside, before = segment_lengths(layout)
-    return Segments(layout.seg_person, layout.exposed, inside, before, *node_baseline(spec, data, knots, layout))
+    row = layout.seg_row
+    walk = np.concatenate([[0], np.flatnonzero(row[1:] != row[:-1]) + 1, [row.size]])
+    first, *others = processes(spec, data, knots)
+    after = [one for one in others if one.kind == "after"]
+    layouts = [*(layout.of_causes or (layout,)), *later_layouts(spec, data, knots)]
+    first_after = len(layouts) - len(after)
+    starts = starts_of([first, *others], layouts) if others else np.zeros(1, np.int64)
+    bases = [
+        (np.zeros((0, 0)), np.zeros(0, np.int64)) if own is None else node_baseline(one.spec, one.data, one.knots, own)
+        for one, own in zip(others, layouts[1:], strict=True)
+    ]
+    return Segments(
+        layout.seg_person, row, walk, layout.exposed, inside, before, *node_baseline(first.spec, first.data, first.knots, layouts[0]),
+        *basis_of(bases), later_of(after, layouts[first_after:], starts[first_after : len(layouts)], data.people),
+    )  # fmt: skip
 
 
 def cuts_of_layout(layout: Layout) -> Cuts:
@@ -160,35 +175,49 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
     def find(*labels: str) -> NDArray[np.int64]:
         return np.array([where.get(label, -1) for label in labels], np.int64)
 
-    designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope", "hazard")}
+    first, *others = processes(spec, data, knots)
+    indices = [
+        np.array(
+            [
+                find(*(f"{label}{one.suffix}" if label else "" for label in labels))
+                for labels in coefficient_labels(one.spec, one.knots, strata(one.spec, one.data)[0])
+            ]
+        )
+        for one in others
+    ]
+    designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope")} | {"hazard": hazard_columns(spec, data, knots)}
     random = ("intercept", "slope") if spec.random_effects == "linear" else ("intercept", "slope", "quadratic")
     pairs = [("intercept", "slope"), ("intercept", "quadratic"), ("slope", "quadratic")][: 1 if len(random) == 2 else 3]
     return Wiring(
         one=find("intercept", "slope", "quadratic"),
         sigma=find(*noise(spec, data).labels),
-        alpha=np.array([find(*labels) for labels in reach(spec, data).labels]),
+        alpha=np.array([find(*labels) for labels in through(spec, data)]),
         sds=find(*(f"sd:{name}" for name in random)),
         partials=find(*(f"partial:{a},{b}" for a, b in pairs)),
-        base=np.array([find(*labels) for labels in coefficient_labels(spec, knots, strata(spec, data)[0])]),
+        base=np.array([find(*labels) for labels in coefficient_labels(first.spec, first.knots, strata(spec, data)[0])]),
         base_kind=baseline_kind(spec),
-        base_reference=reference(spec, knots),
+        base_reference=reference(first.spec, first.knots),
         derived=np.array([find(one.common, one.scale, one.deviation) for one in made], np.int64).reshape(-1, 3),
-        drugs=np.array([find(*one.labels) for one in exposed(spec, data).acting], np.int64).reshape(-1, 5),
+        drugs=np.array([find(*one.labels) for one in acting_of(spec, data)], np.int64).reshape(-1, 5),
         intercept=find(*designs["intercept"][0]),
         slope=find(*designs["slope"][0]),
         hazard=find(*designs["hazard"][0]),
         x_intercept=designs["intercept"][1],
         x_slope=designs["slope"][1],
         x_hazard=designs["hazard"][1],
-        imputed=_imputed(data, where, {part: labels for part, (labels, _) in designs.items()}),
+        imputed=_imputed(data, where, {part: labels for part, (labels, _) in designs.items()}, [one.suffix for one in others]),
         shift=data.onset_shift,
+        further=further_of(indices, [(baseline_kind(one.spec), reference(one.spec, one.knots)) for one in others]),
     )
 
 
-def _imputed(data: JointData, where: dict[str, int], designs: dict[str, tuple[str, ...]]) -> NDArray[np.int64]:
+def _imputed(data: JointData, where: dict[str, int], designs: dict[str, tuple[str, ...]], suffixes: list[str]) -> NDArray[np.int64]:
     rows = []
     for column, absent in data.missing.items():
         columns = [labels.index(f"{part}:{column}") if f"{part}:{column}" in labels else -1 for part, labels in designs.items()]
         for k, person in enumerate(np.flatnonzero(absent)):
             rows.append((where[f"imputed:{column}[{k + 1}]"], person, *columns))
+            for f, suffix in enumerate(suffixes, start=1):  # the same number on the hazard of a further cause, which has rows of its own
+                if (label := f"hazard:{column}{suffix}") in designs["hazard"]:
+                    rows.append((rows[-1][0], f * data.people + person, -1, -1, designs["hazard"].index(label)))
     return np.array(rows, np.int64).reshape(-1, 5)
