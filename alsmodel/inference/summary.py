@@ -167,6 +167,9 @@ _PARTS = {"intercept": "mean at time zero", "slope": "mean slope", "hazard": "lo
 
 def label_of(name: str, spec: JointModel) -> str:
     """A parameter in words."""
+    plain, _, of_cause = name.partition("@")
+    if of_cause and any(of_cause == one.suffix.removeprefix("@") for one in (*spec.causes, *spec.after)):
+        return f"{label_of(plain, spec)}, {of_cause}"
     part, _, rest = name.partition(":")
     drugs = {drug.name: drug for drug in spec.treatments}
     if name in ("intercept", "slope", "quadratic"):
@@ -214,6 +217,8 @@ def _more_labels(name: str) -> str:
 
 def unit_of(name: str, spec: JointModel) -> str:
     """Unit of a parameter, time in the study's own unit."""
+    if any(name.endswith(one.suffix) for one in (*spec.causes, *spec.after)):
+        name = name.partition("@")[0]
     part, _, rest = name.partition(":")
     t = spec.time_unit
     y = {"identity": "points" if spec.outcome.startswith("alsfrs") else "outcome units", "log": "log units", "logit": "logits"}[

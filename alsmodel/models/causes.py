@@ -11,8 +11,6 @@ from alsmodel.models.survival import Exponential, PiecewiseExponential, Survival
 if TYPE_CHECKING:
     from alsmodel.models.spec import JointModel
 
-MAIN = "main"  # how the model's own events are called where all causes are listed and they are not one event kind
-
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -173,4 +171,4 @@ def leaving(spec: "JointModel") -> tuple[Leaving, ...]:
 
 def cause_names(spec: "JointModel") -> tuple[str, ...]:
     """Printed names of all causes, the main one first."""
-    return (spec.event_words, *(cause.name for cause in spec.causes))
+    return (spec.main_words, *(cause.name for cause in spec.causes))

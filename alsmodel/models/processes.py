@@ -4,6 +4,7 @@ With one cause there is one process, and it is the model itself. With several, e
 association, on the data in which only that cause counts as an event; so everything that is known of one hazard serves all.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, final
 
@@ -14,6 +15,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.models.baseline import hazard_knots as knots_of_one
 from alsmodel.models.causes import AfterEvent, Cause
 from alsmodel.models.spec import JointModel
+from alsmodel.models.survival import Survival
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -125,6 +127,20 @@ def single(spec: JointModel, part: Cause | AfterEvent) -> JointModel:
         causes=(),
         after=(),
         covariates={},
+    )
+
+
+def with_nodes(spec: JointModel, nodes: Callable[[Survival], int]) -> JointModel:
+    """The model with other numbers of Gauss-Legendre nodes on the pieces of every hazard."""
+
+    def changed(survival: Survival) -> Survival:
+        return replace(survival, nodes=nodes(survival))
+
+    return replace(
+        spec,
+        survival=changed(spec.survival),
+        causes=tuple(replace(cause, survival=changed(cause.survival)) for cause in spec.causes),
+        after=tuple(replace(after, survival=changed(after.survival)) for after in spec.after),
     )
 
 

@@ -198,7 +198,12 @@ class JointModel:
 
     @property
     def event_words(self) -> str:
-        """What ends follow-up, in words."""
+        """What ends follow-up, in words: of all causes together."""
+        return " or ".join((self.main_words, *(cause.name for cause in self.causes)))
+
+    @property
+    def main_words(self) -> str:
+        """The main cause, in words."""
         return self.end_point or " or ".join(self.events)
 
     @property
