@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from alsmodel.inference.prior_predictive import PriorPredictive, prior_predictive
     from alsmodel.models import (
         AMX0035,
+        AfterEvent,
+        Cause,
         CurrentValue,
         Edaravone,
         Exponential,
@@ -56,6 +58,8 @@ _HOMES = {
     "JointModel": "models",
     "Treatment": "models",
     "AMX0035": "models",
+    "AfterEvent": "models",
+    "Cause": "models",
     "CurrentValue": "models",
     "Edaravone": "models",
     "Exponential": "models",
@@ -86,7 +90,9 @@ _HOMES = {
 
 __all__ = [
     "AMX0035",
+    "AfterEvent",
     "AlsmodelError",
+    "Cause",
     "Cohort",
     "Covariate",
     "CurrentValue",

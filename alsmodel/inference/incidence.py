@@ -197,7 +197,11 @@ def occupied(spec: JointModel, paths: Paths, times: Floats) -> Floats:
 def _after(first: Floats, hazard: Floats, *, since_event: bool) -> Floats:
     """Chance of what comes after a cause by each edge; the cause is taken to fall in the middle of its cell."""
     people, cells = first.shape
-    out = np.zeros(cells + 1)
+    # Participants with the same covariates share a hazard there, so that their chances are added up beforehand.
+    hazard, which = np.unique(hazard, axis=0, return_inverse=True)
+    alike = np.zeros((hazard.shape[0], cells))
+    np.add.at(alike, which.ravel(), first)
+    first, out = alike, np.zeros(cells + 1)
     middle = (hazard[:, 1:] + hazard[:, :-1]) / 2
     for g in range(cells):
         gone = -np.expm1(-middle[:, : cells - g]) if since_event else -np.expm1(-(hazard[:, g + 1 :] - middle[:, g : g + 1]))

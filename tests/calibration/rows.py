@@ -16,7 +16,7 @@ from alsmodel.inference import Sampling
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, digest_of
-from tests.calibration import literal, literal_groups
+from tests.calibration import literal, literal_causes, literal_groups
 from tests.calibration.literal import Mapping, Person
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ MODELS = EVIDENCE / "models.toml"
 RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
-KERNELS = ("baseline", "joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
+KERNELS = ("baseline", "causes", "joint", "joint_general", "joint_linear", "layout", "posterior", "records", "smallmat", "vectors")
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
     *(f"alsmodel.kernels.{name}" for name in KERNELS),
@@ -85,6 +85,8 @@ class Row:
 
 def hands(model: Mapping) -> list[ModuleType]:
     """Modules that write a model out literally; the last draws its data and integrates its likelihood."""
+    if model.get("causes"):
+        return [literal, literal_causes]
     return [literal, literal_groups] if literal_groups.differs(model) else [literal]
 
 
@@ -127,7 +129,7 @@ def sampling() -> Sampling:
 
 def arrays(row: Row, people: list[Person]) -> JointData:
     """A literal data set as arrays."""
-    names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard))
+    names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard_of_any))
     terms = {name: (literal.column_of(name),) for name in names}
     absent = np.array([not person.recorded for person in people])
     columns: dict[str, Floats] = {}
@@ -149,6 +151,9 @@ def arrays(row: Row, people: list[Person]) -> JointData:
         event_time=np.array([person.end for person in people]),
         event=np.array([float(person.event) for person in people]),
         onset_shift=np.array([person.shift for person in people]),
+        cause=np.array([getattr(person, "cause", 0) for person in people], np.int64),
+        later_time=np.array([getattr(person, "later", person.end) for person in people]),
+        later_event=np.array([float(getattr(person, "later_event", False)) for person in people]),
         columns=columns,
         missing=dict.fromkeys(columns, absent) if absent.any() else {},
         terms=terms,
