@@ -91,9 +91,9 @@ class _Parts:
     def __init__(self, spec: JointModel, data: JointData, values: dict[str, Any], knots: Floats) -> None:
         zero = pt.as_tensor(0.0)
         self.spec, self.data, self.values, self.knots = spec, data, values, knots
+        self.processes = processes(spec, data, knots)
         self.intercept = values["intercept"] + self._linear("intercept")
         self.slope = values["slope"] + self._linear("slope")
-        self.processes = processes(spec, data, knots)
         self.hazard = self._linear("hazard")
         self.quadratic = values.get("quadratic", zero)
         self.alpha = pt.stack([pt.stack([values.get(label, zero) for label in labels]) for labels in through(spec, data)])
@@ -108,7 +108,7 @@ class _Parts:
         else:
             labels, design = columns_of(self.spec, self.data, part)
         linear = pt.zeros(design.shape[0] if part == "hazard" else self.data.people)
-        rows = {f"{one.suffix}": one.place * self.data.people for one in self.processes}
+        rows = {one.suffix: one.place * self.data.people for one in self.processes}
         for label, column in zip(labels, design.T, strict=True):
             x = pt.as_tensor(column)
             name, mark, of = label.removeprefix(f"{part}:").partition("@")

@@ -191,7 +191,17 @@ class Literal:
         return (corr * np.outer(sd, sd))[:size, :size]
 
     def loglik(self, nodes: int = 40) -> float:
-        """Random effects integrated over the Gaussian posterior of the scores alone, by a dense product grid."""
+        """Random effects integrated out, and what came after the cause."""
+        return self.integrated(nodes)[0] + self.later()
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and SD of the random effects given scores and end of follow-up."""
+        _, b, share = self.integrated(40)
+        mean = share @ b
+        return mean, np.sqrt(share @ (b - mean) ** 2)
+
+    def integrated(self, nodes: int) -> tuple[float, np.ndarray, np.ndarray]:
+        """Log integral over the Gaussian posterior of the scores alone by a dense product grid, its points and their posterior shares."""
         p, d, sigma = self.person, self.covariance(), self.v["sd:residual"]
         lines = [self.line(t) for t, _ in p.visits]
         z = np.array([one[1] for one in lines])
@@ -213,7 +223,8 @@ class Literal:
             eta, design = self.log_hazard("" if p.cause == "death" else f"@{p.cause}", np.nextafter(p.end, -np.inf))
             events += eta + b @ design
         top = events.max()
-        return float(scores + top + np.log(weight @ np.exp(events - top)) + self.later())
+        share = weight * np.exp(events - top)
+        return float(scores + top + np.log(share.sum())), b, share / share.sum()
 
 
 def literal_loglik(spec: JointModel, values: dict[str, float] = VALUES) -> np.ndarray:
