@@ -206,7 +206,7 @@ def _after(first: Floats, hazard: Floats, *, since_event: bool) -> Floats:
     for g in range(cells):
         gone = -np.expm1(-middle[:, : cells - g]) if since_event else -np.expm1(-(hazard[:, g + 1 :] - middle[:, g : g + 1]))
         out[g + 1 :] += (first[:, g : g + 1] * gone).sum(axis=0)
-    return out / people
+    return np.asarray(out / people)
 
 
 def _spells(spec: JointModel, data: JointData, people: Ints, *, after: bool) -> tuple[Floats, Floats, Ints, Ints]:

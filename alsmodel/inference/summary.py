@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.checks import Diagnostics
+from alsmodel.models.causes import suffixes
 from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.program import Program
@@ -168,7 +169,7 @@ _PARTS = {"intercept": "mean at time zero", "slope": "mean slope", "hazard": "lo
 def label_of(name: str, spec: JointModel) -> str:
     """A parameter in words."""
     plain, _, of_cause = name.partition("@")
-    if of_cause and any(of_cause == one.suffix.removeprefix("@") for one in (*spec.causes, *spec.after)):
+    if of_cause and f"@{of_cause}" in suffixes(spec):
         return f"{label_of(plain, spec)}, {of_cause}"
     part, _, rest = name.partition(":")
     drugs = {drug.name: drug for drug in spec.treatments}
@@ -217,7 +218,7 @@ def _more_labels(name: str) -> str:
 
 def unit_of(name: str, spec: JointModel) -> str:
     """Unit of a parameter, time in the study's own unit."""
-    if any(name.endswith(one.suffix) for one in (*spec.causes, *spec.after)):
+    if "@" in name and name.endswith(suffixes(spec)):
         name = name.partition("@")[0]
     part, _, rest = name.partition(":")
     t = spec.time_unit

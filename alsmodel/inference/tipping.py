@@ -177,14 +177,14 @@ def _gone(fit: "Fit", left: Bools | str | None, horizon: float) -> Bools:
     """Who left, as an array, by name of the cause, or by the end of follow-up."""
     data = fit.data
     if left is None:
-        return (data.event == 0) & (data.event_time < horizon)
+        return np.asarray((data.event == 0) & (data.event_time < horizon))
     if isinstance(left, str):
         names = [cause.name for cause in fit.spec.causes]
         if left not in names:
             known = f"Its further causes are {', '.join(names)}." if names else "Fit a model with causes, or say who left by an array."
             raise InvalidInput([Fault("left", f"{left!r} is no further cause of this model.", known)])
-        return (data.event > 0) & (data.cause == names.index(left) + 1)
-    return np.asarray(left, bool) & (data.event == 0)
+        return np.asarray((data.event > 0) & (data.cause == names.index(left) + 1))
+    return np.asarray(np.asarray(left, bool) & (data.event == 0))
 
 
 def _effect(fit: "Fit", effect: str, horizon: float) -> tuple[Floats, Bools]:

@@ -32,17 +32,17 @@ class Further(NamedTuple):
         As in `alsmodel.kernels.baseline`.
     shape : int array, shape (F, 2)
         Strata and coefficients of each.
-    index : int array
+    places : int array
         Place of each coefficient, stratum by stratum; -1 is zero.
     reference : array
-    index_ptr, reference_ptr : int array, shape (F + 1,)
+    places_ptr, reference_ptr : int array, shape (F + 1,)
     """
 
     kind: Ints
     shape: Ints
-    index: Ints
+    places: Ints
     reference: Floats
-    index_ptr: Ints
+    places_ptr: Ints
     reference_ptr: Ints
 
 
@@ -73,7 +73,7 @@ class Later(NamedTuple):
 def _parts(f, further, segments):
     """Index, reference, basis and stratum of one further baseline, as `alsmodel.kernels.baseline.baseline` takes them."""
     strata, size = further.shape[f, 0], further.shape[f, 1]
-    index = further.index[further.index_ptr[f] : further.index_ptr[f + 1]].reshape((strata, size))
+    index = further.places[further.places_ptr[f] : further.places_ptr[f + 1]].reshape((strata, size))
     reference = further.reference[further.reference_ptr[f] : further.reference_ptr[f + 1]]
     ptr = segments.further_ptr
     rows = ptr[f + 1, 0] - ptr[f, 0]

@@ -154,7 +154,8 @@ _OF_HAZARDS = {"hazard_covariates", "association_value", "association_slope", "d
 
 def _prior_faults(spec: "JointModel") -> list[str]:
     plain, faults = Priors(), []
-    for one in (*spec.causes, *spec.after):
+    further: tuple[Cause | AfterEvent, ...] = (*spec.causes, *spec.after)
+    for one in further:
         if one.priors is None:
             continue
         strange = [f.name for f in fields(Priors) if f.name not in _OF_HAZARDS and getattr(one.priors, f.name) != getattr(plain, f.name)]
@@ -167,6 +168,11 @@ def leaving(spec: "JointModel") -> tuple[Leaving, ...]:
     """The further causes as a selection from a cohort takes them."""
     then = {one.cause: one.events for one in spec.after}
     return tuple(Leaving(name=cause.name, events=cause.events, then=then.get(cause.name, ())) for cause in spec.causes)
+
+
+def suffixes(spec: "JointModel") -> tuple[str, ...]:
+    """What the names of the parameters of each further hazard end with."""
+    return (*(cause.suffix for cause in spec.causes), *(after.suffix for after in spec.after))
 
 
 def cause_names(spec: "JointModel") -> tuple[str, ...]:

@@ -99,20 +99,15 @@ def merged(spec: JointModel, data: JointData, causes: Sequence[Process], layouts
     )
 
 
-def no_further() -> Further:
-    """Of a model with one hazard."""
-    return further_of([], [])
-
-
 def further_of(indices: Sequence[Ints], others: Sequence[tuple[int, Floats]]) -> Further:
     """Baselines of further hazards: the place of each coefficient, shape (strata, C); and kind and reference of each."""
     empty = np.zeros(0, np.int64)
     return Further(
         kind=np.array([kind for kind, _ in others], np.int64),
         shape=np.array([index.shape for index in indices], np.int64).reshape(-1, 2),
-        index=np.concatenate([empty, *(index.ravel() for index in indices)]),
+        places=np.concatenate([empty, *(index.ravel() for index in indices)]),
         reference=np.concatenate([np.zeros(0), *(reference for _, reference in others)]),
-        index_ptr=np.cumsum([0, *(index.size for index in indices)]),
+        places_ptr=np.cumsum([0, *(index.size for index in indices)]),
         reference_ptr=np.cumsum([0, *(reference.size for _, reference in others)]),
     )
 

@@ -148,16 +148,19 @@ def segments_of(spec: JointModel, data: JointData, knots: Floats, layout: Layout
     walk = np.concatenate([[0], np.flatnonzero(row[1:] != row[:-1]) + 1, [row.size]])
     first, *others = processes(spec, data, knots)
     after = [one for one in others if one.kind == "after"]
-    layouts = [*(layout.of_causes or (layout,)), *later_layouts(spec, data, knots)]
+    of_causes: tuple[Layout, ...] = layout.of_causes or (layout,)
+    layouts = [*of_causes, *later_layouts(spec, data, knots)]
     first_after = len(layouts) - len(after)
     starts = starts_of([first, *others], layouts) if others else np.zeros(1, np.int64)
     bases = [
         (np.zeros((0, 0)), np.zeros(0, np.int64)) if own is None else node_baseline(one.spec, one.data, one.knots, own)
         for one, own in zip(others, layouts[1:], strict=True)
     ]
+    basis, stratum = node_baseline(first.spec, first.data, first.knots, of_causes[0])
+    further_basis, further_stratum, further_ptr = basis_of(bases)
+    later = later_of(after, layouts[first_after:], starts[first_after : len(layouts)], data.people)
     return Segments(
-        layout.seg_person, row, walk, layout.exposed, inside, before, *node_baseline(first.spec, first.data, first.knots, layouts[0]),
-        *basis_of(bases), later_of(after, layouts[first_after:], starts[first_after : len(layouts)], data.people),
+        layout.seg_person, row, walk, layout.exposed, inside, before, basis, stratum, further_basis, further_stratum, further_ptr, later
     )  # fmt: skip
 
 

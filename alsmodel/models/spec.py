@@ -149,8 +149,9 @@ class JointModel:
     @property
     def hazard_of_any(self) -> tuple[str, ...]:
         """Covariates of the log hazard of any cause, and of what comes after one."""
-        further = (name for part in (*self.causes, *self.after) for name in part.survival.covariates)
-        return tuple(dict.fromkeys((*self.hazard, *further)))
+        of_causes = (name for cause in self.causes for name in cause.survival.covariates)
+        of_after = (name for after in self.after for name in after.survival.covariates)
+        return tuple(dict.fromkeys((*self.hazard, *of_causes, *of_after)))
 
     @property
     def baseline_hazard(self) -> Exponential | PiecewiseExponential | Weibull | MSpline:
