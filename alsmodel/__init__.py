@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from alsmodel.inference.prior_predictive import PriorPredictive, prior_predictive
     from alsmodel.models import (
         AMX0035,
+        AfterEvent,
+        Cause,
         CurrentValue,
         Edaravone,
         Exponential,
@@ -58,6 +60,8 @@ _HOMES = {
     "JointModel": "models",
     "Treatment": "models",
     "AMX0035": "models",
+    "AfterEvent": "models",
+    "Cause": "models",
     "CurrentValue": "models",
     "Edaravone": "models",
     "Exponential": "models",
@@ -90,7 +94,9 @@ _HOMES = {
 
 __all__ = [
     "AMX0035",
+    "AfterEvent",
     "AlsmodelError",
+    "Cause",
     "Cohort",
     "Covariate",
     "CurrentValue",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.baseline import covariate_values, group_values, missing_policy, without_score_of_covariates
+from alsmodel.cohort.causes import causes_follow_up, with_later
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.design import design_columns, text_groups
 from alsmodel.cohort.endpoints import COLUMNS, end_point
@@ -51,6 +52,11 @@ class JointData:
         Follow-up, and whether it ended with an event (1.0) or was censored (0.0).
     onset_shift : array, shape (N,)
         Time from symptom onset to the time origin; zero unless the population is "incident".
+    cause : int array, shape (N,)
+        Which of several causes ended follow-up, where `event` is 1: 0 the main one, k the k-th of `Selection.causes`.
+    later_time, later_event : array, shape (N,)
+        End of follow-up after the cause that ended that of the score, and whether it was what is looked for then; `later_time` equals
+        `event_time` where nobody looked.
     columns : dict of str to array
         Design columns by name, such as ``age`` or ``phenotype[bulbar]``; means stand in where `missing` is true.
     missing : dict of str to bool array
@@ -94,6 +100,15 @@ class JointData:
     steps: pl.DataFrame
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     centre: float | None = None
+    cause: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    later_time: Floats = field(default_factory=lambda: np.zeros(0))
+    later_event: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        if self.cause.size == 0:  # one cause, and nothing after it
+            object.__setattr__(self, "cause", np.zeros(self.people, np.int64))
+            object.__setattr__(self, "later_time", self.event_time.copy())
+            object.__setattr__(self, "later_event", np.zeros(self.people))
 
     @property
     def people(self) -> int:
@@ -131,6 +146,9 @@ class JointData:
             event_time=self.event_time[people],
             event=self.event[people],
             onset_shift=self.onset_shift[people],
+            cause=self.cause[people],
+            later_time=self.later_time[people],
+            later_event=self.later_event[people],
             columns={name: column[people] for name, column in self.columns.items()},
             missing={name: absent[people] for name, absent in self.missing.items()},
             groups={name: tuple(column[i] for i in people) for name, column in self.groups.items()},
@@ -168,6 +186,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         raise InvalidInput(faults)
     steps.note("with a score and follow-up", people.height, visits.height, f"no {selection.outcome} score")
     people, visits = _drop_impossible(people, visits, steps, selection)
+    people = with_later(cohort, selection, people, steps, visits.height)
     values = covariate_values(cohort, selection, people, visits, faults, where)
     grouping = group_values(cohort, selection, people, visits, faults, where)
     exposures = exposure_table(cohort, selection, people, faults, where)
@@ -228,6 +247,9 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         event_time=people["end"].to_numpy() / per,
         event=people["event"].cast(pl.Float64).to_numpy().copy(),
         onset_shift=people["shift"].to_numpy() / per,
+        cause=people["cause"].cast(pl.Int64).to_numpy().copy(),
+        later_time=people["later_end"].to_numpy() / per,
+        later_event=people["later_event"].cast(pl.Float64).to_numpy().copy(),
         columns=columns,
         missing=missing,
         terms=terms,
@@ -293,6 +315,8 @@ def _follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame, fault
 
     With no upper bound on the day the likelihood of such a death is S(last contact), which is what censoring there gives.
     """
+    if selection.causes:
+        return _from_onset(causes_follow_up(cohort, selection, visits, faults, where), selection, faults, where)
     if selection.end_point is not None:
         return _from_onset(_end_point_follow_up(cohort, selection.end_point, visits, faults, where), selection, faults, where)
     events = cohort.events.filter(pl.col("kind").is_in(list(selection.events)))

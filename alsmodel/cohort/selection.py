@@ -73,6 +73,26 @@ class Exposure:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class Leaving:
+    """A further way in which follow-up of the score ends.
+
+    Attributes
+    ----------
+    name : str
+        As printed, such as "tracheostomy".
+    events : tuple of str
+        Event kinds that are this cause, whichever comes first.
+    then : tuple of str
+        Event kinds that are looked for after it; empty: nothing is.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    then: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """Everything an analysis takes from a cohort.
 
@@ -89,6 +109,8 @@ class Selection:
     end_point : str or None
         Tag of a survival end point (`alsmodel.clinical.events`), in place of `events`; refused when the source does not record
         all that it is made of.
+    causes : tuple of Leaving
+        Further causes beside `events`; the first of all to happen ends follow-up.
     covariates : dict
         Name to how it enters.
     groups : tuple of str
@@ -108,6 +130,7 @@ class Selection:
     time_unit: TimeUnit = "month"
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
+    causes: tuple[Leaving, ...] = ()
     covariates: dict[str, Covariate] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     exposures: tuple[Exposure, ...] = ()

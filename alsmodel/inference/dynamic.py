@@ -26,6 +26,7 @@ from alsmodel.models.association import kinds
 from alsmodel.models.groups import members
 from alsmodel.models.parameters import nested
 from alsmodel.models.priors import data_scales
+from alsmodel.models.processes import with_nodes
 from alsmodel.models.program import Program, cuts_of_layout, program, segments_of
 from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import layout_of
@@ -306,7 +307,7 @@ def _exposed(spec: JointModel, data: JointData, landmark: float, policy: LaterEx
 
 def placed(spec: JointModel, made: Program, data: JointData, least_nodes: int = 1) -> tuple[Segments, Cuts]:
     """Segments and nodes of `data` for the parameters of `made`."""
-    finer = replace(spec, survival=replace(spec.survival, nodes=max(spec.survival.nodes, least_nodes)))
+    finer = with_nodes(spec, lambda survival: max(survival.nodes, least_nodes))
     layout = layout_of(finer, data, made.knots)
     return segments_of(finer, data, made.knots, layout), cuts_of_layout(layout)
 

@@ -82,5 +82,5 @@ def path_at(made: Program, value: Floats, segments: Segments, cuts: Cuts) -> tup
     cuts : Cuts
         Of the data on which the paths are wanted.
     """
-    path, shared, _ = paths(extend(value, made.wiring.derived), made.wiring, segments, cuts.seg_ptr)
+    path, shared, _ = paths(extend(value, made.wiring.derived), made.wiring, segments)
     return path, shared

@@ -1,5 +1,6 @@
 """`fit`: from a model and a cohort to a posterior that has been checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +82,18 @@ class Fit(AbstractPosterior):
         """
         x = self.x if most is None else self.x[:, :: max(1, self.x.shape[1] // most)][:, :most]
         return np.array([[self.program.loglik(point) for point in chain] for chain in x])
+
+    def cumulative_incidence(self, times: Sequence[float] | Floats, by: str | None = None) -> pl.DataFrame:
+        """Chance that each cause has been the first by each time; see `alsmodel.inference.incidence.cumulative_incidence`."""
+        from alsmodel.inference.incidence import cumulative_incidence
+
+        return cumulative_incidence(self, times, by)
+
+    def state_occupation(self, times: Sequence[float] | Floats, by: str | None = None) -> pl.DataFrame:
+        """Chance of being in each state at each time; see `alsmodel.inference.incidence.state_occupation`."""
+        from alsmodel.inference.incidence import state_occupation
+
+        return state_occupation(self, times, by)
 
     def population(self, n_draws: int, seed: int) -> dict[str, Floats]:
         """Parameters of the population, for truth drawn from this posterior; see `alsmodel.inference.population`."""

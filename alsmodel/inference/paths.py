@@ -16,6 +16,7 @@ from alsmodel.models.baseline import log_baseline, strata
 from alsmodel.models.bends import bend_knots
 from alsmodel.models.effects import exposed
 from alsmodel.models.parameters import columns_of
+from alsmodel.models.processes import Process, processes
 from alsmodel.models.reach import reach
 from alsmodel.models.spec import JointModel
 
@@ -73,6 +74,10 @@ class Draw:
         """Value of a parameter; zero when the model does not have it."""
         return self.values.get(name, 0.0)
 
+    def of(self, suffix: str) -> "Draw":
+        """The parameters of a further hazard, by the names that they have with one cause."""
+        return Draw(values={name.removesuffix(suffix): value for name, value in self.values.items() if name.endswith(suffix)})
+
     def linear(self, spec: JointModel, data: JointData, part: str, people: Ints) -> Floats:
         """Linear predictor of one part over `people`, groups of a hierarchy included."""
         labels, design = columns_of(spec, data, part)
@@ -102,12 +107,19 @@ class Paths:
     value : array, shape (people, G + 1)
         True transformed outcome at the edges.
     cumulative : array, shape (people, G + 1)
-        Cumulative hazard from time zero.
+        Cumulative hazard from time zero, of all causes together.
+    by_cause : array, shape (causes, people, G + 1)
+        That of each cause.
+    after : array, shape (A, people, G + 1)
+        Cumulative hazard of what comes after a cause, for each of the specification's `after`: over time since the cause, or over time from
+        zero where its clock is the study's.
     """
 
     edges: Floats
     value: Floats
     cumulative: Floats
+    by_cause: Floats
+    after: Floats
 
 
 def draw_of(draws: dict[str, Floats], flat_index: int) -> Draw:
@@ -131,15 +143,13 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     b = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=people.size, method="cholesky")
     start = draw.get("intercept") + draw.linear(spec, data, "intercept", people) + b[:, 0]
     slope = draw.get("slope") + draw.linear(spec, data, "slope", people)
-    log_hazard = draw.linear(spec, data, "hazard", people)
 
     log_rate = np.zeros((people.size, grid.width.size))
-    own, clock, added, ratio = log_rate.copy(), log_rate.copy(), log_rate.copy(), log_rate.copy()
+    own, clock, added = log_rate.copy(), log_rate.copy(), log_rate.copy()
     for x, one in zip(grid.exposed, exposed(spec, data).acting, strict=True):
         log_rate += draw.get(one.theta) * x
         own += draw.get(one.psi) * x
         added += draw.get(one.additive) * x
-        ratio += draw.get(one.ratio) * x
         clock += draw.get(one.clock) * x
     speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
     value = start[:, None] + _running(speed * grid.width)
@@ -151,15 +161,43 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     value = value + bend @ bends_over(grid.edges, curve)[0].T
     middle = (value[:, 1:] + value[:, :-1]) / 2
     steepness = speed + bend @ bends_over(grid.middle, curve)[1].T
+    hazards, after = [], []
+    for process in processes(spec, data, knots):
+        if process.kind == "after":
+            after.append(_after(process, data, draw.of(process.suffix), grid, people))
+            continue
+        eta = _log_hazard(process, data, draw.of(process.suffix), grid, people, (clock, tau), (middle, steepness))
+        hazards.append(_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
+    whole = hazards[0] if len(hazards) == 1 else np.sum(hazards, axis=0)
+    none = np.zeros((0, *whole.shape))
+    return Paths(edges=grid.edges, value=value, cumulative=whole, by_cause=np.array(hazards), after=np.array(after) if after else none)
+
+
+def _log_hazard(
+    process: Process, data: JointData, draw: Draw, grid: Grid, people: Ints, clocks: tuple[Floats, Floats], path: tuple[Floats, Floats]
+) -> Floats:
+    """Log hazard of one cause in each cell, shape (people, G), from the log rate and the reading of its clock, and value and slope."""
+    spec, (clock, tau), (middle, steepness) = process.spec, clocks, path
+    log_hazard = draw.linear(spec, data, "hazard", people)
+    ratio = np.zeros((people.size, grid.width.size))
+    for x, one in zip(grid.exposed, exposed(spec, data).acting, strict=True):
+        ratio += draw.get(one.ratio) * x
     through = reach(spec, data)
     alpha = np.array([[draw.get(label) for label in labels] for labels in through.labels])[through.row[people]]
     value_effect, slope_effect = alpha[:, :1], alpha[:, 1:]
-    eta = (
+    return (
         log_hazard[:, None] + ratio + clock
-        + _log_baseline(spec, data, draw, knots, (tau[:, 1:] + tau[:, :-1]) / 2 + data.onset_shift[people][:, None], people)
+        + _log_baseline(spec, data, draw, process.knots, (tau[:, 1:] + tau[:, :-1]) / 2 + data.onset_shift[people][:, None], people)
         + value_effect * middle + slope_effect * steepness
     )  # fmt: skip
-    return Paths(edges=grid.edges, value=value, cumulative=_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
+
+
+def _after(process: Process, data: JointData, draw: Draw, grid: Grid, people: Ints) -> Floats:
+    """Cumulative hazard of what comes after a cause at each edge, for participants with these covariates."""
+    names, design = data.design(process.spec.hazard)
+    linear = sum((design[people, k] * draw.get(f"hazard:{name}") for k, name in enumerate(names)), start=np.zeros(people.size))
+    height = log_baseline(process.spec, process.knots, draw.get, grid.middle)
+    return _running(np.exp(np.minimum(linear[:, None] + height, 50.0)) * grid.width)
 
 
 def _running(steps: Floats) -> Floats:

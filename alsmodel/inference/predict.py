@@ -76,7 +76,8 @@ def can_predict(spec: JointModel) -> bool:
     return spec.population == "enrolled"
 
 
-def _require_enrolled(fit: Fit) -> None:
+def require_enrolled(fit: Fit) -> None:
+    """Refuse a fit from which new participants cannot be drawn."""
     if not can_predict(fit.spec):
         raise InvalidInput(
             [
@@ -90,7 +91,7 @@ def _require_enrolled(fit: Fit) -> None:
 
 
 def _groups(fit: Fit, by: str | None) -> list[tuple[str, Ints]]:
-    _require_enrolled(fit)
+    require_enrolled(fit)
     return groups_of(fit.data, by)
 
 
@@ -113,7 +114,8 @@ def sized(people: Ints) -> Ints:
     return np.tile(people, -(-LEAST_PEOPLE // people.size))
 
 
-def _chosen(fit: Fit, most: int = DRAWS) -> list[Draw]:
+def chosen_draws(fit: Fit, most: int = DRAWS) -> list[Draw]:
+    """Posterior draws behind a curve, taken evenly."""
     total = next(iter(fit.draws.values())).size
     return [draw_of(fit.draws, int(k)) for k in np.linspace(0, total - 1, min(most, total)).astype(np.int64)]
 
@@ -122,10 +124,10 @@ def _curves(fit: Fit, people: Ints, times: Floats) -> tuple[Floats, Floats]:
     """Mean outcome given alive, and survival, for each draw; both (draws, times)."""
     people = sized(people)
     grid = grid_of(fit.spec, fit.data, people, max(float(times.max()), 1e-9), CELLS)
-    rng = np.random.default_rng(_seed(fit))
+    rng = np.random.default_rng(seed_of(fit))
     knots = np.array(fit.provenance["knots"])
     means, alive = [], []
-    for draw in _chosen(fit):
+    for draw in chosen_draws(fit):
         paths = draw_paths(fit.spec, fit.data, draw, grid, people, knots, rng)
         survival = np.exp(-paths.cumulative)
         weight = survival.mean(axis=0)
@@ -135,7 +137,8 @@ def _curves(fit: Fit, people: Ints, times: Floats) -> tuple[Floats, Floats]:
     return np.array(means), np.array(alive)
 
 
-def _seed(fit: Fit) -> list[int]:
+def seed_of(fit: Fit) -> list[int]:
+    """Seed of what is drawn from a fit."""
     return [int(fit.provenance["seed"]), 1]
 
 
@@ -157,7 +160,7 @@ def event_check(fit: Fit, points: int = 25) -> pl.DataFrame:
     """
     data = fit.data
     times = np.linspace(0.0, float(np.quantile(data.event_time, 0.95)), points)
-    planned = planned_follow_up(data, _seed(fit))
+    planned = planned_follow_up(data, seed_of(fit))
     curves = []
     for draw, rng in _replicates(fit):
         end, event, _ = follow(fit, draw, planned, rng)
@@ -187,7 +190,7 @@ def score_check(fit: Fit) -> pl.DataFrame:
         time, n, observed_mean, predicted_mean, lower, upper, observed_sd, predicted_sd, sd_lower, sd_upper.
     """
     data = fit.data
-    planned = planned_follow_up(data, _seed(fit))
+    planned = planned_follow_up(data, seed_of(fit))
     edges = visit_bins(data)
     observed = binned(data.visit_time, data.outcome, edges)
     replicated = []
@@ -214,8 +217,8 @@ def score_check(fit: Fit) -> pl.DataFrame:
 
 
 def _replicates(fit: Fit) -> list[tuple[Draw, np.random.Generator]]:
-    _require_enrolled(fit)
-    return [(draw, np.random.default_rng([*_seed(fit), k])) for k, draw in enumerate(_chosen(fit, 100))]
+    require_enrolled(fit)
+    return [(draw, np.random.default_rng([*seed_of(fit), k])) for k, draw in enumerate(chosen_draws(fit, 100))]
 
 
 def binned(time: Floats, value: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:

@@ -11,11 +11,11 @@ from alsmodel.cohort.arrays import BOUNDS, JointData, joint_data
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_paths, grid_of
-from alsmodel.models.baseline import hazard_knots
 from alsmodel.models.bends import correlations
 from alsmodel.models.evaluation import draw_prior
 from alsmodel.models.parameters import derived, parameters
 from alsmodel.models.priors import data_scales
+from alsmodel.models.processes import hazard_knots
 from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]

@@ -9,6 +9,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.checks import Check
 from alsmodel.inference.mode import Mode, find_mode
 from alsmodel.models.evaluation import AbstractProgram
+from alsmodel.models.processes import with_nodes
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 
@@ -52,13 +53,13 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
         mode = find_mode(made.density, made.start if mode is None else mode.at)
         finest = FINEST_HERMITE if len(spec.effects) < 4 else FINEST_OF_MANY
         by_hermite = shift_of_mode(made, mode, made.with_hermite(finest))
-        finer = replace(spec.survival, nodes=min(spec.survival.nodes + FINER_NODES, MOST_NODES[spec.survival.kind]))
-        by_nodes = shift_of_mode(made, mode, program(replace(spec, survival=finer), data))
+        finer = with_nodes(spec, lambda survival: min(survival.nodes + FINER_NODES, MOST_NODES[survival.kind]))
+        by_nodes = shift_of_mode(made, mode, program(finer, data))
         larger = [q for q in HERMITE if spec.hermite < q < finest]
         if by_hermite > MOST_SHIFT and larger:
             spec = replace(spec, hermite=larger[0])
-        elif by_nodes > MOST_SHIFT and spec.survival.nodes < finer.nodes:
-            spec = replace(spec, survival=finer)
+        elif by_nodes > MOST_SHIFT and finer != spec:
+            spec = finer
         else:
             return Prepared(spec=spec, program=made, mode=mode, check=quadrature_check(max(by_hermite, by_nodes)))
 

@@ -17,7 +17,7 @@ from alsmodel.cohort.exposed import ExposureCount
 from alsmodel.estimators.laplace import Weighted
 
 Floats = NDArray[np.float64]
-_PEOPLE = ("entry_time", "event_time", "event", "onset_shift")
+_PEOPLE = ("entry_time", "event_time", "event", "onset_shift", "cause", "later_time", "later_event")
 _VISITS = ("visit_person", "visit_time", "outcome")
 _INTERVALS = ("exposure_person", "exposure_drug", "exposure_start", "exposure_stop")
 
@@ -87,6 +87,9 @@ def read_data(folder: Path) -> JointData:
     facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     people, visits = pl.read_parquet(folder / "people.parquet"), pl.read_parquet(folder / "visits.parquet")
     intervals = pl.read_parquet(folder / "intervals.parquet")
+
+    if "cause" not in people.columns:  # written before several causes could be told apart
+        people = people.with_columns(cause=pl.lit(0, pl.Int64), later_time=pl.col("event_time"), later_event=pl.lit(0.0))
 
     def array(frame: pl.DataFrame, name: str) -> np.ndarray:
         return np.array(frame[name].to_numpy())

@@ -10,6 +10,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.checks import Diagnostics
 from alsmodel.models.bends import correlations
+from alsmodel.models.causes import suffixes
 from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.program import Program
@@ -157,6 +158,9 @@ _PARTS = {"intercept": "mean at time zero", "slope": "mean slope", "hazard": "lo
 
 def label_of(name: str, spec: JointModel) -> str:
     """A parameter in words."""
+    plain, _, of_cause = name.partition("@")
+    if of_cause and f"@{of_cause}" in suffixes(spec):
+        return f"{label_of(plain, spec)}, {of_cause}"
     part, _, rest = name.partition(":")
     drugs = {drug.name: drug for drug in spec.treatments}
     if name in ("intercept", "slope", "quadratic"):
@@ -208,6 +212,8 @@ def _more_labels(name: str) -> str:
 
 def unit_of(name: str, spec: JointModel) -> str:
     """Unit of a parameter, time in the study's own unit."""
+    if "@" in name and name.endswith(suffixes(spec)):
+        name = name.partition("@")[0]
     part, _, rest = name.partition(":")
     t = spec.time_unit
     y = {"identity": "points" if spec.outcome.startswith("alsfrs") else "outcome units", "log": "log units", "logit": "logits"}[

@@ -85,7 +85,7 @@ def tipping_point(
     deltas: Sequence[float] | Floats,
     *,
     control_deltas: Sequence[float] | Floats | None = None,
-    left: Bools | None = None,
+    left: Bools | str | None = None,
     threshold: float = SUCCESS,
     draws: int = 4000,
     seed: int = 1,
@@ -104,9 +104,10 @@ def tipping_point(
         Points per unit of time lost in addition after leaving the treated arm; at least 0.
     control_deltas : sequence of float, optional
         The same in the control arm; every pair is computed. Without it 0 and, for each of `deltas`, the same.
-    left : bool array, shape (N,), optional
-        Who left for a reason other than death. Without it everybody whose follow-up ended before the horizon without the event; where
-        follow-up ended there for administrative reasons, say who left.
+    left : bool array, shape (N,), or str, optional
+        Who left for a reason other than death; or the further cause of the model that leaving is, such as "dropout". Without it
+        everybody whose follow-up ended before the horizon without an event; where follow-up ended there for administrative reasons,
+        say who left.
     threshold : float
         Probability of benefit from which it is concluded.
     draws : int
@@ -128,7 +129,7 @@ def tipping_point(
     gain, treated = _effect(fit, effect, horizon)
     gain = gain[evenly(gain.size, draws)]
     data = fit.data
-    gone = (data.event == 0) & (data.event_time < horizon) if left is None else np.asarray(left, bool) & (data.event == 0)
+    gone = _gone(fit, left, horizon)
     lost = np.where(gone, np.maximum(horizon - data.event_time, 0.0), 0.0)
     rng = np.random.default_rng([seed, STREAM])
     lost_treated, lost_control = (_bootstrapped(lost[arm], gain.size, rng) for arm in (treated, ~treated))
@@ -170,6 +171,20 @@ def _pairs(treated: Floats, control: Sequence[float] | Floats | None) -> list[tu
     if control is not None:
         return [(float(a), float(c)) for a in treated for c in own]
     return list(dict.fromkeys((float(a), c) for a in treated for c in (0.0, float(a))))
+
+
+def _gone(fit: "Fit", left: Bools | str | None, horizon: float) -> Bools:
+    """Who left, as an array, by name of the cause, or by the end of follow-up."""
+    data = fit.data
+    if left is None:
+        return np.asarray((data.event == 0) & (data.event_time < horizon))
+    if isinstance(left, str):
+        names = [cause.name for cause in fit.spec.causes]
+        if left not in names:
+            known = f"Its further causes are {', '.join(names)}." if names else "Fit a model with causes, or say who left by an array."
+            raise InvalidInput([Fault("left", f"{left!r} is no further cause of this model.", known)])
+        return np.asarray((data.event > 0) & (data.cause == names.index(left) + 1))
+    return np.asarray(np.asarray(left, bool) & (data.event == 0))
 
 
 def _effect(fit: "Fit", effect: str, horizon: float) -> tuple[Floats, Bools]:

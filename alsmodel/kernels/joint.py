@@ -68,7 +68,7 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
         half_logdet += math.log(chol[k, k])
     if rule.abscissae.size == 0:
         fine = apart_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-    elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0:
+    elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1:
         fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     else:
         fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)

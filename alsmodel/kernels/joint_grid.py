@@ -119,7 +119,8 @@ def _moments(row, random, mode, scale, mean_z, mean_zz, mean_b, mean_bb):
 def integrate(first, last, node_ptr, random, rule, block, gradient, loglik):
     """Integral of each participant of the block, added to `loglik`; posterior moments of b, and expectations of h and h z at the nodes.
 
-    The expectations, where the gradient is wanted, go into eta (h) and the rows of zeta (h z_k), which are done with. False when an integral is not finite.
+    The expectations, where the gradient is wanted, go into eta (h) and the rows of zeta (h z_k), which are done with. False when an
+    integral is not finite.
     """
     # Arrays are taken out of their tuples once: doing so counts references, which costs more than the arithmetic.
     abscissae, grid, log_weight = rule.abscissae, rule.grid, rule.log_weight

@@ -26,6 +26,9 @@ class Layout:
     ----------
     seg_ptr, seg_person, seg_start, seg_end : array
         Segments of each participant, their participant and their bounds (time from the origin; -inf and inf outside).
+    seg_row : int array, shape (S,)
+        Row of the hazard's linear predictor that holds on each segment: the participant, unless there are several causes; then N times
+        the place of the cause more, and a participant's segments of one cause follow each other.
     seg_ref : array, shape (S,)
         Time at which a segment's level is held.
     seg_alpha : int array, shape (S,)
@@ -44,10 +47,15 @@ class Layout:
         End of follow-up.
     pieces : int
         Pieces of the baseline hazard.
+    causes : int
+        How often a participant's time is laid out: once for each cause.
+    of_causes : tuple of Layout
+        That of each cause alone, where there are several.
     """
 
     seg_ptr: Ints
     seg_person: Ints
+    seg_row: Ints
     seg_start: Floats
     seg_end: Floats
     seg_ref: Floats
@@ -66,6 +74,8 @@ class Layout:
     event_piece: Ints
     event: Floats
     pieces: int
+    causes: int = 1
+    of_causes: "tuple[Layout, ...]" = ()
 
 
 def hermite_grid(per_dimension: int, dimensions: int) -> tuple[Floats, Floats, Floats]:
@@ -272,6 +282,7 @@ def lay_out(
     return Layout(
         seg_ptr=seg_ptr,
         seg_person=seg_person,
+        seg_row=seg_person,
         seg_start=seg_start,
         seg_end=seg_end,
         seg_ref=seg_ref,

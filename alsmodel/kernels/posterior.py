@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from alsmodel.kernels.baseline import baseline, baseline_gradient, extend, extend_gradient
+from alsmodel.kernels.causes import Further, Later, add_later, further_bases, further_gradients
 from alsmodel.kernels.correlations import partial_factor, partial_gradient
 from alsmodel.kernels.joint import joint_loglik
 from alsmodel.kernels.records import Path, Shared
@@ -70,10 +71,13 @@ class Wiring(NamedTuple):
     intercept, slope, hazard : int array
         Coefficients of the design columns.
     x_intercept, x_slope, x_hazard : array, shape (N, columns)
+        The last has N rows for each hazard of the model: of each cause, and of what comes after one.
     imputed : int array, shape (m, 5)
         Parameter, participant, column in each of the three designs.
     shift : array, shape (N,)
         The hazard's clock minus the score's clock.
+    further : Further
+        Baselines of the further hazards.
     """
 
     one: Ints
@@ -94,6 +98,7 @@ class Wiring(NamedTuple):
     x_hazard: Floats
     imputed: Ints
     shift: Floats
+    further: Further
 
 
 class Segments(NamedTuple):
@@ -101,20 +106,33 @@ class Segments(NamedTuple):
 
     Attributes
     ----------
-    person : int array, shape (S,)
+    person, row : int array, shape (S,)
+        Participant, and row of the hazard's linear predictor.
+    walk : int array, shape (W + 1,)
+        Where each run of segments along a participant's time begins: one for each participant and cause.
     exposed : array, shape (S, drugs)
     inside, before : array, shape (S,)
         Time to the next segment's reference time, and the part of it before time zero.
     basis, stratum : array, shapes (R, C - 1) and (R,)
         Of the baseline at every node and then at every end of follow-up, where each has a log hazard of its own; else empty.
+    further_basis, further_stratum, further_ptr : array
+        The same of the further hazards, one after the other, `further_ptr` saying where the rows of each begin.
+    later : Later
+        What is followed after a cause.
     """
 
     person: Ints
+    row: Ints
+    walk: Ints
     exposed: Floats
     inside: Floats
     before: Floats
     basis: Floats
     stratum: Ints
+    further_basis: Floats
+    further_stratum: Ints
+    further_ptr: Ints
+    later: Later
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -253,6 +271,8 @@ class Between(NamedTuple):
         Rates of the three clocks, and the reading of the first at the reference times.
     factor, lower : array
         Cholesky factors of the random effects' correlation and covariance.
+    hazard : array
+        Linear predictors of the hazards.
     """
 
     speed: Floats
@@ -262,10 +282,11 @@ class Between(NamedTuple):
     clock_rate: Floats
     factor: Floats
     lower: Floats
+    hazard: Floats
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def paths(value, wiring, segments, seg_ptr):
+def paths(value, wiring, segments):
     """Mean paths of all participants and what they share, at one vector of parameters on their own scale.
 
     Parameters
@@ -275,13 +296,12 @@ def paths(value, wiring, segments, seg_ptr):
     wiring : Wiring
     segments : Segments
         Of the data on which the paths are wanted.
-    seg_ptr : int array, shape (N + 1,)
 
     Returns
     -------
     tuple of Path, Shared, Between
     """
-    drugs, size = wiring.drugs, segments.person.size
+    seg_ptr, drugs, size = segments.walk, wiring.drugs, segments.person.size
     start = _linear(value, value[wiring.one[0]], wiring.intercept, wiring.x_intercept, wiring.imputed, 2)
     speed = _linear(value, value[wiring.one[1]], wiring.slope, wiring.x_slope, wiring.imputed, 3)
     hazard = _linear(value, 0.0, wiring.hazard, wiring.x_hazard, wiring.imputed, 4)
@@ -294,7 +314,7 @@ def paths(value, wiring, segments, seg_ptr):
     for e in range(size):
         i = segments.person[e]
         level[e], mean_rate[e] = start[i] + speed[i] * reading[e], speed[i] * rate[e]
-        offset[e] = hazard[i] + (math.log(clock_rate[e]) if clock_rate[e] != 1.0 else 0.0)
+        offset[e] = hazard[segments.row[e]] + (math.log(clock_rate[e]) if clock_rate[e] != 1.0 else 0.0)
         clock_level[e] = wiring.shift[i] + clock_reading[e]
         for d in range(drugs.shape[0]):
             offset[e] += _at(value, drugs[d, 3]) * segments.exposed[e, d]
@@ -312,6 +332,8 @@ def paths(value, wiring, segments, seg_ptr):
         for m in range(k + 1):
             lower[k, m] = value[wiring.sds[k]] * factor[k, m]
     base = baseline(value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum)
+    if wiring.further.kind.size > 0:
+        base = further_bases(base, value, wiring.further, segments)
     alpha = np.empty(wiring.alpha.shape)
     for a in range(alpha.shape[0]):
         alpha[a, 0], alpha[a, 1] = _at(value, wiring.alpha[a, 0]), _at(value, wiring.alpha[a, 1])
@@ -320,14 +342,14 @@ def paths(value, wiring, segments, seg_ptr):
         bend[k] = _at(value, wiring.one[2 + k])
     shared = Shared(base, alpha, bend, value[wiring.sigma], lower @ lower.T)
     path = Path(level, mean_rate, own_reading, own_rate, clock_level, clock_rate, offset)
-    return path, shared, Between(speed, rate, reading, own_rate, clock_rate, factor, lower)
+    return path, shared, Between(speed, rate, reading, own_rate, clock_rate, factor, lower, hazard)
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient, loglik, out):
     """Add sign times the log-likelihood to each participant's, and its gradient in the parameters to `out`."""
-    drugs, seg_ptr, people, size = wiring.drugs, cuts.seg_ptr, wiring.shift.size, segments.person.size
-    path, shared, between = paths(value, wiring, segments, seg_ptr)
+    drugs, seg_ptr, people, size = wiring.drugs, segments.walk, wiring.shift.size, segments.person.size
+    path, shared, between = paths(value, wiring, segments)
     speed, rate, reading, clock_rate = between.speed, between.rate, between.reading, between.clock_rate
     ll, g = joint_loglik(path, shared, cuts, rule, weibull, gradient)
     loglik += sign * ll
@@ -335,14 +357,14 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient
         return
 
     d = np.zeros(value.size)
-    d_start, d_speed, d_hazard = np.zeros(people), np.zeros(people), np.zeros(people)
+    d_start, d_speed, d_hazard = np.zeros(people), np.zeros(people), np.zeros(between.hazard.size)
     d_rate, d_reading, d_clock_rate = np.empty(size), np.empty(size), np.empty(size)
     plain, elapsed = np.empty(size), np.empty(size)
     for e in range(size):
         i = segments.person[e]
         d_start[i] += g.level[e]
         d_speed[i] += g.level[e] * reading[e] + g.rate[e] * rate[e]
-        d_hazard[i] += g.offset[e]
+        d_hazard[segments.row[e]] += g.offset[e]
         d_rate[e], d_reading[e] = g.rate[e] * speed[i], g.level[e] * speed[i]
         d_clock_rate[e] = g.clock_rate[e] + g.offset[e] / clock_rate[e]
         for k in range(drugs.shape[0]):
@@ -359,11 +381,15 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient
         _clock_gradient(d_rate, d_reading, drugs, 0, segments, seg_ptr, rate, d)
         _clock_gradient(g.own_rate, g.own_level, drugs, 1, segments, seg_ptr, between.own_rate, d)
         _clock_gradient(d_clock_rate, g.clock_level, drugs, 4, segments, seg_ptr, clock_rate, d)
+    if segments.later.person.size > 0:
+        add_later(sign, between.hazard, shared.base, segments.later, loglik, d_hazard, g.base)
     _linear_gradient(d_start, value, wiring.one[0], wiring.intercept, wiring.x_intercept, wiring.imputed, 2, d)
     _linear_gradient(d_speed, value, wiring.one[1], wiring.slope, wiring.x_slope, wiring.imputed, 3, d)
     _linear_gradient(d_hazard, value, -1, wiring.hazard, wiring.x_hazard, wiring.imputed, 4, d)
     _covariance_gradient(g.covariance, value, wiring, between.factor, between.lower, d)
     baseline_gradient(g.base, value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum, d)
+    if wiring.further.kind.size > 0:
+        further_gradients(g.base, value, wiring.further, segments, d)
     for a in range(wiring.alpha.shape[0]):
         for k in range(2):
             if wiring.alpha[a, k] >= 0:

@@ -79,6 +79,8 @@ class Cuts(NamedTuple):
         Segment, time, log weight and piece of each node of the cumulative hazard.
     event_seg, event_time, event_piece, event : array, shape (N,)
         End of follow-up, and whether it was the event (1.0) or censoring (0.0).
+    causes : int
+        Causes of the event. With several, a participant's segments stand once for each, and the association differs between them.
     """
 
     seg_ptr: Ints
@@ -96,6 +98,7 @@ class Cuts(NamedTuple):
     event_time: Floats
     event_piece: Ints
     event: Floats
+    causes: int
 
 
 class Rule(NamedTuple):

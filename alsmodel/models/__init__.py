@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from alsmodel.cohort.selection import Covariate
 from alsmodel.models.association import CurrentValue, NoAssociation, Slope
+from alsmodel.models.causes import AfterEvent, Cause
 from alsmodel.models.decline import Linear, NaturalSpline, Quadratic
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Priors, als_priors
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AMX0035",
+    "AfterEvent",
     "ArmEffect",
+    "Cause",
     "Covariate",
     "CurrentValue",
     "DomainModel",

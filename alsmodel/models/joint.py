@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout, hermite_grid
 from alsmodel.models.baseline import coefficient_labels, reference, strata
-from alsmodel.models.effects import exposed
+from alsmodel.models.merging import acting_of, later_of, starts_of, through
 from alsmodel.models.noise import noise
 from alsmodel.models.op import DATA, JointLogLikelihood
-from alsmodel.models.parameters import Block, columns_of, derived, parameters
+from alsmodel.models.parameters import Block, columns_of, derived, hazard_columns, parameters
 from alsmodel.models.priors import data_scales
-from alsmodel.models.reach import reach
+from alsmodel.models.processes import Process, processes
 from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import (
     PIECES,
@@ -29,6 +29,7 @@ from alsmodel.models.structure import (
     WEIBULL_CLOCK,
     baseline_kind,
     hazard_knots,
+    later_layouts,
     layout_of,
     node_baseline,
     segment_lengths,
@@ -91,42 +92,53 @@ class _Parts:
     def __init__(self, spec: JointModel, data: JointData, values: dict[str, Any], knots: Floats) -> None:
         zero = pt.as_tensor(0.0)
         self.spec, self.data, self.values, self.knots = spec, data, values, knots
+        self.processes = processes(spec, data, knots)
         self.intercept = values["intercept"] + self._linear("intercept")
         self.slope = values["slope"] + self._linear("slope")
         self.hazard = self._linear("hazard")
         self.bends = [values.get(name, zero) for name in spec.bends or ("quadratic",)]
-        through = [pt.stack([values.get(label, zero) for label in labels]) for labels in reach(spec, data).labels]
-        self.alpha = pt.stack(through)
+        self.alpha = pt.stack([pt.stack([values.get(label, zero) for label in labels]) for labels in through(spec, data)])
         self.sigmas = [values[label] for label in noise(spec, data).labels]
         self.covariance = self._covariance()
-        self.acting = exposed(spec, data).acting
+        self.acting = acting_of(spec, data)
 
     def _linear(self, part: str) -> Any:
-        """Linear predictor of one part, shape (N,); zero without covariates."""
-        linear = pt.zeros(self.data.people)
-        labels, design = columns_of(self.spec, self.data, part)
+        """Linear predictor of one part, shape (N,), of the hazards one after the other; zero without covariates."""
+        if part == "hazard":
+            labels, design = hazard_columns(self.spec, self.data, self.knots)
+        else:
+            labels, design = columns_of(self.spec, self.data, part)
+        linear = pt.zeros(design.shape[0] if part == "hazard" else self.data.people)
+        rows = {one.suffix: one.place * self.data.people for one in self.processes}
         for label, column in zip(labels, design.T, strict=True):
             x = pt.as_tensor(column)
-            name = label.removeprefix(f"{part}:")
+            name, mark, of = label.removeprefix(f"{part}:").partition("@")
             if name in self.data.missing:
-                people = np.flatnonzero(self.data.missing[name])
+                people = np.flatnonzero(self.data.missing[name]) + rows[mark + of]
                 numbers = [self.values[f"imputed:{name}[{k + 1}]"] for k in range(people.size)]
                 x = pt.set_subtensor(x[people], pt.stack(numbers))
             linear = linear + x * self.values[label]
         return linear
 
     def base(self, layout: Layout) -> Any:
-        """Log hazards that the likelihood reads: of pieces, of every node and end of follow-up, or a Weibull's scale and shape."""
-        levels = strata(self.spec, self.data)[0]
+        """Log hazards that the likelihood reads, of all processes one after the other."""
+        layouts = [*(layout.of_causes or (layout,)), *later_layouts(self.spec, self.data, self.knots)]
+        parts = [self._base_of(one, own) for one, own in zip(self.processes, layouts, strict=True) if own is not None]
+        return parts[0] if len(parts) == 1 else pt.concatenate(parts)
+
+    def _base_of(self, one: Process, layout: Layout) -> Any:
+        """Those of one: of pieces, of every node and end of follow-up, or a Weibull's scale and shape."""
+        levels = strata(one.spec, one.data)[0]
         zero = pt.as_tensor(0.0)
-        rows = [[self.values[name] if name else zero for name in names] for names in coefficient_labels(self.spec, self.knots, levels)]
-        kind, fixed = baseline_kind(self.spec), reference(self.spec, self.knots)
+        named = coefficient_labels(one.spec, one.knots, levels)
+        rows = [[self.values[f"{name}{one.suffix}"] if name else zero for name in names] for names in named]
+        kind, fixed = baseline_kind(one.spec), reference(one.spec, one.knots)
         if kind == PIECES:
             return pt.stack([value for row in rows for value in row])
         if kind == WEIBULL_CLOCK:
             level, shape = rows[0]
             return pt.stack([level - shape - (pt.exp(shape) - 1.0) * fixed[0], shape])
-        basis, stratum = node_baseline(self.spec, self.data, self.knots, layout)
+        basis, stratum = node_baseline(one.spec, one.data, one.knots, layout)
         level = pt.stack([row[0] for row in rows])[stratum]
         if kind == SPLINE:
             weight = pt.exp(pt.stack([pt.stack(row[1:]) for row in rows]))
@@ -136,6 +148,17 @@ class _Parts:
             risen, rise = (basis[:, 1:size] * weight).sum(axis=1), (basis[:, size:] * weight).sum(axis=1)
             return level + basis[:, 0] + risen + pt.log(rise)
         return level + (pt.exp(pt.stack([row[1] for row in rows]))[stratum] - 1.0) * basis[:, 0]
+
+    def later(self, layout: Layout) -> Any:
+        """Log-likelihood of what is followed after causes; zero without."""
+        after = [one for one in self.processes if one.kind == "after"]
+        if not after:
+            return pt.as_tensor(0.0)
+        layouts = later_layouts(self.spec, self.data, self.knots)
+        starts = starts_of(self.processes, [*layout.of_causes, *layouts])
+        rows = later_of(after, layouts, starts[len(layout.of_causes) : -1], self.data.people)
+        eta = self.hazard[rows.row] + self.base(layout)[rows.place]
+        return pt.switch(rows.happened, eta, -pt.exp(eta + rows.logw)).sum()
 
     def value(self, label: str) -> Any:
         """A parameter or derived value; zero for an empty label."""
@@ -163,7 +186,7 @@ def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, pr
     clock_rate, clock_gain = _clock(layout, [part.value(one.clock) for one in part.acting])
     slope, start = part.slope[person], part.intercept[person]
     level, rate = start + slope * mean_gain, slope * mean_rate
-    offset = part.hazard[person]
+    offset = part.hazard[layout.seg_row]
     for k, one in enumerate(part.acting):
         x = pt.as_tensor(layout.exposed[:, k])
         if one.additive:
@@ -176,12 +199,12 @@ def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, pr
     abscissae, grid, logw = hermite_grid(hermite, len(spec.effects))
     arrays = {**vars(layout), "abscissae": abscissae, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
     shared = [pm.Data(f"{prefix}{name}", arrays[name]) for name in DATA]
-    op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK)
+    op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK, layout.causes)
     outputs: Any = op(
         level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base(layout), part.alpha,
         pt.stack([*part.bends, *part.sigmas]), part.covariance, *shared,
     )  # fmt: skip
-    return outputs[0]
+    return outputs[0] + part.later(layout) if spec.after else outputs[0]
 
 
 def _clock(layout: Layout, effects: list[Any]) -> tuple[Any, Any]:
@@ -196,7 +219,7 @@ def _clock(layout: Layout, effects: list[Any]) -> tuple[Any, Any]:
 def _gain(layout: Layout, rate: Any) -> Any:
     """Integral of a rate that is constant on segments, from time zero to each segment's reference time."""
     inside, before = segment_lengths(layout)
-    person = layout.seg_person
+    person = layout.seg_row
     same = person[:, None] == person[None, :]
     earlier = same & (np.arange(person.size)[None, :] < np.arange(person.size)[:, None])
     return pt.dot(np.where(earlier, inside[None, :], 0.0) - np.where(same, before[None, :], 0.0), rate)

@@ -31,7 +31,7 @@ TYPES = tuple("int64" if name in _WHOLE else "float64" for name in (*PARAMETERS,
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _total(
-    weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
+    weibull, causes, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
     seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
     event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
 ):  # fmt: skip
@@ -41,7 +41,7 @@ def _total(
     shared = Shared(base, alpha, scalars[:terms].copy(), scalars[terms:].copy(), covariance)
     cuts = Cuts(
         seg_ptr, node_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_seg, node_time, node_logw, node_piece,
-        event_seg, event_time, event_piece, event,
+        event_seg, event_time, event_piece, event, causes,
     )  # fmt: skip
     loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull, True)
     total = np.zeros(())
@@ -59,10 +59,11 @@ class JointLogLikelihood(Op):
     Outputs the sum and its gradient with respect to each of `PARAMETERS`; only the sum can be differentiated.
     """
 
-    __props__ = ("weibull",)
+    __props__ = ("weibull", "causes")
 
-    def __init__(self, weibull: bool) -> None:
+    def __init__(self, weibull: bool, causes: int = 1) -> None:
         self.weibull = weibull
+        self.causes = causes
 
     def make_node(self, *inputs: Variable) -> Apply:
         """Take `PARAMETERS` then `DATA`."""
@@ -74,7 +75,7 @@ class JointLogLikelihood(Op):
         """Run the kernel."""
         # A read-only array is another type to numba, and would compile the kernel a second time.
         arrays = [np.require(x, requirements=["C", "W"]) for x in inputs]
-        for place, value in zip(outputs, _total(self.weibull, *arrays), strict=True):
+        for place, value in zip(outputs, _total(self.weibull, self.causes, *arrays), strict=True):
             place[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -89,7 +90,7 @@ class JointLogLikelihood(Op):
 
 @register_funcify_default_op_cache_key(JointLogLikelihood)
 def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
-    weibull = op.weibull
+    weibull, causes = op.weibull, op.causes
 
     @njit(fastmath=False, nogil=True, error_model="numpy")
     def joint(
@@ -98,7 +99,7 @@ def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
         event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
     ):  # fmt: skip
         return _total(
-            weibull, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
+            weibull, causes, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
             covariance, seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
             event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
         )  # fmt: skip

@@ -14,9 +14,11 @@ from alsmodel.models.bends import pairs_of
 from alsmodel.models.effects import levels_of, varies
 from alsmodel.models.groups import members
 from alsmodel.models.noise import RESIDUAL, noise
-from alsmodel.models.priors import HalfNormal, Mixture, Normal, Scales, mixture_text, normal_prior
+from alsmodel.models.priors import HalfNormal, Mixture, Normal, Scales, log_rate_of, mixture_text, normal_prior
+from alsmodel.models.processes import Process, processes
 from alsmodel.models.reach import centring, levels_of_association
 from alsmodel.models.spec import JointModel
+from alsmodel.models.treatments import Treatment
 
 Floats = NDArray[np.float64]
 
@@ -114,7 +116,33 @@ def _deviations(name: str, labels: Sequence[str]) -> Block:
 
 
 def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats) -> tuple[Block, ...]:
-    """List the parameters of `spec` on `data`, in the order of the unconstrained vector."""
+    """List the parameters of `spec` on `data`, in the order of the unconstrained vector; those of further causes come last."""
+    first, *others = processes(spec, data, knots)
+    if not others:
+        return _of_one(spec, data, scales, knots)
+    own = _of_one(first.spec, first.data, replace(scales, log_rate=log_rate_of(first.data)), first.knots)
+    further = (block for other in others for block in _of_further(other, data, scales))
+    return (*own, *further)
+
+
+def _of_further(other: Process, data: JointData, scales: Scales) -> list[Block]:
+    """Parameters of a further hazard: covariates, association, baseline, direct effects of drugs."""
+    spec, s = other.spec, replace(scales, log_rate=log_rate_of(other.data))
+    blocks = _coefficients("hazard", data.design(spec.hazard)[0], spec.priors.hazard_covariates, 2.5, s)
+    for kind in kinds(spec.association):
+        blocks += _association(spec, data, s, kind)
+    blocks += _baseline(spec, other.data, s, other.knots)
+    for t in spec.treatments:
+        blocks += _direct(t, spec.priors.direct)
+    named = [
+        replace(block, name=f"{block.name}{other.suffix}", labels=tuple(f"{label}{other.suffix}" for label in block.labels))
+        for block in blocks
+    ]
+    return named
+
+
+def _of_one(spec: JointModel, data: JointData, scales: Scales, knots: Floats) -> tuple[Block, ...]:
+    """Parameters of a model with one cause."""
     pri, s = spec.priors, scales
     wide = 10 * s.spread / s.length
     blocks = [
@@ -138,8 +166,15 @@ def parameters(spec: JointModel, data: JointData, scales: Scales, knots: Floats)
 
 def derived(spec: JointModel, data: JointData, knots: Floats) -> tuple[Derived, ...]:
     """Values made of parameters that take the place of parameters: those of groups, strata and spline weights."""
-    made = (*_derived_baseline(spec, data, knots), *_derived_effects(spec, data), *_derived_hierarchy(spec, data))
-    return (*made, *_derived_association(spec, data))
+    first, *others = processes(spec, data, knots)
+    made = (*_derived_baseline(first.spec, data, first.knots), *_derived_effects(spec, data), *_derived_hierarchy(spec, data))
+    further = (_suffixed(one, other.suffix) for other in others for one in _derived_baseline(other.spec, other.data, other.knots))
+    return (*made, *_derived_association(spec, data), *further)
+
+
+def _suffixed(one: Derived, suffix: str) -> Derived:
+    """The same value of a further hazard."""
+    return Derived(**{name: f"{label}{suffix}" if label else "" for name, label in vars(one).items()})
 
 
 def _association(spec: JointModel, data: JointData, s: Scales, kind: Association) -> list[Block]:
@@ -292,14 +327,20 @@ def _drugs(spec: JointModel, data: JointData, wide: float) -> list[Block]:
                 blocks.append(_normal(f"psi:{t.name}", pri.psi))
         if t.score == "additive":
             blocks.append(_normal(f"slope:{t.name}", pri.additive, normal_prior(0.0, wide)))
-        if t.hazard == "ratio":
-            periods = range(len(t.hazard_periods) + 1) if t.hazard_periods else []
-            blocks += [_normal(f"hazard:{t.name}{f'[{p + 1}]' if periods else ''}", pri.direct) for p in periods or [0]]
+        blocks += _direct(t, pri.direct)
         if levels := levels_of(spec, data, t):
             what = f"{varies(t)}:{t.name}"
             blocks.append(_half_normal(f"group_sd:{what}", pri.half_normal("sd_effect")))
             blocks.append(_deviations(f"z:{what}", [f"z:{what}[{level}]" for level in levels]))
     return blocks
+
+
+def _direct(t: Treatment, prior: Normal | Mixture) -> list[Block]:
+    """Log hazard ratio of a drug, one for each period."""
+    if t.hazard != "ratio":
+        return []
+    periods = range(len(t.hazard_periods) + 1) if t.hazard_periods else []
+    return [_normal(f"hazard:{t.name}{f'[{p + 1}]' if periods else ''}", prior) for p in periods or [0]]
 
 
 def _derived_effects(spec: JointModel, data: JointData) -> list[Derived]:
@@ -351,6 +392,25 @@ def columns_of(spec: JointModel, data: JointData, part: str) -> tuple[tuple[str,
         labels += fixed[0]
         columns.append(fixed[1])
     return tuple(labels), np.ascontiguousarray(np.concatenate(columns, axis=1))
+
+
+def hazard_columns(spec: JointModel, data: JointData, knots: Floats) -> tuple[tuple[str, ...], Floats]:
+    """Labels of the coefficients of every hazard and their design, N rows for each hazard; of one as `columns_of` gives them."""
+    first, *others = processes(spec, data, knots)
+    labels, design = columns_of(first.spec, data, "hazard")
+    if not others:
+        return labels, design
+    designs = [design]
+    for other in others:
+        names, own = data.design(other.spec.hazard)
+        labels = (*labels, *(f"hazard:{name}{other.suffix}" for name in names))
+        designs.append(own)
+    whole = np.zeros((len(designs) * data.people, len(labels)))
+    column = 0
+    for k, own in enumerate(designs):
+        whole[k * data.people : (k + 1) * data.people, column : column + own.shape[1]] = own
+        column += own.shape[1]
+    return labels, whole
 
 
 def _imputed(data: JointData) -> list[Block]:

@@ -5,9 +5,9 @@ from typing import Any
 import polars as pl
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.models.baseline import hazard_knots
 from alsmodel.models.parameters import parameters
 from alsmodel.models.priors import data_scales
+from alsmodel.models.processes import hazard_knots
 from alsmodel.models.spec import JointModel
 
 

@@ -240,14 +240,19 @@ class Scales:
 
 def data_scales(data: JointData) -> Scales:
     """Read the units off the data, rounded to two significant digits so that a prior prints as it is used."""
-    follow_up = float((data.event_time - data.entry_time).sum()) or 1.0  # scores alone: nothing is said about a hazard
     return Scales(
         centre=_two_digits(float(data.outcome.mean())),
         spread=_two_digits(float(data.outcome.std(ddof=1))),
         length=_two_digits(float(max(data.event_time.max(), data.visit_time.max()))),
-        log_rate=_two_digits(float(np.log(max(float(data.event.sum()), 0.5) / follow_up))),
+        log_rate=log_rate_of(data),
         columns={name: _two_digits(float(np.nanstd(column)) or 1.0) for name, column in data.columns.items()},
     )
+
+
+def log_rate_of(data: JointData) -> float:
+    """Log of events per person-time, to two significant digits."""
+    follow_up = float((data.event_time - data.entry_time).sum()) or 1.0  # scores alone: nothing is said about a hazard
+    return _two_digits(float(np.log(max(float(data.event.sum()), 0.5) / follow_up)))
 
 
 def normal_prior(mean: float, sd: float) -> Normal:

@@ -12,18 +12,19 @@ from alsmodel.kernels.posterior import Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.baseline import coefficient_labels, reference, strata
 from alsmodel.models.bends import pairs_of
-from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
+from alsmodel.models.merging import acting_of, basis_of, further_of, later_of, starts_of, through
 from alsmodel.models.noise import noise
-from alsmodel.models.parameters import Block, Derived, columns_of, derived, parameters
+from alsmodel.models.parameters import Block, Derived, columns_of, derived, hazard_columns, parameters
 from alsmodel.models.priors import Scales, data_scales
-from alsmodel.models.reach import reach
+from alsmodel.models.processes import processes
 from alsmodel.models.spec import JointModel
 from alsmodel.models.structure import (
     PRIOR_HERMITE,
     WEIBULL_CLOCK,
     baseline_kind,
     hazard_knots,
+    later_layouts,
     layout_of,
     node_baseline,
     segment_lengths,
@@ -110,7 +111,7 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
     random = len(spec.effects)
     early_hermite = max(spec.hermite, PRIOR_HERMITE) if incident else spec.hermite
     # Without any of these, scores and survival come apart, in closed form.
-    needed = bool(spec.association) or random > 2 or layout.bend_knots.size > 0
+    needed = any(part.association for part in (spec, *spec.causes)) or random > 2 or layout.bend_knots.size > 0
     return Program(
         blocks=blocks,
         derived=derived(spec, data, knots),
@@ -156,7 +157,24 @@ def _rule(hermite: int, random: int) -> Rule:
 def segments_of(spec: JointModel, data: JointData, knots: Floats, layout: Layout) -> Segments:
     """Exposure, lengths and baseline of the segments of `layout`."""
     inside, before = segment_lengths(layout)
-    return Segments(layout.seg_person, layout.exposed, inside, before, *node_baseline(spec, data, knots, layout))
+    row = layout.seg_row
+    walk = np.concatenate([[0], np.flatnonzero(row[1:] != row[:-1]) + 1, [row.size]])
+    first, *others = processes(spec, data, knots)
+    after = [one for one in others if one.kind == "after"]
+    of_causes: tuple[Layout, ...] = layout.of_causes or (layout,)
+    layouts = [*of_causes, *later_layouts(spec, data, knots)]
+    first_after = len(layouts) - len(after)
+    starts = starts_of([first, *others], layouts) if others else np.zeros(1, np.int64)
+    bases = [
+        (np.zeros((0, 0)), np.zeros(0, np.int64)) if own is None else node_baseline(one.spec, one.data, one.knots, own)
+        for one, own in zip(others, layouts[1:], strict=True)
+    ]
+    basis, stratum = node_baseline(first.spec, first.data, first.knots, of_causes[0])
+    further_basis, further_stratum, further_ptr = basis_of(bases)
+    later = later_of(after, layouts[first_after:], starts[first_after : len(layouts)], data.people)
+    return Segments(
+        layout.seg_person, row, walk, layout.exposed, inside, before, basis, stratum, further_basis, further_stratum, further_ptr, later
+    )  # fmt: skip
 
 
 def cuts_of_layout(layout: Layout) -> Cuts:
@@ -173,33 +191,47 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
     def find(*labels: str) -> NDArray[np.int64]:
         return np.array([where.get(label, -1) for label in labels], np.int64)
 
-    designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope", "hazard")}
+    first, *others = processes(spec, data, knots)
+    indices = [
+        np.array(
+            [
+                find(*(f"{label}{one.suffix}" if label else "" for label in labels))
+                for labels in coefficient_labels(one.spec, one.knots, strata(one.spec, one.data)[0])
+            ]
+        )
+        for one in others
+    ]
+    designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope")} | {"hazard": hazard_columns(spec, data, knots)}
     return Wiring(
         one=find("intercept", "slope", *(spec.bends or ("quadratic",))),
         sigma=find(*noise(spec, data).labels),
-        alpha=np.array([find(*labels) for labels in reach(spec, data).labels]),
+        alpha=np.array([find(*labels) for labels in through(spec, data)]),
         sds=find(*(f"sd:{name}" for name in spec.effects)),
         partials=find(*(f"partial:{a},{b}" for a, b in pairs_of(spec.effects))),
-        base=np.array([find(*labels) for labels in coefficient_labels(spec, knots, strata(spec, data)[0])]),
+        base=np.array([find(*labels) for labels in coefficient_labels(first.spec, first.knots, strata(spec, data)[0])]),
         base_kind=baseline_kind(spec),
-        base_reference=reference(spec, knots),
+        base_reference=reference(first.spec, first.knots),
         derived=np.array([find(one.common, one.scale, one.deviation) for one in made], np.int64).reshape(-1, 3),
-        drugs=np.array([find(*one.labels) for one in exposed(spec, data).acting], np.int64).reshape(-1, 5),
+        drugs=np.array([find(*one.labels) for one in acting_of(spec, data)], np.int64).reshape(-1, 5),
         intercept=find(*designs["intercept"][0]),
         slope=find(*designs["slope"][0]),
         hazard=find(*designs["hazard"][0]),
         x_intercept=designs["intercept"][1],
         x_slope=designs["slope"][1],
         x_hazard=designs["hazard"][1],
-        imputed=_imputed(data, where, {part: labels for part, (labels, _) in designs.items()}),
+        imputed=_imputed(data, where, {part: labels for part, (labels, _) in designs.items()}, [one.suffix for one in others]),
         shift=data.onset_shift,
+        further=further_of(indices, [(baseline_kind(one.spec), reference(one.spec, one.knots)) for one in others]),
     )
 
 
-def _imputed(data: JointData, where: dict[str, int], designs: dict[str, tuple[str, ...]]) -> NDArray[np.int64]:
+def _imputed(data: JointData, where: dict[str, int], designs: dict[str, tuple[str, ...]], suffixes: list[str]) -> NDArray[np.int64]:
     rows = []
     for column, absent in data.missing.items():
         columns = [labels.index(f"{part}:{column}") if f"{part}:{column}" in labels else -1 for part, labels in designs.items()]
         for k, person in enumerate(np.flatnonzero(absent)):
             rows.append((where[f"imputed:{column}[{k + 1}]"], person, *columns))
+            for f, suffix in enumerate(suffixes, start=1):  # the same number on the hazard of a further cause, which has rows of its own
+                if (label := f"hazard:{column}{suffix}") in designs["hazard"]:
+                    rows.append((rows[-1][0], f * data.people + person, -1, -1, designs["hazard"].index(label)))
     return np.array(rows, np.int64).reshape(-1, 5)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, final
 
 from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population, Selection, TimeUnit, Transform
 from alsmodel.models.association import Associations, ByGroup, kinds
+from alsmodel.models.causes import AfterEvent, Cause, cause_faults, leaving
 from alsmodel.models.decline import Linear, NaturalSpline, Quadratic, level_covariates, slope_covariates
 from alsmodel.models.priors import HalfNormal, Normal, Priors
 from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, RoystonParmar, Weibull
@@ -17,8 +18,8 @@ from alsmodel.models.treatments import Treatment
 from alsmodel.models.words import formulas, sentences
 
 __all__ = [
-    "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "NaturalSpline", "Normal", "PiecewiseExponential", "Priors",
-    "Quadratic", "RoystonParmar", "Treatment", "Weibull",
+    "AfterEvent", "Cause", "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "NaturalSpline", "Normal",
+    "PiecewiseExponential", "Priors", "Quadratic", "RoystonParmar", "Treatment", "Weibull",
 ]  # fmt: skip
 
 #: Names of settings that a flat specification had, and where they stand.
@@ -57,6 +58,11 @@ class JointModel:
     association : tuple of {"value", "slope"} or ByGroup
         Through what the path reaches the hazard; ``CurrentValue() + Slope()`` is ("value", "slope"), and ``CurrentValue(by="phenotype")``
         has one association for each phenotype, drawn towards a common one.
+    causes : tuple of Cause
+        Further ways in which follow-up of the score ends, such as tracheostomy or leaving the study, each with a hazard, an association
+        and effects of treatments of its own; `survival`, `association` and `events` are those of the main cause.
+    after : tuple of AfterEvent
+        What happens after one of `causes`, such as death after tracheostomy.
     treatments : tuple of Treatment
     hierarchy : tuple of str
         Groups of participants, the widest first, such as ("cohort", "site"): each has a level and a slope of its own, normal about
@@ -86,6 +92,8 @@ class JointModel:
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
     association: Associations = ("value",)
+    causes: tuple[Cause, ...] = ()
+    after: tuple[AfterEvent, ...] = ()
     treatments: tuple[Treatment, ...] = ()
     hierarchy: tuple[str, ...] = ()
     population: Population = "enrolled"
@@ -106,9 +114,9 @@ class JointModel:
         return object.__new__(cls)
 
     def __post_init__(self) -> None:
-        for name in ("events", "association", "treatments", "hierarchy"):
+        for name in ("events", "association", "causes", "after", "treatments", "hierarchy"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        faults = [*_drug_faults(self), *_structure_faults(self)]
+        faults = [*_drug_faults(self), *_structure_faults(self), *cause_faults(self)]
         if faults:
             raise ValueError(" ".join(faults))
 
@@ -137,6 +145,13 @@ class JointModel:
     def hazard(self) -> tuple[str, ...]:
         """Covariates of the log hazard."""
         return self.survival.covariates
+
+    @property
+    def hazard_of_any(self) -> tuple[str, ...]:
+        """Covariates of the log hazard of any cause, and of what comes after one."""
+        of_causes = (name for cause in self.causes for name in cause.survival.covariates)
+        of_after = (name for after in self.after for name in after.survival.covariates)
+        return tuple(dict.fromkeys((*self.hazard, *of_causes, *of_after)))
 
     @property
     def baseline_hazard(self) -> Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar:
@@ -177,7 +192,7 @@ class JointModel:
     @property
     def selection(self) -> Selection:
         """What the model takes from a cohort."""
-        names = dict.fromkeys((*self.intercept, *self.slope, *self.hazard))
+        names = dict.fromkeys((*self.intercept, *self.slope, *self.hazard_of_any))
         return Selection(
             outcome=self.outcome,
             transform=self.transform,
@@ -185,6 +200,7 @@ class JointModel:
             time_unit=self.time_unit,
             events=self.events,
             end_point=self.end_point,
+            causes=leaving(self),
             covariates={name: self.covariates.get(name, Covariate()) for name in names},
             groups=self.groups,
             exposures=tuple(_exposure(t) for t in self.treatments),
@@ -195,7 +211,12 @@ class JointModel:
 
     @property
     def event_words(self) -> str:
-        """What ends follow-up, in words."""
+        """What ends follow-up, in words: of all causes together."""
+        return " or ".join((self.main_words, *(cause.name for cause in self.causes)))
+
+    @property
+    def main_words(self) -> str:
+        """The main cause, in words."""
         return self.end_point or " or ".join(self.events)
 
     @property
@@ -262,7 +283,7 @@ def _structure_faults(spec: JointModel) -> list[str]:
             )
     if not 1 <= spec.hermite <= 15:
         faults.append(f"hermite must be between 1 and 15; got {spec.hermite}.")
-    if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard}):
+    if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard_of_any}):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
     if "delta_frs" in spec.intercept:
         faults.append("delta_frs is made of the score itself and may not enter the level; use the slope or the hazard.")

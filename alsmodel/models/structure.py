@@ -9,14 +9,16 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.kernels.layout import Layout, lay_out
 from alsmodel.models.association import kinds
-from alsmodel.models.baseline import basis, cuts_of, hazard_knots, strata
+from alsmodel.models.baseline import basis, cuts_of, strata
 from alsmodel.models.bends import bend_knots
 from alsmodel.models.effects import exposed
+from alsmodel.models.merging import merged
 from alsmodel.models.noise import noise
+from alsmodel.models.processes import hazard_knots, processes
 from alsmodel.models.reach import reach
 from alsmodel.models.spec import JointModel
 
-__all__ = ["PRIOR_HERMITE", "baseline_kind", "hazard_knots", "layout_of", "node_baseline", "segment_lengths"]
+__all__ = ["PRIOR_HERMITE", "baseline_kind", "hazard_knots", "later_layouts", "layout_of", "node_baseline", "segment_lengths"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,8 +42,15 @@ def layout_of(spec: JointModel, data: JointData, knots: Floats, *, before_entry:
     """Cut the data for this model; `before_entry` gives the stretch from the hazard's origin to entry, without scores.
 
     Where every time has a baseline of its own (Weibull, M-spline, Royston-Parmar), each node and then each end of follow-up is a piece
-    of its own.
+    of its own. With several causes the time of every participant is laid out once for each.
     """
+    if not spec.causes:
+        return _layout_of_one(spec, data, knots, before_entry=before_entry)
+    ours = [one for one in processes(spec, data, knots) if one.kind != "after"]
+    return merged(spec, data, ours, [_layout_of_one(one.spec, one.data, one.knots) for one in ours])
+
+
+def _layout_of_one(spec: JointModel, data: JointData, knots: Floats, *, before_entry: bool = False) -> Layout:
     early = int((data.entry_time + data.onset_shift < 0).sum())
     weibull = spec.survival.kind in ("weibull", "royston-parmar")  # powers of time near zero
     if weibull and early:
@@ -98,8 +107,14 @@ def node_baseline(spec: JointModel, data: JointData, knots: Floats, layout: Layo
 
 def segment_lengths(layout: Layout) -> tuple[Floats, Floats]:
     """Time from each segment's reference time to the next one's, and the part of it before time zero; both shape (S,)."""
-    person, ref = layout.seg_person, layout.seg_ref
-    final = np.append(person[1:] != person[:-1], True)
+    row, ref = layout.seg_row, layout.seg_ref
+    final = np.append(row[1:] != row[:-1], True)
     ahead = np.where(final, ref, np.append(ref[1:], 0.0))
     before = np.clip(np.minimum(np.where(final, np.inf, ahead), 0.0) - ref, 0.0, None)
     return ahead - ref, before
+
+
+def later_layouts(spec: JointModel, data: JointData, knots: Floats) -> list[Layout | None]:
+    """Layout of what is followed after each cause of `spec.after`; None where nobody is."""
+    after = [one for one in processes(spec, data, knots) if one.kind == "after"]
+    return [_layout_of_one(one.spec, one.data, one.knots) if one.people.size else None for one in after]

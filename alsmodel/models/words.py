@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from alsmodel.models.association import kinds
 
 if TYPE_CHECKING:
+    from alsmodel.models.causes import AfterEvent, Cause
     from alsmodel.models.decline import Decline
     from alsmodel.models.spec import JointModel
     from alsmodel.models.survival import Survival
@@ -15,7 +16,12 @@ _OUTCOMES = {"alsfrs_r_total": "The ALSFRS-R total", "alsfrs_total": "The ALSFRS
 
 def sentences(spec: "JointModel") -> list[str]:
     """The model in sentences, one for each part that it has."""
-    out = [_decline(spec), _survival(spec), _association(spec)]
+    out = [_decline(spec), _survival(spec), _association(spec), *(_cause(cause) for cause in spec.causes)]
+    if spec.causes:
+        out.append(
+            "The first cause to happen ends the follow-up of the score; given the participant's path, causes are independent until then."
+        )
+    out += [_after(after) for after in spec.after]
     out += [_treatment(t, spec.time_unit) for t in spec.treatments]
     if spec.hierarchy:
         inside = " within ".join(reversed(spec.hierarchy))
@@ -53,6 +59,17 @@ def formulas(spec: "JointModel") -> list[str]:
     rate = " dτ/dt" if any(t.hazard == "clock" for t in spec.treatments) else ""
     lines.append(f"h(t) = {base}({_hazard_time(spec)}){rate}" + (f" exp{{{' + '.join(terms)}}}" if terms else ""))
     lines.append(_baseline_formula(spec.survival).replace("h0(", f"{base}("))
+    for cause in spec.causes:
+        terms = [{"value": "α m(t)", "slope": "α' dm(t)/dt"}[kind] for kind in kinds(cause.association)]
+        terms = [*(["z'δ"] if cause.survival.covariates else []), *(_ratio(t) for t in spec.treatments if t.hazard == "ratio"), *terms]
+        name = cause.name.replace(" ", "_")
+        own = f" exp{{{' + '.join(terms)}}}   (α, δ, η of this cause)" if terms else ""
+        lines.append(f"h_{name}(t) = h0_{name}(t){own}")
+        lines.append(_baseline_formula(cause.survival).replace("h0(", f"h0_{name}("))
+    for after in spec.after:
+        name, u = f"after_{after.cause.replace(' ', '_')}", "u" if after.clock == "since event" else "t"
+        lines.append(f"h_{name}({u}) = h0_{name}({u}){' exp{z' + chr(39) + 'δ}' if after.survival.covariates else ''}")
+        lines.append(_baseline_formula(after.survival).replace("h0(t)", f"h0_{name}({u})").replace("(t", f"({u}"))
     return lines
 
 
@@ -103,7 +120,7 @@ def _spline(part: "Decline") -> str:
 
 def _survival(spec: "JointModel") -> str:
     part = spec.survival
-    text = f"The hazard of {spec.event_words} is {hazard_words(part)}"
+    text = f"The hazard of {spec.main_words} is {hazard_words(part)}"
     if part.strata is not None:
         how = "drawn towards a common one" if part.pooling == "partial" else "each of its own"
         text += f", with a baseline for every {part.strata.replace('_', ' ')}, {how}"
@@ -139,6 +156,27 @@ def _association(spec: "JointModel") -> str:
         which = "how strongly" if len(those) == len(found) else f"how strongly on the {those[0]}"
         text += f"; {which} differs by {by.replace('_', ' ')}, with levels drawn towards each other"
     return f"{text}."
+
+
+def _cause(cause: "Cause") -> str:
+    text = f"The hazard of {_called(cause.name, cause.events)} is {hazard_words(cause.survival)}"
+    if cause.survival.covariates:
+        text += f"; it is multiplied by effects of {listed(cause.survival.covariates)}"
+    paths = {"value": "current value", "slope": "current slope"}
+    through = " and the ".join(paths[kind] for kind in kinds(cause.association))
+    return f"{text}; it {f'depends on the {through} of the path' if through else 'does not depend on the path'}."
+
+
+def _called(name: str, events: tuple[str, ...]) -> str:
+    return name if events == (name,) else f"{name} ({' or '.join(events)})"
+
+
+def _after(after: "AfterEvent") -> str:
+    clock = f"over the time since {after.cause}" if after.clock == "since event" else "over the time of the study"
+    text = f"After {after.cause} the hazard of {' or '.join(after.events)} is {hazard_words(after.survival)}, {clock}"
+    if after.survival.covariates:
+        text += f", and multiplied by effects of {listed(after.survival.covariates)}"
+    return f"{text}; no scores are followed there, and it does not depend on the path."
 
 
 def _treatment(t: "Treatment", unit: str) -> str:

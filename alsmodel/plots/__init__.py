@@ -8,6 +8,7 @@ from alsmodel.plots.canvas import COLOUR_VARIABLES
 from alsmodel.plots.checks import event_check, score_check
 from alsmodel.plots.effects import PriorCurve, effects_forest, prior_posterior
 from alsmodel.plots.flow import participant_flow, row_fates
+from alsmodel.plots.incidence import incidence
 from alsmodel.plots.power import power
 from alsmodel.plots.power_along import power_along
 from alsmodel.plots.survival import at_risk, survival
@@ -20,6 +21,7 @@ __all__ = [
     "at_risk",
     "effects_forest",
     "event_check",
+    "incidence",
     "participant_flow",
     "power",
     "power_along",

@@ -111,6 +111,8 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
         route=fit.route,
         trajectories=predict.trajectory(fit, at, by=by) if enrolled else None,
         survival=predict.survival_curve(fit, at, by=by) if enrolled else None,
+        incidence=fit.cumulative_incidence(at, by) if enrolled and fit.spec.causes else None,
+        states=fit.state_occupation(at, by) if enrolled and fit.spec.after else None,
         group_sizes=dict(Counter(label for label in labels if label is not None)),
         grouped_by=(by or "everybody").replace("_", " "),
         score_check=predict.score_check(fit) if enrolled else None,

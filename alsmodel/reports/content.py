@@ -145,6 +145,9 @@ class StudyReport:
         Of several outcomes: caption to a table as it is printed, one row an outcome, whose first column is ``outcome``.
     survival : polars.DataFrame, optional
         ``group``, ``time``, ``mean``, ``lower``, ``upper``.
+    incidence, states : polars.DataFrame, optional
+        Of several causes: ``group``, ``cause`` or ``state``, ``time``, ``mean``, ``lower``, ``upper``, ``observed``, ``observed_lower``,
+        ``observed_upper`` (Aalen-Johansen).
     group_sizes : mapping of str to int
         Participants per group of the trajectories.
     grouped_by : str
@@ -208,6 +211,8 @@ class StudyReport:
     trajectories: pl.DataFrame | None = None
     outcomes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     survival: pl.DataFrame | None = None
+    incidence: pl.DataFrame | None = None
+    states: pl.DataFrame | None = None
     group_sizes: Mapping[str, int] = field(default_factory=dict)
     grouped_by: str = "phenotype"
     baselines: BaselinesLike | None = None

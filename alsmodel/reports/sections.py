@@ -112,6 +112,16 @@ def survival(content: StudyReport) -> Section:
         blocks.append(Figure(svg, f"Survival without {content.event}.", legend, numbers))
     else:
         blocks.append(_not_run("Posterior survival was not computed: no fit was made."))
+    if content.incidence is not None:
+        svg = plots.incidence(content.incidence, time_unit=content.time_unit, origin=content.origin)
+        legend = (
+            "Coloured: posterior mean of the cumulative incidence with its 95% credible band. Steps: Aalen-Johansen of the same "
+            "participants. One minus the survival of a single cause, which takes the others for censoring, is larger and is not shown."
+        )
+        numbers = tables.incidence(content.incidence, "cause", content.time_unit)
+        blocks.append(Figure(svg, "Chance that each cause has come first.", legend, numbers))
+    if content.states is not None:
+        blocks.append(tables.incidence(content.states, "state", content.time_unit))
     if baselines is not None:
         if baselines.cox.height or baselines.weibull_aft.height:
             beside = tables.hazards_beside(baselines.cox, baselines.weibull_aft, content.summary)

@@ -79,6 +79,18 @@ def curves(posterior: pl.DataFrame, kaplan_meier: pl.DataFrame, time_unit: str) 
     return Table(head, rows)
 
 
+def incidence(frame: pl.DataFrame, column: str, time_unit: str) -> Table:
+    """Chance of each cause or state at a few times: model and Aalen-Johansen."""
+    rows = []
+    for row in _few_times(frame, ["group", column]).iter_rows(named=True):
+        model = share_with_limits(row["mean"], row["lower"], row["upper"])
+        seen = "–" if row["observed"] is None else share_with_limits(row["observed"], row["observed_lower"], row["observed_upper"])
+        rows.append([_group(row["group"]), str(row[column]), moment(row["time"]), model, seen])
+    head = ["Group", column.capitalize(), time_unit.capitalize(), "Model (95% CrI)", "Aalen-Johansen (95% CI)"]
+    note = "Shares of everybody who started; within a group and a time the states add up to one." if column == "state" else ""
+    return Table(head, rows, "Where participants are over time." if column == "state" else "", note, text_columns=2)
+
+
 def _group(name: str) -> str:
     return "Everybody" if name == "all" else name
 
@@ -127,7 +139,7 @@ def hazards_beside(cox: pl.DataFrame, aft: pl.DataFrame, summary: pl.DataFrame |
     if summary is not None:
         for row in summary.filter(pl.col("parameter").str.starts_with("hazard:")).iter_rows(named=True):
             ratio = [pl.Series([row[name]]).exp()[0] for name in ("median", "q2_5", "q97_5")]
-            model[row["parameter"].removeprefix("hazard:")] = estimate_with_limits(*ratio)
+            model[row["parameter"].removeprefix("hazard:").replace("@", ", ")] = estimate_with_limits(*ratio)
     cox_rows = {row["term"]: row for row in cox.iter_rows(named=True)}
     aft_rows = {row["term"]: row for row in aft.iter_rows(named=True)}
     terms = [*cox_rows, *(t for t in aft_rows if t not in cox_rows and not t.startswith("("))]

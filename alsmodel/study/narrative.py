@@ -88,13 +88,15 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
         sentences.append(f"Mean slope{_reference_words(study, fit)}: {estimate(rows['slope'])}.")
     told: tuple[tuple[Association, str], ...] = (("value", "score is one unit higher"), ("slope", "slope is one unit higher"))
     for kind, words in told:
-        row = rows.get(f"association:{kind}")
-        if row is not None:
-            ratio = [float(np.exp(row[name])) for name in ("mean", "q2_5", "q97_5")]
-            sentences.append(
-                f"Where the current true {words}, the hazard is multiplied by {ratio[0]:.3f} "
-                f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f}){_by_group(study, rows, kind)}."
-            )
+        for suffix, of in _hazards(study):
+            row = rows.get(f"association:{kind}{suffix}")
+            if row is not None:
+                ratio = [float(np.exp(row[name])) for name in ("mean", "q2_5", "q97_5")]
+                groups = "" if suffix else _by_group(study, rows, kind)
+                sentences.append(
+                    f"Where the current true {words}, the hazard{of} is multiplied by {ratio[0]:.3f} "
+                    f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f}){groups}."
+                )
     if survival is not None and survival.height:
         sentences.append(survival_words(study, participants_of(fit), survival))
     if not headline_effects(study, fit):
@@ -121,6 +123,14 @@ def _answer(study: Study, fit: "Fit", row: Row) -> str:
         f"Mean decline is {how} with {name} {level.removesuffix(']')} than with {name} {reference}: "
         f"the slopes differ by {row['mean']:.3g} {row['unit']} ({interval})."
     )
+
+
+def _hazards(study: Study) -> list[tuple[str, str]]:
+    """What the parameters of each cause end with, and how its hazard is told apart; one of no words where there is one."""
+    model = joint_model(study)
+    if not model.causes:
+        return [("", "")]
+    return [("", f" of {model.main_words}"), *((cause.suffix, f" of {cause.name}") for cause in model.causes)]
 
 
 def _by_group(study: Study, rows: dict[str, Row], kind: Association) -> str:

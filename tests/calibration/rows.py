@@ -16,7 +16,7 @@ from alsmodel.inference import Sampling
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, digest_of
-from tests.calibration import literal, literal_groups
+from tests.calibration import literal, literal_causes, literal_groups
 from tests.calibration.literal import Mapping, Person
 
 Floats = NDArray[np.float64]
@@ -28,8 +28,8 @@ RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
 KERNELS = (
-    "baseline", "bends", "correlations", "joint", "joint_block", "joint_general", "joint_grid", "joint_linear", "joint_scores", "layout",
-    "posterior", "records", "smallmat", "vectors",
+    "baseline", "bends", "causes", "correlations", "joint", "joint_apart", "joint_block", "joint_general", "joint_grid", "joint_linear",
+    "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
 )  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
@@ -88,6 +88,8 @@ class Row:
 
 def hands(model: Mapping) -> list[ModuleType]:
     """Modules that write a model out literally; the last draws its data and integrates its likelihood."""
+    if model.get("causes"):
+        return [literal, literal_causes]
     return [literal, literal_groups] if literal_groups.differs(model) else [literal]
 
 
@@ -130,7 +132,7 @@ def sampling() -> Sampling:
 
 def arrays(row: Row, people: list[Person]) -> JointData:
     """A literal data set as arrays."""
-    names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard))
+    names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard_of_any))
     terms = {name: (literal.column_of(name),) for name in names}
     absent = np.array([not person.recorded for person in people])
     columns: dict[str, Floats] = {}
@@ -152,6 +154,9 @@ def arrays(row: Row, people: list[Person]) -> JointData:
         event_time=np.array([person.end for person in people]),
         event=np.array([float(person.event) for person in people]),
         onset_shift=np.array([person.shift for person in people]),
+        cause=np.array([getattr(person, "cause", 0) for person in people], np.int64),
+        later_time=np.array([getattr(person, "later", person.end) for person in people]),
+        later_event=np.array([float(getattr(person, "later_event", False)) for person in people]),
         columns=columns,
         missing=dict.fromkeys(columns, absent) if absent.any() else {},
         terms=terms,

@@ -87,7 +87,7 @@ def _log_prior(row: Row, made: Program, x: Floats) -> float:
     pri = row.model["priors"]
     total = np.linalg.slogdet(_jacobian(row, made, x))[1]
     for label, value in names.items():
-        part, _, rest = label.partition(":")
+        part, _, rest = label.partition("@")[0].partition(":")
         if part == "sd":
             total -= 0.5 * (value / pri[f"sd_{rest.partition('[')[0]}"]) ** 2
         elif part == "group_sd":
