@@ -97,7 +97,9 @@ class Looked:
     ended: npt.NDArray[np.bool_]
 
 
-def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, bounds: Watch) -> Iterator[Looked]:
+def looks_of(
+    scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, bounds: Watch, resized: Resized | None = None
+) -> Iterator[Looked]:
     """Open the data look by look, the final analysis left out; a trial whose look falls at its end is not opened for it."""
     design = scenario.trial.design
     if not design.looks:
@@ -106,7 +108,10 @@ def looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     running = np.ones(end.shape, dtype=np.bool_)
     before = np.full(end.shape, -np.inf)
     for k, look in enumerate(design.looks):
-        month = look.cutoff(enrolled.month, *timed(scenario.trial, seen), end)
+        if resized is None:
+            month = look.cutoff(enrolled.month, *timed(scenario.trial, seen), end)
+        else:
+            month = resized.month_of(look, scenario.trial, scenario.participants, end)
         open_now = running & (month < end) & (month > before)
         before = np.maximum(before, month)
         opened = open_data(scenario.trial, enrolled, arm, seen, month)
@@ -171,7 +176,7 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     bound = np.full(trials, np.nan)
     bounds, family = watch(design, scenario.participants, trials), family_watch(scenario.trial, trials)
     if family is None:
-        for seen_at in looks_of(scenario, enrolled, arm, seen, bounds):
+        for seen_at in looks_of(scenario, enrolled, arm, seen, bounds, resized):
             for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility"), (seen_at.ended, "end")):
                 month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
             bound[seen_at.ended] = seen_at.bounds.efficacy[seen_at.ended]
@@ -210,7 +215,7 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
         "stop": stop,
         "duration": opened.month,
         "draw": enrolled.draw,
-        "interim": np.full(trials, np.nan) if resized is None else resized.value,
+        "interim": np.full(trials, np.nan) if resized is None else np.where(month > resized.opened.month, resized.value, np.nan),
         "intercurrent": happened_by_arm(data, len(design.allocation)),
     }
     # Replicate by replicate, so that a part reads as a list of trials.

@@ -98,11 +98,12 @@ def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
     twins : int
         How many.
     """
-    wanted = {_address(scenario, a): a for a in scenario.trial.analyses if functional_of(a) is not None}
+    wanted = {_address(scenario, a): a for a in scenario.trial.analyses if _stated(scenario, a)}
     values: dict[str, Floats] = {}
     errors: dict[str, Floats] = {}
     if wanted:
-        identity = {"scenario": _identity(scenario), "twins": twins, "wanted": sorted(wanted), "code": code_digest(CODE)}
+        leaving = any(_functional(a).leaving for a in wanted.values())
+        identity = {"scenario": _identity(scenario, leaving), "twins": twins, "wanted": sorted(wanted), "code": code_digest(CODE)}
         path = folder / "truth" / f"{digest_of(identity)}.json"
         known = _read(path)
         if known is None:
@@ -116,11 +117,19 @@ def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
     return TrueValues(values, errors)
 
 
-def _identity(scenario: Scenario) -> dict[str, Any]:
+def _stated(scenario: Scenario, analysis: AbstractAnalysis) -> bool:
+    """Whether an analysis has a true value; none where a hypothetical event is imputed by reference: no twin has it."""
+    found = functional_of(analysis)
+    chosen = strategies_of(scenario.trial.intercurrent, analysis)
+    return found is not None and not (found.leaving and "hypothetical" in chosen.values())
+
+
+def _identity(scenario: Scenario, leaving: bool) -> dict[str, Any]:
     identity = scenario.identity()
     for name in ("analyses", "n_per_arm"):
         del identity[name]
-    told_apart_by_observation = ("dropout_per_month", "missing_visit_probability", "information", "reestimation")
+    told_apart_by_observation = ["missing_visit_probability", "information", "reestimation"]
+    told_apart_by_observation += [] if leaving else ["dropout_per_month"]
     for name in ("randomisation", "recruitment", "looks", "boundary", "sequential", *told_apart_by_observation):
         del identity["design"][name]
     return identity
@@ -134,7 +143,9 @@ def _address(scenario: Scenario, analysis: AbstractAnalysis) -> str:
     options = [getattr(analysis, name, None) for name in ("horizon", "until", "threshold", "scale")]
     adjusting = [list(analysis.covariates), list(analysis.strata)] if analysis.measure not in UNADJUSTED else []
     chosen = strategies_of(scenario.trial.intercurrent, analysis)
-    return digest_of([analysis.measure, analysis.arm, *options, *adjusting, sorted(chosen.items()), analysis.carries])
+    imputed = getattr(analysis, "strategy", "missing at random")
+    by = [] if imputed == "missing at random" else [imputed]
+    return digest_of([analysis.measure, analysis.arm, *options, *adjusting, sorted(chosen.items()), analysis.carries, *by])
 
 
 def _read(path: Path) -> dict[str, dict[str, list[float]]] | None:
@@ -238,4 +249,20 @@ def _followed(
             # Survival alone needs no scores in between.
             design = replace(design, visits=(0.0, design.duration), phone_visits=())
         seen = observe(design, trial.population, enrolled, scenario.effect, arms, keys, events=world, twins=True)
-    return Twin(seen=seen, path=path, columns=enrolled.columns, ended=ended)
+    leaving = _leaving(scenario, world, enrolled, keys, arms) if any(each.leaving for each in found) else {}
+    sd = float(np.sqrt((enrolled.nature.residual_sd**2).mean()))
+    return Twin(seen=seen, path=path, columns=enrolled.columns, ended=ended, residual_sd=sd, leaving=leaving)
+
+
+def _leaving(
+    scenario: Scenario,
+    world: tuple[Intercurrent, ...],
+    enrolled: Enrolled,
+    keys: npt.NDArray[np.uint64],
+    arms: npt.NDArray[np.int64],
+) -> dict[str, Floats]:
+    """When twins leave, and the deaths that are known of them, if they may leave as participants do."""
+    trial = scenario.trial
+    plain = replace(trial.design, visits=(0.0, trial.design.duration), phone_visits=(), visit_window_days=0.0)
+    seen = observe(plain, trial.population, enrolled, scenario.effect, arms, keys, events=world)
+    return {"left": seen.left, "death": np.where(seen.event == 1, seen.event_time, np.inf)}

@@ -47,12 +47,15 @@ class Functional:
         Made of true paths, death set aside.
     scored : bool
         Made of scores as observed, with their error.
+    leaving : bool
+        Asks also when the same people would leave.
     """
 
     gather: Gather
     settle: Settle
     hypothetical: bool = False
     scored: bool = False
+    leaving: bool = False
 
 
 def monte_carlo_error(settle: Settle, parts: list[Any]) -> float:
@@ -106,6 +109,52 @@ def _slopes(path: Floats, months: Floats) -> Floats:
 
 def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
     return np.asarray(_gained(control, active)[..., -1])
+
+
+def _by_reference(strategy: str) -> Gather:
+    """Difference at the last visit where those of the active arm who leave alive go on by reference to control.
+
+    With d the last visit up to leaving, g the difference of the own two paths, and S the covariance of control's scores after the first
+    given the first, who leaves has at the last visit V, beside the own path under control,
+
+        jump to reference   nothing of what was gained
+        copy increments     g_d: what was gained stays, and from then on the path is parallel to that under control
+        copy reference      S[V, 1..d] S[1..d, 1..d]^-1 g_1..d: what was gained goes on as a deviation from the mean does
+    """
+
+    def gather(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+        gained = _gained(control, active)
+        visits = gained.shape[-1]
+        months = np.array(scenario.trial.design.visits, dtype=np.float64)[:visits]
+        left, death = active.leaving["left"], active.leaving["death"]
+        leaves = (left < months[-1]) & ~(death <= months[-1])
+        last = np.searchsorted(months, left, side="right") - 1
+        carried = np.zeros((visits, visits))  # row d: what stays at the last visit of the gain at each visit up to d
+        if strategy == "copy increments":
+            carried = np.eye(visits)
+        elif strategy == "copy reference":
+            carried[1:, 1:] = _going_on(_covariance(scenario, control, visits))
+        return np.where(leaves, (gained * carried[np.clip(last, 0, visits - 1)]).sum(axis=-1), gained[..., -1])
+
+    return gather
+
+
+def _covariance(scenario: "Scenario", control: Twin, visits: int) -> Floats:
+    """Covariance of control's scores after the first visit, given the first."""
+    design, path = scenario.trial.design, np.asarray(control.path)
+    phone = np.isin(np.array(design.visits[:visits]), design.phone_visits)
+    noise = control.residual_sd**2 + np.where(phone, design.phone_sd, 0.0) ** 2
+    whole = np.cov(path.reshape(-1, visits), rowvar=False) + np.diag(noise)
+    return np.asarray(whole[1:, 1:] - np.outer(whole[1:, 0], whole[0, 1:]) / whole[0, 0])
+
+
+def _going_on(covariance: Floats) -> Floats:
+    """Row d: coefficients of the last visit on the visits up to d."""
+    size = covariance.shape[0]
+    found = np.zeros((size, size))
+    for d in range(size):
+        found[d, : d + 1] = np.linalg.solve(covariance[: d + 1, : d + 1], covariance[: d + 1, -1])
+    return found
 
 
 def _months_alive(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
@@ -320,10 +369,11 @@ FUNCTIONALS: dict[str, Functional] = {
 def functional_of(analysis: AbstractAnalysis) -> Functional | None:
     """The functional of an analysis; None where no true value is stated.
 
-    An analysis that imputes by reference asks what would be if those who leave went on like control: twins who never leave do not say.
+    An analysis that imputes by reference asks what would be if those who leave went on by reference to control, so its twins may leave.
     """
-    if getattr(analysis, "strategy", "missing at random") != "missing at random":
-        return None
+    strategy = getattr(analysis, "strategy", "missing at random")
+    if strategy != "missing at random":
+        return Functional(_by_reference(strategy), _mean, hypothetical=True, leaving=True)
     mixed = [name for name in analysis.strata if by_site(name) and set(names_of(parse(name))) != {"site"}]
     return None if mixed else FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
 

@@ -45,8 +45,24 @@ class Look:
         if faults:
             raise ValueError(" ".join(faults))
 
-    def cutoff(self, enrolled: Floats, event_time: Floats, event: npt.NDArray[np.int64], final_month: Floats) -> Floats:
-        """Calendar month of the look in each trial, at latest the final analysis; shape (R,)."""
+    def cutoff(
+        self,
+        enrolled: Floats,
+        event_time: Floats,
+        event: npt.NDArray[np.int64],
+        final_month: Floats,
+        size: npt.NDArray[np.int64] | None = None,
+    ) -> Floats:
+        """Calendar month of the look in each trial, at latest the final analysis; shape (R,).
+
+        Parameters
+        ----------
+        enrolled, event_time, event : array, shape (R, n)
+            Calendar month of randomisation, infinite of those who are not in the trial, and what is observed of them.
+        final_month : array, shape (R,)
+        size : array of int, shape (R,), optional
+            Participants that a share is a share of; all of them without it.
+        """
         if self.when == "month":
             return np.asarray(np.minimum(self.at, final_month))
         if self.when == "events":
@@ -54,8 +70,10 @@ class Look:
             place = int(np.ceil(self.at)) - 1
             reached = times[:, place] if place < times.shape[1] else np.full(final_month.shape, np.inf)
             return np.asarray(np.minimum(reached, final_month))
-        place = max(int(np.ceil(self.at * enrolled.shape[1])), 1) - 1
-        return np.asarray(np.minimum(np.sort(enrolled, axis=1)[:, place] + self.after, final_month))
+        of = np.full(final_month.shape, enrolled.shape[1]) if size is None else size
+        rank = np.maximum(np.ceil(self.at * of - 1e-9).astype(np.int64), 1) - 1
+        there = np.take_along_axis(np.sort(enrolled, axis=1), rank[:, None], axis=1)[:, 0]
+        return np.asarray(np.minimum(there + self.after, final_month))
 
 
 @final

@@ -234,6 +234,13 @@ def reestimation_faults(design: "ParallelDesign") -> list[str]:
     faults = rule.faults(design)
     if design.recruitment is None:
         faults.append("reestimation needs recruitment: without it everyone starts at month 0. Add [trial.design.recruitment].")
-    if design.looks:
-        faults.append("reestimation has a look of its own and is not combined with other looks; keep one of the two.")
+    if design.looks and isinstance(rule, PromisingSize):
+        faults.append(
+            "reestimation in the promising zone is not combined with other looks, its claim being by two stages: keep one of the two."
+        )
+    elif design.looks and design.information is None:
+        faults.append(
+            "reestimation with other looks spends alpha by the information that comes: add design.sequential with a spending function and "
+            "design.information, the maximum that the plan aims at."
+        )
     return faults

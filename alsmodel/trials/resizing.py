@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from alsmodel.trials.adaptation import final_statistic, reestimate
 from alsmodel.trials.analyses import Analysed
+from alsmodel.trials.looks import Look
 from alsmodel.trials.opening import Opened, open_data, timed, z_of
 from alsmodel.trials.reestimation import AbstractBlinded, PromisingSize
-from alsmodel.trials.trial import Scenario
+from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import Enrolled, Integers, Observed
 
 Floats = npt.NDArray[np.float64]
@@ -40,6 +41,8 @@ class Resized:
         Pooled SD, pooled event rate, or conditional power; NaN without a look.
     first : Analysed or None
         The comparison at an unblinded look.
+    calendar : array, shape (R, n)
+        Calendar month of randomisation of everyone who might be in the trial, with the pause of recruitment before the look.
     """
 
     enrolled: Enrolled
@@ -50,6 +53,23 @@ class Resized:
     participants: Integers
     value: Floats
     first: Analysed | None
+    calendar: Floats
+
+    def month_of(self, look: Look, trial: Trial, planned: int, final_month: Floats) -> Floats:
+        """Calendar month of another look in each trial; shape (R,).
+
+        Shares are of the planned number until the size is set anew, and of the new number from then on; a look that the new number would
+        put before that comes with it.
+        """
+        observed = timed(trial, self.seen)
+        inside = np.where(self.arm >= 0, self.calendar, np.inf)
+        if look.when in ("month", "events"):
+            return look.cutoff(inside, *observed, final_month)
+        as_planned = look.cutoff(self.calendar[:, :planned], *observed, np.full(final_month.shape, np.inf))
+        anew = look.cutoff(inside, *observed, np.full(final_month.shape, np.inf), self.participants)
+        set_at = self.opened.month
+        month = np.where(as_planned <= set_at, as_planned, np.maximum(anew, set_at))
+        return np.asarray(np.minimum(month, final_month))
 
 
 def resize(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed) -> Resized:
@@ -82,7 +102,7 @@ def resize(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed
     kept = _only(enrolled, arm, seen, np.where(looked, size, planned))
     return Resized(
         enrolled=kept[0], arm=kept[1], seen=kept[2], opened=opened, looked=looked, participants=np.where(looked, size, planned),
-        value=value, first=first,
+        value=value, first=first, calendar=enrolled.month,
     )  # fmt: skip
 
 

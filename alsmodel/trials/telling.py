@@ -17,6 +17,8 @@ from alsmodel.trials.resizing import Resized, resize, statistic
 from alsmodel.trials.trial import Scenario, Trial
 from alsmodel.trials.world import Enrolled, Integers, Observed, assign, enrol, observe
 
+_RESIZING = "blinded re-estimation"
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,7 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
     watched, family = watch(trial.design, scenario.participants, 1), family_watch(trial, 1)
     if family is not None:
         return told + _told_family(scenario, enrolled, arm, seen, family)
-    for at in looks_of(scenario, enrolled, arm, seen, watched):
+    for at in looks_of(scenario, enrolled, arm, seen, watched, resized):
         if not at.running[0]:
             continue
         stopped = "stops for efficacy" if at.efficacy[0] else "stops for futility" if at.futility[0] else "goes on"
@@ -149,7 +151,18 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
         last = _told(scenario, look, opened, label, result, bounds, "claim" if claim else "no claim")
         last = replace(last, z=float(z[0])) if decides else last
         told.append(replace(last, adjusted_p=shared.get(label, np.nan)))
-    return told
+    return _in_order(told) if resized is not None and trial.design.looks else told
+
+
+def _in_order(told: list[Told]) -> list[Told]:
+    """Looks numbered as they came; the one that sets the size is left out of a trial that had ended by then."""
+    ended = max(one.month for one in told if one.analysis != _RESIZING)
+    kept = sorted((one for one in told if one.analysis != _RESIZING or one.month < ended), key=lambda one: one.month)
+    looks: list[Told] = []
+    for before, one in zip([None, *kept], kept, strict=False):
+        same = before is not None and before.look == one.look and _RESIZING not in (before.analysis, one.analysis)
+        looks.append(replace(one, look=looks[-1].look + (not same) if looks else 1))
+    return looks
 
 
 def _told_family(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, family: FamilyWatch) -> list[Told]:
@@ -196,7 +209,7 @@ def _retold(scenario: Scenario, resized: Resized) -> list[Told]:
     nobody = Analysed(
         estimate=resized.value, standard_error=blank, df=blank, p_value=blank, benefit=np.zeros(1, bool), failed=np.ones(1, bool)
     )
-    label = "blinded re-estimation" if resized.first is None else scenario.trial.analyses[0].label
+    label = _RESIZING if resized.first is None else scenario.trial.analyses[0].label
     decision = f"goes on to {int(resized.participants[0])} participants, planned were {scenario.participants}"
     if resized.first is not None:
         decision += f" (conditional power {resized.value[0]:.3f})"

@@ -32,12 +32,19 @@ class Twin:
         Baseline columns, each (R, n).
     ended : dict
         Months of intercurrent events along `path`, death set aside, each (R, n).
+    residual_sd : float
+        Of the scores, points; a mean over trials.
+    leaving : dict
+        Where asked for, what becomes of the same people when they may leave: months of ``left`` and of the ``death`` that is known of
+        them, each (R, n), infinite where there is none.
     """
 
     seen: "Observed | None"
     path: Floats | None
     columns: dict[str, Column]
     ended: dict[str, Floats] = field(default_factory=dict)
+    residual_sd: float = 0.0
+    leaving: dict[str, Floats] = field(default_factory=dict)
 
     def rows(self, which: npt.NDArray[np.int64]) -> "Twin":
         """The twins of some of the trials."""
@@ -54,7 +61,7 @@ class Twin:
             for name, column in self.columns.items()
         }
         path = None if self.path is None else self.path[which]
-        return Twin(seen=seen, path=path, columns=columns, ended=some(self.ended))
+        return Twin(seen=seen, path=path, columns=columns, ended=some(self.ended), leaving=some(self.leaving), residual_sd=self.residual_sd)
 
     def under(self, analysis: AbstractAnalysis, chosen: Mapping[str, Strategy], visits: tuple[float, ...]) -> "Twin":
         """The same people under the strategies of an analysis; in their world what is hypothetical does not happen.

@@ -22,6 +22,7 @@ from alsmodel.trials import (
     NamedTruth,
     ParallelDesign,
     PromisingSize,
+    RealisedInformation,
     Recruitment,
     Trial,
     TrialSettings,
@@ -30,6 +31,8 @@ from alsmodel.trials import (
 )
 from alsmodel.trials.analyses import TrialData
 from alsmodel.trials.block import Task, run_task, trial_keys
+from alsmodel.trials.sequential import GroupSequential
+from alsmodel.trials.spending import PocockSpending
 from alsmodel.trials.world import assign, enrol, observe
 
 #: True values from few twins: none is looked at here.
@@ -223,6 +226,85 @@ def test_nobody_comes_between_the_planned_end_of_recruitment_and_the_look():
     assert (got["duration"] > 12.5).all()
 
 
+# Together with looks that may stop the trial: one before the size is set anew, one after.
+BEFORE, AFTER = Look(when="followed", at=0.3, after=6.0), Look(when="followed", at=0.75, after=6.0)
+RULE = BlindedVariance(planned_sd=4.2, most=3.0, look=HALF)
+#: 1/SE² of a change of SD 4.2 in 50 per arm.
+WATCHED = replace(
+    PLAIN,
+    reestimation=RULE,
+    looks=(BEFORE, AFTER),
+    sequential=GroupSequential(fractions=(0.3, 0.75, 1.0), alpha=0.025, efficacy=PocockSpending()),
+    information=RealisedInformation(maximum=100 / (4 * 4.2**2)),
+)
+
+
+@pytest.fixture(scope="module")
+def watched():
+    """The same trials with looks and re-estimation, with re-estimation alone and with looks alone."""
+    designs = (WATCHED, replace(PLAIN, reestimation=RULE), replace(WATCHED, reestimation=None))
+    effect = Effect(name="slower", slowing=0.6)
+    return [run_task(Task(replace(TRIAL, design=d, effects=(effect,)).scenarios, 0, 120))[0] for d in designs]
+
+
+def test_looks_before_and_after_the_size_is_set_see_the_trial_that_it_is(watched):
+    both, sized, looked = watched
+    early, late, end = ((both["stop"] == "efficacy") & (both["look"] == k) if k < 3 else both["stop"] == "end" for k in (1, 2, 3))
+    assert min(early.sum(), late.sum(), end.sum()) > 8
+    # Stopped before: the trial that would never have been enlarged.
+    for name in ("estimate", "participants", "duration"):
+        np.testing.assert_array_equal(both[name][early], looked[name][early])
+        np.testing.assert_array_equal(both[name][end & (both["look"] == 3)], sized[name][end & (both["look"] == 3)])
+    np.testing.assert_array_equal(early, (looked["stop"] == "efficacy") & (looked["look"] == 1))
+    assert np.isnan(both["interim"][early]).all()
+    np.testing.assert_array_equal(both["interim"][late], sized["interim"][late])
+    assert (both["participants"][late] <= sized["participants"][late]).all()
+
+
+def test_a_look_after_the_size_is_set_is_at_a_share_of_the_new_number(watched):
+    both, sized, _ = watched
+    trial = replace(TRIAL, design=WATCHED, effects=(Effect(name="slower", slowing=0.6),))
+    scenario, keys = trial.scenarios[0], trial_keys(trial, 0, 120)
+    came = enrol(trial, keys, scenario.most).month
+    late = np.flatnonzero((both["stop"] == "efficacy") & (both["look"] == 2))
+    for r in late:
+        size = sized["participants"][r]
+        set_at = np.sort(came[r, :100])[49] + 6.0
+        later = came[r] + np.where(np.arange(came.shape[1]) >= 100, max(set_at - came[r, 99], 0.0), 0.0)
+        month = np.sort(later[:size])[int(np.ceil(0.75 * size - 1e-9)) - 1] + 6.0
+        # Where the planned share had come by the time the size was set, the look came with it as planned.
+        planned = np.sort(came[r, :100])[74] + 6.0
+        assert both["duration"][r] == pytest.approx(planned if planned <= set_at else max(month, set_at), rel=1e-12)
+        assert both["participants"][r] == (later[:size] <= both["duration"][r]).sum()
+
+
+def test_looks_with_blinded_reestimation_keep_alpha():
+    found = simulate(replace(TRIAL, design=WATCHED, effects=TRIAL.effects[:1], replicates=2000))
+    row = found.table.row(0, named=True)
+    assert at_nominal(row["power"], 2000)
+    assert row["enlarged"] > 0.7
+    assert row["stopped_efficacy"] > 0.005
+    events = replace(WATCHED, reestimation=BlindedEvents(planned_rate=0.06, most=3.0, look=HALF))
+    # A quarter of the events planned: 100 participants of whom 1 - exp(-0.06 x 6) have one.
+    events = replace(events, information=RealisedInformation(maximum=100 * (1 - np.exp(-0.36)) / 4))
+    truth = NamedTruth(hazard=(0.04,), association_value=0.0)
+    found = simulate(replace(TRIAL, truth=truth, analyses=(LogRank(),), design=events, effects=TRIAL.effects[:1], replicates=1000))
+    assert at_nominal(found.table["power"][0], 1000)
+    assert found.table["enlarged"][0] > 0.5
+
+
+def test_a_told_trial_with_looks_comes_in_the_order_of_the_calendar(watched):
+    both = watched[0]
+    trial = replace(TRIAL, design=WATCHED, effects=(Effect(name="slower", slowing=0.6),))
+    for r in range(8):
+        told = example(trial, replicate=r)
+        assert [one.month for one in told] == sorted(one.month for one in told)
+        assert [one.look for one in told] == list(range(1, len(told) + 1))
+        resized = [one for one in told if one.analysis == "blinded re-estimation"]
+        assert len(resized) == (not np.isnan(both["interim"][r]))
+        assert sum(told[-1].participants) == both["participants"][r]
+
+
 def test_a_told_trial_shows_its_look():
     told = [example(replace(TRIAL, effects=TRIAL.effects[1:]), replicate=r) for r in range(6)]
     (got,) = run_task(Task(TRIAL.scenarios[-1:], 0, 6))
@@ -261,6 +343,14 @@ def test_a_study_file_says_the_same():
         ({"reestimation": {"kind": "blinded_events", "planned_rate": 0.1, "most": 0.5}}, "at least 1"),
         ({"reestimation": {"kind": "promising_zone", "statistic": "ordinary"}}, "at least 0.5"),
         ({"looks": [{"when": "enrolled", "at": 0.5}], "boundary": {"kind": "fixed", "efficacy": [2.8, 1.98]}}, "keep one of the two"),
+        (
+            {
+                "looks": [{"when": "enrolled", "at": 0.5}],
+                "boundary": {"kind": "fixed", "efficacy": [2.8, 1.98]},
+                "reestimation": {"kind": "blinded_events", "planned_rate": 0.1},
+            },
+            "design.information, the maximum",
+        ),
     ],
 )
 def test_impossible_rules_are_refused(change, said):
