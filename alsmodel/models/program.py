@@ -111,7 +111,8 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
     random = len(spec.effects)
     early_hermite = max(spec.hermite, PRIOR_HERMITE) if incident else spec.hermite
     # Without any of these, scores and survival come apart, in closed form.
-    needed = any(part.association for part in (spec, *spec.causes)) or random > 2 or layout.bend_knots.size > 0
+    reached = bool(spec.association) or any(cause.association for cause in spec.causes)
+    needed = reached or random > 2 or layout.bend_knots.size > 0
     return Program(
         blocks=blocks,
         derived=derived(spec, data, knots),
