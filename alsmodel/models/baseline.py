@@ -49,10 +49,12 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
     happened = end[data.event > 0]
     if part.kind == "exponential":
         return np.empty(0)
-    if part.kind in ("weibull", "royston-parmar"):
-        amid = float(np.median(happened)) if happened.size else float(end.max()) / 2
-        at = np.array([part.at if part.at is not None else float(f"{amid:.2g}")])
-        return at if part.kind == "weibull" else np.concatenate([at, _curve_knots(part, happened[happened > 0], float(end.max()))])
+    amid = float(np.median(happened)) if happened.size else float(end.max()) / 2
+    if part.kind == "weibull":
+        return np.array([part.at if part.at is not None else float(f"{amid:.2g}")])
+    if part.kind == "royston-parmar":
+        at = part.at if part.at is not None else float(f"{amid:.2g}")
+        return np.concatenate([[at], _curve_knots(part, happened[happened > 0], float(end.max()))])
     inner = inner_knots(part.knots, happened)
     if part.kind == "piecewise":
         return inner
