@@ -212,6 +212,16 @@ def fitted_spread(g, sums, fit, out):  # type: ignore[no-untyped-def]
 
 
 @inner
+def make_symmetric(matrix):  # type: ignore[no-untyped-def]
+    """Take the rounding out of a matrix that is symmetric but for it."""
+    for t in range(matrix.shape[0]):
+        for s in range(t):
+            mean = 0.5 * (matrix[t, s] + matrix[s, t])
+            matrix[t, s] = mean
+            matrix[s, t] = mean
+
+
+@inner
 def find_gradient(patterns, sums, fit, work):  # type: ignore[no-untyped-def]
     """fit.gradient = 1/2 sum over g of P_g (R_g + A_g) P_g - n_g P_g; R: residual squares, A: X phi X'.
 
@@ -263,16 +273,12 @@ def find_gradient(patterns, sums, fit, work):  # type: ignore[no-untyped-def]
         for s in range(visits):
             both = middle[t, s] - work.f[t, s] - work.f[s, t] + doubly[t, s]
             fit.gradient[t, s] = 0.5 * (both - counted[t, s])
-    for t in range(visits):
-        for s in range(t):
-            mean = 0.5 * (fit.gradient[t, s] + fit.gradient[s, t])
-            fit.gradient[t, s] = mean
-            fit.gradient[s, t] = mean
+    make_symmetric(fit.gradient)
 
 
 @inner
 def evaluate(sigma, patterns, effect, sums, fit, work):  # type: ignore[no-untyped-def]
-    """Restricted log likelihood without its 2 pi constant, filling `fit`; NaN when Sigma or X'V^-1X is singular."""
+    """Restricted log likelihood without its 2 pi constant, filling `fit` but for the gradient; NaN when Sigma or X'V^-1X is singular."""
     log_det = find_precisions(sigma, patterns, sums, fit, work)
     if np.isnan(log_det):
         return np.nan
@@ -280,7 +286,6 @@ def evaluate(sigma, patterns, effect, sums, fit, work):  # type: ignore[no-untyp
     if np.isnan(log_det_x):
         return np.nan
     place_coefficients(effect, fit)
-    find_gradient(patterns, sums, fit, work)
     return -0.5 * (log_det + log_det_x + quadratic)
 
 
@@ -310,20 +315,27 @@ def sandwich(precision, visits, inner, first, out):  # type: ignore[no-untyped-d
 def curved_information(patterns, used, place, sums, fit, work, other, out):  # type: ignore[no-untyped-def]
     """Observed information but for what an uneven loss of visits adds to the terms in phi: near the maximum, better steps.
 
-    Sum of tr E_k P_g E_l {P_g (R_g + A_g) P_g - (1 + q / n) n_g P_g / 2}; exact for complete data. May be indefinite.
+    Sum of tr E_k P_g E_l {P_g (R_g + A_g) P_g - (1 + q / n) n_g P_g / 2}; exact for complete data. May be indefinite. The gradient is
+    made of the same products and comes with it, in `fit.gradient`.
     """
     visits = fit.whole.shape[0]
     packed = visits * (visits + 1) // 2
     share = 0.5 * (1.0 + min(sums.design.shape[1] / used, 0.5))
+    fill(fit.gradient, 0.0)
     for g in range(patterns):
         work.weight[g] = 1.0
         fitted_spread(g, sums, fit, work.flat)
         residual_squares(g, sums, fit, work, work.flat)
         sandwich(fit.square[g], visits, work.square, work.a, work.b)
+        precision, whole = fit.square[g], sums.count[g]
+        for t in range(visits):
+            for s in range(visits):
+                fit.gradient[t, s] += 0.5 * (work.b[t, s] - whole * precision[t, s])
         target, count, row = other[g], share * sums.count[g], fit.packed[g]
         pack(work.b, visits, target)
         for k in range(packed):
             target[k] -= count * row[k]
+    make_symmetric(fit.gradient)
     cross_sum(fit.packed, other, work.weight, patterns, packed, packed, False, work.cross)
     for k in range(packed):
         for j in range(k, packed):

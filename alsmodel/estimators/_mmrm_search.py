@@ -9,6 +9,7 @@ from alsmodel.estimators._mmrm_likelihood import (
     curved_information,
     evaluate,
     find_coefficients,
+    find_gradient,
     place_coefficients,
     quick_information,
     residual_squares,
@@ -163,17 +164,20 @@ def solve_step(structure, curved, visits, search, spare):  # type: ignore[no-unt
 
 @inner
 def direction(structure, patterns, used, close, sums, fit, place, work, search, exact):  # type: ignore[no-untyped-def]
-    """Next step; returns its decrement (NaN when the information is singular) and whether it is a curved one.
+    """Next step and the gradient; returns its decrement (NaN when the information is singular) and whether it is a curved one.
 
-    `close`: try the curved information first.
+    `close`: try the curved information first, which brings the gradient with it.
     """
     visits = search.sigma.shape[0]
-    pack_score(fit.gradient, search.score)
     if close:
         curved_information(patterns, used, place, sums, fit, work, exact.other, search.information)
+        pack_score(fit.gradient, search.score)
         decrement = solve_step(structure, True, visits, search, exact.spare)
         if decrement < NEAR:
             return decrement, True
+    else:
+        find_gradient(patterns, sums, fit, work)
+        pack_score(fit.gradient, search.score)
     quick_information(patterns, used, sums, fit, place, work, search.information)
     return solve_step(structure, False, visits, search, exact.spare), False
 
@@ -223,10 +227,12 @@ def maximise(structure, patterns, used, effect, sums, fit, place, work, search, 
             for a in range(search.theta.shape[0]):
                 search.theta[a] = search.ahead[a]
             copy(search.trial, search.sigma)
-            copy(fit.gradient, search.gradient)
             if last:
+                if structure == AR1:  # whose information has a term in the gradient
+                    find_gradient(patterns, sums, fit, work)
                 return value, evaluations, OK
             decrement, curved = direction(structure, patterns, used, close, sums, fit, place, work, search, exact)
+            copy(fit.gradient, search.gradient)
             if np.isnan(decrement):
                 return np.nan, evaluations, NOT_ESTIMABLE
             shrinks = min(decrement / before, 1.0) if curved and size == 1.0 else 1.0
