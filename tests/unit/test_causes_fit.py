@@ -19,6 +19,11 @@ from alsmodel.inference.predict import kaplan_meier, survival_curve
 from alsmodel.inference.tipping import tipping_point
 from alsmodel.models.program import program
 from alsmodel.models.spec import AfterEvent, Cause, Exponential, JointModel, Treatment
+from alsmodel.reports.blocks import Figure
+from alsmodel.reports.content import StudyReport
+from alsmodel.reports.sections import survival as survival_section
+from alsmodel.study.classical import classical_baselines
+from alsmodel.study.narrative import findings
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_illness.py"))))
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
@@ -42,13 +47,13 @@ def fitted() -> Fit:
     return fit(SPEC, literal.cohort(DRAWN), seed=3)
 
 
-def known(spec: JointModel, cohort: object, truth: dict[str, float]) -> Fit:
+def known(spec: JointModel, cohort: object, truth: dict[str, float], size: int = 60) -> Fit:
     """A posterior that is the truth."""
     data = joint_data(cohort, spec.selection)
     made = program(spec, data)
     values = truth | {"partial:intercept,slope": (1 + truth["corr:intercept,slope"]) / 2}
-    x = np.tile(shared.unconstrained(made, values), (1, 60, 1))
-    draws = {name: np.full((1, 60), value) for name, value in truth.items()}
+    x = np.tile(shared.unconstrained(made, values), (1, size, 1))
+    draws = {name: np.full((1, size), value) for name, value in truth.items()}
     facts = {"seed": 1, "knots": made.knots.tolist()}
     return Fit(spec=spec, data=data, x=x, draws=draws, summary=pl.DataFrame(), checks=(), provenance=facts)
 
@@ -136,7 +141,7 @@ def exponential_truth() -> tuple[JointModel, dict[str, float]]:
 
 def test_exponential_causes_have_their_closed_form() -> None:
     spec, truth = exponential_truth()
-    fitted = known(spec, literal.cohort(DRAWN), truth)
+    fitted = known(spec, literal.cohort(DRAWN), truth, 5)
     found = state_occupation(fitted, TIMES)
     mean = {name: found.filter(pl.col("state") == name)["mean"].to_numpy() for name in found["state"].unique()}
     healthy, c = np.exp(-0.1 * TIMES), 0.15
@@ -147,18 +152,38 @@ def test_exponential_causes_have_their_closed_form() -> None:
     np.testing.assert_allclose(mean["dropout"], 0.2 * (1 - healthy), atol=1e-5)
     np.testing.assert_allclose(mean["tracheostomy, no death since"], ill, atol=1e-4)
     np.testing.assert_allclose(mean["death after tracheostomy"], 0.5 * (1 - healthy) - ill, atol=1e-4)
-    study = known(replace(spec, after=(AfterEvent(cause="tracheostomy", clock="study"),)), literal.cohort(DRAWN), truth)
+    study = known(replace(spec, after=(AfterEvent(cause="tracheostomy", clock="study"),)), literal.cohort(DRAWN), truth, 5)
     again = state_occupation(study, TIMES).filter(pl.col("state") == "tracheostomy, no death since")["mean"]
     np.testing.assert_allclose(again, ill, atol=1e-4)  # a constant hazard does not know its clock
 
 
 def test_prediction_is_of_being_free_of_every_cause() -> None:
     spec, truth = exponential_truth()
-    fitted = known(spec, literal.cohort(DRAWN), truth)
+    fitted = known(spec, literal.cohort(DRAWN), truth, 5)
     ahead = futures(fitted, 3.0, [6.0, 12.0], draws=5)
     np.testing.assert_allclose(ahead.survival, np.broadcast_to(np.exp(-0.1 * np.array([3.0, 9.0])), ahead.survival.shape), rtol=1e-10)
     assert set(ahead.people) == set(np.flatnonzero(fitted.data.event_time > 3.0))
     np.testing.assert_allclose(survival_curve(fitted, TIMES)["mean"], np.exp(-0.1 * TIMES), rtol=1e-5)
+
+
+def test_the_study_report_tells_the_causes_apart(fitted: Fit) -> None:
+    report = SimpleNamespace(by=None, parameter=None, meaningful=None, success=None)
+    study = SimpleNamespace(model=SPEC, baselines=SimpleNamespace(by=()), report=report)
+    classical = classical_baselines(study, fitted)
+    assert classical.events == (DRAWN["cause"] == 0).sum()
+    assert "Events are those of death" in classical.notes[0]
+    everybody = classical.kaplan_meier.filter(pl.col("time") <= 12.0)["survival"][-1]
+    assert everybody == pytest.approx(kaplan_meier(DRAWN["end"], (DRAWN["cause"] >= 0).astype(float), np.array([12.0]))[0], abs=1e-9)
+    told = " ".join(findings(study, fitted, None))
+    for cause in ("death", "tracheostomy", "dropout"):
+        assert f"the hazard of {cause} is multiplied by" in told
+    few = replace(fitted, draws={name: value[:, :10] for name, value in fitted.draws.items()})
+    at = np.linspace(0.0, 18.0, 7)
+    content = StudyReport(title="t", question="", incidence=few.cumulative_incidence(at), states=few.state_occupation(at))
+    blocks = survival_section(content).blocks
+    (figure,) = [block for block in blocks if isinstance(block, Figure)]
+    assert figure.svg.count("Aalen-Johansen") >= 1
+    assert any("death after tracheostomy" in row for block in blocks for row in getattr(block, "rows", []))
 
 
 def test_tipping_point_starts_from_those_who_dropped_out(fitted: Fit) -> None:

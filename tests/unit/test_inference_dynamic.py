@@ -63,7 +63,7 @@ HAZARDS = (
     "piecewise, strata", "piecewise, pooled strata", "weibull, strata, incident", "weibull, pooled strata", "hazard on the clock",
     "hazard ratio in periods", "hazard ratio by group", "DRR by group", "clock by group", "hierarchy", "incident",
     "random and fixed quadratic, weibull", "covariates everywhere, imputed", "value and slope by group", "slope by group, drug, incident",
-    "residual SD by group",
+    "residual SD by group", "natural spline of one knot, weibull, two drugs", "royston-parmar, pooled strata",
 )  # fmt: skip
 
 

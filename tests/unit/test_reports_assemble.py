@@ -26,7 +26,7 @@ def fit(people: int = 120) -> SimpleNamespace:
     )
     return SimpleNamespace(
         data=data,
-        spec=SimpleNamespace(outcome="alsfrs_r_total", transform="identity", event_words="death or tracheostomy"),
+        spec=SimpleNamespace(outcome="alsfrs_r_total", transform="identity", event_words="death or tracheostomy", causes=(), after=()),
         summary=fake.summary(),
         draws=fake.draws(),
         checks=fake.checks(),
