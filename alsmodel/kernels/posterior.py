@@ -353,11 +353,14 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient
     speed, rate, reading, clock_rate = between.speed, between.rate, between.reading, between.clock_rate
     ll, g = joint_loglik(path, shared, cuts, rule, weibull, gradient)
     loglik += sign * ll
+    d_hazard = np.zeros(between.hazard.size)
+    if segments.later.person.size > 0:
+        add_later(sign, between.hazard, shared.base, segments.later, loglik, d_hazard, g.base)
     if not gradient:
         return
 
     d = np.zeros(value.size)
-    d_start, d_speed, d_hazard = np.zeros(people), np.zeros(people), np.zeros(between.hazard.size)
+    d_start, d_speed = np.zeros(people), np.zeros(people)
     d_rate, d_reading, d_clock_rate = np.empty(size), np.empty(size), np.empty(size)
     plain, elapsed = np.empty(size), np.empty(size)
     for e in range(size):
@@ -381,8 +384,6 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient
         _clock_gradient(d_rate, d_reading, drugs, 0, segments, seg_ptr, rate, d)
         _clock_gradient(g.own_rate, g.own_level, drugs, 1, segments, seg_ptr, between.own_rate, d)
         _clock_gradient(d_clock_rate, g.clock_level, drugs, 4, segments, seg_ptr, clock_rate, d)
-    if segments.later.person.size > 0:
-        add_later(sign, between.hazard, shared.base, segments.later, loglik, d_hazard, g.base)
     _linear_gradient(d_start, value, wiring.one[0], wiring.intercept, wiring.x_intercept, wiring.imputed, 2, d)
     _linear_gradient(d_speed, value, wiring.one[1], wiring.slope, wiring.x_slope, wiring.imputed, 3, d)
     _linear_gradient(d_hazard, value, -1, wiring.hazard, wiring.x_hazard, wiring.imputed, 4, d)

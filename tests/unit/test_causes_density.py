@@ -80,7 +80,9 @@ def test_likelihood_equals_brute_force(name: str) -> None:
     # 15 recentred Gauss-Hermite nodes (9 in three dimensions) against 40 (20) at the score posterior; a Weibull's power of time leaves
     # an algebraic error in the Gauss-Legendre rule.
     tolerance = 1e-5 if SPECS[name].random_effects == "quadratic" else 1e-6
-    np.testing.assert_allclose(compiled.loglik(at_values(compiled)), literal.literal_loglik(SPECS[name]), rtol=0, atol=tolerance)
+    x = at_values(compiled)
+    np.testing.assert_allclose(compiled.loglik(x), literal.literal_loglik(SPECS[name]), rtol=0, atol=tolerance)
+    assert compiled.value(x) == compiled.density(x)[0]
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -169,7 +169,7 @@ def test_the_closed_form_without_association_equals_the_general_path(name: str) 
     equal_with_a_vanishing_third_effect(spec)
 
 
-@pytest.mark.parametrize("name", ["no association", "piecewise, value", "random quadratic", "incident"])
+@pytest.mark.parametrize("name", ["no association", "piecewise, value", "random quadratic", "incident", "natural spline"])
 def test_the_density_without_its_gradient_is_the_density(name: str) -> None:
     compiled = made(SPECS[name])
     x = literal.unconstrained(compiled)
