@@ -30,9 +30,11 @@ The family is a product of parts, so the table holds one base model and every pa
 
 {rows}
 
-"current, carried": the code has changed since; the eight or nine simulations named in the file were run again by the present code, and
-every rank of every quantity was the same. "stale": the code, the specification or the generator has changed since;
-verdict and figures are those of the code before, and nothing is claimed for the present one. "rejected" stands as it fell: no row is
+"current, carried": the code has changed since; the eight or nine simulations named in the file were drawn and fitted again by the
+present code, and every rank of every quantity was the same, or differed by the one place that the last bit of a weight can move it. Of
+simulations that went by NUTS, whose chains part at the last bit, ranks were within 35 of 99 and within 12 on average, as those of two
+sets of draws of one posterior are. "stale": the code, the specification or the generator has changed since; verdict and figures are
+those of the code before, and nothing is claimed for the present one. "rejected" stands as it fell: no row is
 run again on other seeds until it passes.
 
 ## Simulation-based calibration
