@@ -52,8 +52,10 @@ def decode[T](
         made: T = _adapter(cast(Hashable, cls)).validate_json(json.dumps([mapping], default=str))[0]
     except ValidationError as error:
         problems = [Problem.of(cast("Mapping[str, Any]", entry), mapping) for entry in error.errors(include_url=False)]
-        faults += [_fault(cls, problem, where, lines) for problem in settle_unions(problems)]
-        faults += _hidden_faults(cls, mapping, where, lines, [fault.message for fault in faults])
+        settled = list(settle_unions(problems))
+        faults += [_fault(cls, problem, where, lines) for problem in settled]
+        meant = _as_meant(cls, mapping, [problem for problem in settled if problem.unknown_name])
+        faults += _hidden_faults(cls, meant, where, lines, [fault.message for fault in faults])
         raise InvalidInput(in_file_order(faults, where)) from None
     if faults:
         raise InvalidInput(faults)
@@ -64,6 +66,20 @@ def undecided[T](cls: type[T], mapping: Mapping[str, Any]) -> T | None:
     """Read settings that `decode` refuses as far as they can be read, without checks; see `alsmodel.settings.salvage`."""
     made: T | None = salvage(_adapter(cast(Hashable, cls)).core_schema, cast(Hashable, cls), mapping)
     return made
+
+
+def _as_meant(cls: type, mapping: Mapping[str, Any], misspelt: list[Problem]) -> Mapping[str, Any]:
+    """The settings with misspelt names as they were meant, so that a check does not miss what stands under one."""
+    meant: Mapping[str, Any] = json.loads(json.dumps(mapping, default=str))
+    for problem in misspelt:
+        *above, wrong = problem.path
+        close = _close_name(cls, problem)
+        section: Any = meant
+        for part in above:
+            section = section[part]
+        if close and close not in section:
+            section[close] = section.pop(wrong)
+    return meant
 
 
 def _hidden_faults(
@@ -105,14 +121,18 @@ def _nearest_name(cls: type, problem: Problem) -> str:
     moved = moved_at(cls, problem.loc[:-1], str(wrong))
     if moved is not None:
         return f"It is now {moved}."
-    known = names_at(cls, problem.loc[:-1])
-    close = difflib.get_close_matches(str(wrong).lower(), known, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {close[0]}?"
+    if close := _close_name(cls, problem):
+        return f"Did you mean {close}?"
     homes = [home for home in sections_with(cls, str(wrong)) if home != problem.path[:-1]]
     if homes:
         return f"It belongs {f'under [{dotted(homes[0])}]' if homes[0] else 'at the top of the file'}."
+    known = names_at(cls, problem.loc[:-1])
     return f"Known here: {', '.join(known)}." if known else ""
+
+
+def _close_name(cls: type, problem: Problem) -> str:
+    close = difflib.get_close_matches(str(problem.path[-1]).lower(), names_at(cls, problem.loc[:-1]), n=1, cutoff=0.6)
+    return close[0] if close else ""
 
 
 def _nearest_choice(problem: Problem) -> str:

@@ -200,7 +200,7 @@ def test_kaplan_meier_is_that_of_the_same_grouping() -> None:
 def test_simulation_report_needs_only_the_operating_characteristics() -> None:
     happened = {"scenario": "slower", "event": "rescue", "strategy": "hypothetical", "arm": [0, 1], "mean_number": [12.34, 6.0]}
     happened |= {"share": [0.1234, 0.06], "share_mcse": [0.004, 0.003]}
-    more = {"family": pl.DataFrame(), "intercurrent": pl.DataFrame(happened), "provenance": {"seed": 7}}
+    more = {"family": pl.DataFrame(), "by_look": None, "intercurrent": pl.DataFrame(happened), "provenance": {"seed": 7}}
     html = reports.simulation(SimpleNamespace(table=fake.power_table(), **more), title="Power", trial_words=("Two arms.",))
     assert "Two arms." in html
     assert "Operating characteristics." in html

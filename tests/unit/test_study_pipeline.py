@@ -86,7 +86,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(source: Path, tmp_path: Path) -> Path:
-    values = {**TINY, "data": {"format": "proact", "folder": str(source)}}
+    trial = {**TINY["trial"], "analyses": [{"kind": "random_slope"}, {"kind": "log_rank"}]}  # true values of all take half a minute
+    values = {**TINY, "trial": trial, "data": {"format": "proact", "folder": str(source)}}
     path = tmp_path / "small.toml"
     path.write_text(dump_toml(values))
     return path
