@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.baseline import covariate_values, group_values, missing_policy, without_score_of_covariates
-from alsmodel.cohort.causes import causes_follow_up, with_later
+from alsmodel.cohort.causes import causes_follow_up, followed_to, with_later
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.design import design_columns, text_groups
 from alsmodel.cohort.endpoints import COLUMNS, end_point
@@ -311,10 +311,7 @@ def _without_excluded(cohort: Cohort, visits: pl.DataFrame, steps: Steps) -> tup
 
 
 def _follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame, faults: list[Fault], where: str) -> pl.DataFrame:
-    """One row per participant with a score: entry, end, event; days. A death on an unknown day is censored at last contact.
-
-    With no upper bound on the day the likelihood of such a death is S(last contact), which is what censoring there gives.
-    """
+    """One row per participant with a score: entry, end, event; days. An event on an unknown day is censored at last contact."""
     if selection.causes:
         return _from_onset(causes_follow_up(cohort, selection, visits, faults, where), selection, faults, where)
     if selection.end_point is not None:
@@ -324,22 +321,7 @@ def _follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame, fault
     if len(unknown) == len(selection.events) and cohort.events.height:
         kinds = ", ".join(sorted(cohort.events["kind"].unique().to_list()))
         faults.append(Fault(f"{where}.events", f"No event is of kind {', '.join(sorted(unknown))}.", f"The cohort has {kinds}."))
-    first = events.drop_nulls("day").group_by("participant_id").agg(pl.col("day").min().alias("event_day"))
-    undated = events.filter(pl.col("day").is_null())["participant_id"].unique().implode()
-    last = visits.group_by("participant_id").agg(pl.col("day").max().alias("last_visit"))
-    people = (
-        cohort.participants.sort("participant_id")
-        .join(last, on="participant_id", how="inner", maintain_order="left")
-        .join(first, on="participant_id", how="left", maintain_order="left")
-        .with_columns(
-            undated=pl.col("participant_id").is_in(undated),
-            entry=pl.col("entry_day").fill_null(0.0),
-            end=pl.coalesce("event_day", pl.max_horizontal("last_contact_day", "last_visit")),
-            event=pl.col("event_day").is_not_null(),
-            shift=pl.lit(0.0),
-        )
-        .with_row_index("row")
-    )
+    people = followed_to(cohort, visits, events.with_columns(cause=pl.lit(0, pl.Int64)))
     return _from_onset(people, selection, faults, where)
 
 

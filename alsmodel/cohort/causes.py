@@ -29,18 +29,23 @@ def causes_follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame,
     rows = cohort.events.filter(pl.col("kind").is_in(list(order))).with_columns(
         cause=pl.col("kind").replace_strict(list(order), list(order.values()), return_dtype=pl.Int64)
     )
-    dated = rows.drop_nulls("day").sort("day", "cause").group_by("participant_id", maintain_order=True).first()
-    undated = rows.filter(pl.col("day").is_null())["participant_id"].unique().implode()
+    return followed_to(cohort, visits, rows)
+
+
+def followed_to(cohort: Cohort, visits: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """One row per participant with a score, followed to the first of these events (participant_id, day, cause); days.
+
+    An event on an unknown day is censored at last contact: with no upper bound on the day the likelihood of a death there is
+    S(last contact), which is what censoring gives.
+    """
+    dated = events.drop_nulls("day").sort("day", "cause").group_by("participant_id", maintain_order=True).first()
+    first = dated.select("participant_id", pl.col("day").alias("event_day"), "cause")
+    undated = events.filter(pl.col("day").is_null())["participant_id"].unique().implode()
     last = visits.group_by("participant_id").agg(pl.col("day").max().alias("last_visit"))
     return (
         cohort.participants.sort("participant_id")
         .join(last, on="participant_id", how="inner", maintain_order="left")
-        .join(
-            dated.select("participant_id", pl.col("day").alias("event_day"), "cause"),
-            on="participant_id",
-            how="left",
-            maintain_order="left",
-        )
+        .join(first, on="participant_id", how="left", maintain_order="left")
         .with_columns(
             undated=pl.col("participant_id").is_in(undated),
             entry=pl.col("entry_day").fill_null(0.0),

@@ -8,7 +8,7 @@ over the random effects and covariates of the population (Putter, Fiocco & Gesku
 single cause, which takes the others for censoring, is never given: it is larger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.aalen_johansen import aalen_johansen
-from alsmodel.inference.paths import Paths, draw_paths, grid_of
-from alsmodel.inference.predict import CELLS, INTERVAL, chosen_draws, groups_of, require_enrolled, seed_of, sized
+from alsmodel.inference.paths import Paths
+from alsmodel.inference.predict import bands, enrolled_groups, new_paths
 from alsmodel.models.causes import cause_names
 from alsmodel.models.spec import JointModel
 
@@ -95,7 +95,7 @@ def cumulative_incidence(fit: "Fit", times: Sequence[float] | Floats, by: str | 
     spec, at = fit.spec, np.asarray(times, float)
     names = cause_names(spec)
     frames = []
-    for group, people in _groups(fit, by):
+    for group, people in enrolled_groups(fit, by):
         curves = np.array([first_causes(paths, at) for paths in _drawn(fit, people, at)])
         found = aalen_johansen(*_spells(spec, fit.data, people, after=False), at, 1 + len(names))
         last = float(fit.data.event_time[people].max())
@@ -122,7 +122,7 @@ def state_occupation(fit: "Fit", times: Sequence[float] | Floats, by: str | None
     spec, at = fit.spec, np.asarray(times, float)
     states = states_of(spec)
     frames = []
-    for group, people in _groups(fit, by):
+    for group, people in enrolled_groups(fit, by):
         curves = np.array([occupied(spec, paths, at) for paths in _drawn(fit, people, at)])
         found = aalen_johansen(*_spells(spec, fit.data, people, after=True), at, len(states.names))
         last = float(fit.data.later_time[people].max())
@@ -134,38 +134,24 @@ def state_occupation(fit: "Fit", times: Sequence[float] | Floats, by: str | None
 def _beside(
     group: str, column: str, name: str, times: Floats, curves: Floats, observed: Floats, error: Floats, last: float
 ) -> pl.DataFrame:
-    lower, upper = np.quantile(curves, INTERVAL, axis=0)
     known = times <= last
     low, high = np.clip(observed - NORMAL * error, 0, 1), np.clip(observed + NORMAL * error, 0, 1)
-    frame = pl.DataFrame(
+    found = pl.DataFrame(
         {
-            "group": [group] * times.size,
-            column: [name] * times.size,
-            "time": times,
-            "mean": curves.mean(axis=0),
-            "lower": lower,
-            "upper": upper,
             "observed": np.where(known, observed, np.nan),
             "observed_lower": np.where(known, low, np.nan),
             "observed_upper": np.where(known, high, np.nan),
         }
     )
-    return frame.with_columns(pl.col("observed", "observed_lower", "observed_upper").fill_nan(None))
+    model = bands(group, times, curves).insert_column(1, pl.Series(column, [name] * times.size))
+    return model.hstack(found.fill_nan(None))
 
 
-def _groups(fit: "Fit", by: str | None) -> list[tuple[str, Ints]]:
-    require_enrolled(fit)
-    return groups_of(fit.data, by)
-
-
-def _drawn(fit: "Fit", people: Ints, times: Floats) -> list[Paths]:
+def _drawn(fit: "Fit", people: Ints, times: Floats) -> Iterator[Paths]:
     """Paths of new participants at each of the chosen draws."""
     if times.size == 0 or times.min() < 0:
         raise InvalidInput([Fault("times", "Times of a cumulative incidence are 0 or later, at least one.")])
-    chosen = sized(people)
-    grid = grid_of(fit.spec, fit.data, chosen, max(float(times.max()), 1e-9), CELLS)
-    rng, knots = np.random.default_rng(seed_of(fit)), np.array(fit.provenance["knots"])
-    return [draw_paths(fit.spec, fit.data, draw, grid, chosen, knots, rng) for draw in chosen_draws(fit)]
+    return new_paths(fit, people, times)
 
 
 def _firsts(paths: Paths) -> Floats:
@@ -177,16 +163,19 @@ def _firsts(paths: Paths) -> Floats:
 
 def first_causes(paths: Paths, times: Floats) -> Floats:
     """Cumulative incidence of each cause at `times`, averaged over people; shape (causes, T)."""
-    mean = np.cumsum(_firsts(paths).mean(axis=1), axis=1)
-    return np.array([np.interp(times, paths.edges, np.concatenate([[0.0], row])) for row in mean])
+    return np.array([np.interp(times, paths.edges, row) for row in _reached(_firsts(paths))])
+
+
+def _reached(firsts: Floats) -> Floats:
+    """Chance that each cause has come first by each edge, averaged over people; shape (causes, G + 1)."""
+    return np.concatenate([np.zeros((firsts.shape[0], 1)), np.cumsum(firsts.mean(axis=1), axis=1)], axis=1)
 
 
 def occupied(spec: JointModel, paths: Paths, times: Floats) -> Floats:
     """Occupation of each of `states_of` at `times`, averaged over people; shape (states, T)."""
     firsts = _firsts(paths)
-    reached = np.concatenate([np.zeros((firsts.shape[0], 1)), np.cumsum(firsts.mean(axis=1), axis=1)], axis=1)
     states = states_of(spec)
-    rows = [np.exp(-paths.cumulative).mean(axis=0), *reached]
+    rows = [np.exp(-paths.cumulative).mean(axis=0), *_reached(firsts)]
     for one, state, hazard in zip(spec.after, states.after, paths.after, strict=True):
         ended = _after(firsts[state - 1], hazard, since_event=one.clock == "since event")
         rows[state] = rows[state] - ended

@@ -4,7 +4,7 @@ Curves average over the covariates of the participants who were fitted, so they 
 alive, with the probability of being alive beside them: a mean over people who would be dead describes nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.fit import Fit
-from alsmodel.inference.paths import Draw, draw_of, draw_paths, grid_of
+from alsmodel.inference.paths import Draw, Paths, draw_of, draw_paths, grid_of
 from alsmodel.inference.replicate import follow, planned_follow_up, visit_bins
 from alsmodel.models.evaluation import draw_prior
 from alsmodel.models.noise import RESIDUAL
@@ -49,7 +49,7 @@ def survival_curve(fit: Fit, times: Sequence[float] | Floats, by: str | None = N
         group, time, mean, lower, upper: posterior mean and 95% interval of the population's curve.
     """
     frames = []
-    for group, people in _groups(fit, by):
+    for group, people in enrolled_groups(fit, by):
         curves = _curves(fit, people, np.asarray(times, float))[1]
         frames.append(bands(group, np.asarray(times, float), curves))
     return pl.concat(frames)
@@ -61,7 +61,7 @@ def trajectory(fit: Fit, times: Sequence[float] | Floats, by: str | None = None)
     Parameters and columns as in `survival_curve`, with ``p_alive`` (posterior mean) added.
     """
     frames = []
-    for group, people in _groups(fit, by):
+    for group, people in enrolled_groups(fit, by):
         means, alive = _curves(fit, people, np.asarray(times, float))
         band = bands(group, np.asarray(times, float), means)
         frames.append(band.with_columns(p_alive=pl.Series(alive.mean(axis=0))))
@@ -90,7 +90,8 @@ def require_enrolled(fit: Fit) -> None:
         )
 
 
-def _groups(fit: Fit, by: str | None) -> list[tuple[str, Ints]]:
+def enrolled_groups(fit: Fit, by: str | None) -> list[tuple[str, Ints]]:
+    """`groups_of` of a fit from which new participants can be drawn."""
     require_enrolled(fit)
     return groups_of(fit.data, by)
 
@@ -122,19 +123,23 @@ def chosen_draws(fit: Fit, most: int = DRAWS) -> list[Draw]:
 
 def _curves(fit: Fit, people: Ints, times: Floats) -> tuple[Floats, Floats]:
     """Mean outcome given alive, and survival, for each draw; both (draws, times)."""
-    people = sized(people)
-    grid = grid_of(fit.spec, fit.data, people, max(float(times.max()), 1e-9), CELLS)
-    rng = np.random.default_rng(seed_of(fit))
-    knots = np.array(fit.provenance["knots"])
     means, alive = [], []
-    for draw in chosen_draws(fit):
-        paths = draw_paths(fit.spec, fit.data, draw, grid, people, knots, rng)
+    for paths in new_paths(fit, people, times):
         survival = np.exp(-paths.cumulative)
         weight = survival.mean(axis=0)
         mean = (paths.value * survival).mean(axis=0) / np.maximum(weight, 1e-300)
-        means.append(np.interp(times, grid.edges, mean))
-        alive.append(np.interp(times, grid.edges, weight))
+        means.append(np.interp(times, paths.edges, mean))
+        alive.append(np.interp(times, paths.edges, weight))
     return np.array(means), np.array(alive)
+
+
+def new_paths(fit: Fit, people: Ints, times: Floats) -> Iterator[Paths]:
+    """Paths of new participants like these up to the last of `times`, at one posterior draw after the other."""
+    people = sized(people)
+    grid = grid_of(fit.spec, fit.data, people, max(float(times.max()), 1e-9), CELLS)
+    rng, knots = np.random.default_rng(seed_of(fit)), np.array(fit.provenance["knots"])
+    for draw in chosen_draws(fit):
+        yield draw_paths(fit.spec, fit.data, draw, grid, people, knots, rng)
 
 
 def seed_of(fit: Fit) -> list[int]:

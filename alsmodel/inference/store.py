@@ -88,9 +88,6 @@ def read_data(folder: Path) -> JointData:
     people, visits = pl.read_parquet(folder / "people.parquet"), pl.read_parquet(folder / "visits.parquet")
     intervals = pl.read_parquet(folder / "intervals.parquet")
 
-    if "cause" not in people.columns:  # written before several causes could be told apart
-        people = people.with_columns(cause=pl.lit(0, pl.Int64), later_time=pl.col("event_time"), later_event=pl.lit(0.0))
-
     def array(frame: pl.DataFrame, name: str) -> np.ndarray:
         return np.array(frame[name].to_numpy())
 
@@ -99,7 +96,8 @@ def read_data(folder: Path) -> JointData:
 
     known = {field.name for field in fields(ExposureCount)}
     frames = ((people, _PEOPLE), (visits, _VISITS), (intervals, _INTERVALS))
-    arrays: dict[str, Any] = {name: array(frame, name) for frame, names in frames for name in names}
+    # What is absent was written before several causes could be told apart; `JointData` knows what that means.
+    arrays: dict[str, Any] = {name: array(frame, name) for frame, names in frames for name in names if name in frame.columns}
     return JointData(
         participant_ids=tuple(people["participant_id"].to_list()),
         time_unit=facts["time_unit"],

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from alsmodel.trials.spending import (
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from alsmodel.trials.designs import Decision, ParallelDesign
     from alsmodel.trials.multiplicity import Graph
     from alsmodel.trials.sequential import GroupSequential
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 @final
@@ -128,19 +133,37 @@ def remaining_weights(graph: "Graph", gone: tuple[bool, ...]) -> tuple[float, ..
 
     Bretz, Maurer, Brannath and Posch, Stat Med 2009;28:586, algorithm 1.
     """
-    m = len(gone)
-    weights, moves = list(graph.weights), [list(row) for row in graph.transitions]
-    left = list(range(m))
-    for j in (j for j in range(m) if gone[j]):
-        left.remove(j)
-        for k in left:
-            weights[k] += weights[j] * moves[j][k]
-        weights[j] = 0.0
-        new = [[0.0] * m for _ in range(m)]
-        for a in left:
-            loop = moves[a][j] * moves[j][a]
-            for b in left:
-                if a != b and loop < 1.0 - 1e-12:
-                    new[a][b] = (moves[a][b] + moves[a][j] * moves[j][b]) / (1.0 - loop)
-        moves = new
-    return tuple(weights)
+    weights, moves, left = np.array([graph.weights]), np.array([graph.transitions]), np.ones((1, len(gone)), dtype=np.bool_)
+    for j in np.flatnonzero(gone):
+        left[0, j] = False
+        weights, moves = hand_on(weights, moves, left, np.array([j]))
+    return tuple(weights[0].tolist())
+
+
+def hand_on(weights: Floats, moves: Floats, left: Bools, gone: Integers) -> tuple[Floats, Floats]:
+    """Move the level of one rejected hypothesis along the graph of each of R trials.
+
+    For l, k left, w_l += w_j g_jl and g_lk = (g_lk + g_lj g_jk) / (1 - g_lj g_jl) (Bretz and others 2009, algorithm 1).
+
+    Parameters
+    ----------
+    weights : array, shape (R, m)
+    moves : array, shape (R, m, m)
+    left : array of bool, shape (R, m)
+        Hypotheses that are left after it.
+    gone : array of int, shape (R,)
+        Which is rejected.
+
+    Returns
+    -------
+    tuple of array
+        Weights and transitions of those left; 0 for all others.
+    """
+    rows = np.arange(gone.size)
+    handed, received = moves[rows, gone, :], moves[rows, :, gone]
+    weights = np.where(left, weights + weights[rows, gone][:, None] * handed, 0.0)
+    loop = received * handed
+    onward = moves + received[:, :, None] * handed[:, None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moves = np.where(loop[:, :, None] < 1.0 - 1e-12, onward / (1.0 - loop[:, :, None]), 0.0)
+    return weights, moves * (left[:, :, None] & left[:, None, :] & ~np.eye(left.shape[1], dtype=bool))

@@ -11,7 +11,7 @@ from typing import Literal, final
 import numpy as np
 import numpy.typing as npt
 
-from alsmodel.trials.family_looks import FamilyLooks
+from alsmodel.trials.family_looks import FamilyLooks, hand_on
 
 Floats = npt.NDArray[np.float64]
 
@@ -139,8 +139,8 @@ def graphical(p_values: npt.ArrayLike, graph: Graph) -> Floats:
     """Adjusted p values of the sequentially rejective graphical procedure.
 
     At each step the hypothesis with the smallest p / weight goes, its adjusted p value is the largest ratio so far, and its
-    weight moves along the graph: for l, k left, w_l += w_j g_jl and
-    g_lk = (g_lk + g_lj g_jk) / (1 - g_lj g_jl) (Bretz and others 2009, algorithms 1 and 2). Strong control under any dependence.
+    weight moves along the graph (Bretz and others 2009, algorithms 1 and 2; `alsmodel.trials.family_looks.hand_on`). Strong control
+    under any dependence.
 
     Parameters
     ----------
@@ -181,13 +181,7 @@ def graphical(p_values: npt.ArrayLike, graph: Graph) -> Floats:
         highest = np.minimum(np.maximum(highest, ratio[rows, gone]), 1.0)
         adjusted[rows, gone] = highest
         left[rows, gone] = False
-        handed, received = moves[rows, gone, :], moves[rows, :, gone]
-        weights = np.where(left, weights + weights[rows, gone][:, None] * handed, 0.0)
-        loop = received * handed
-        onward = moves + received[:, :, None] * handed[:, None, :]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            moves = np.where(loop[:, :, None] < 1.0 - 1e-12, onward / (1.0 - loop[:, :, None]), 0.0)
-        moves = moves * (left[:, :, None] & left[:, None, :] & ~np.eye(m, dtype=bool))
+        weights, moves = hand_on(weights, moves, left, gone)
     return adjusted.reshape(shape)
 
 
