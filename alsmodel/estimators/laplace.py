@@ -7,7 +7,7 @@ come in pairs on opposite sides of the mode, which cancels errors of odd order (
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alsmodel.estimators.psis import highest_k_hat, smooth
 
 Floats = NDArray[np.float64]
-Evaluate = Callable[[Floats], Iterable[float]]
+Evaluate = Callable[[Floats], Floats]
 
 DEGREES = 8.0
 BLOCK = 512  # draws are added in blocks, each from a stream of its own
@@ -105,8 +105,8 @@ def weighted_draws(evaluate: Evaluate, at: Floats, scale: Floats, *, seed: int, 
         z, log_density = proposal(at.size, seed, block)
         # Row by row, not as a matrix product: its rounding would depend on the number of threads.
         points = at + np.array([(scale * row).sum(axis=1) for row in z])
-        found = np.array(list(evaluate(points)), dtype=float)
-        found[~np.isfinite(found)] = -np.inf
+        found = evaluate(points)
+        found = np.where(np.isfinite(found), found, -np.inf)
         drawn, ratio = np.concatenate([drawn, points]), np.concatenate([ratio, found - log_density])
         block += 1
         smoothed = smooth(ratio)

@@ -29,7 +29,7 @@ from alsmodel.kernels.records import Gradient
 from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky
 
 
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy", inline="always")
 def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     r"""Log-likelihood of each participant, and the gradient of their sum.
 

@@ -142,7 +142,7 @@ def _survival(first, last, path, shared, cuts, weibull, loglik, out, log_clock, 
             g_clock_rate[e] -= pull * (time[origin + k] - ref[e])
 
 
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy", inline="always")
 def apart_loglik(path, shared, cuts, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
     """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
 

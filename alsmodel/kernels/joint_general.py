@@ -226,7 +226,7 @@ def _recentre(first, last, node_ptr, random, block):
     return True
 
 
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy", inline="always")
 def general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb):
     """`joint_loglik` for any number of random effects and of nodes; False when undefined anywhere."""
     people, random, node_ptr = cuts.seg_ptr.size - 1, shared.covariance.shape[0], cuts.node_ptr

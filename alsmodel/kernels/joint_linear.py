@@ -402,7 +402,7 @@ def _integrate(first, last, path, shared, cuts, weibull, state, hazard, up, down
     sum_bb[1, 1] += bb11
 
 
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy", inline="always")
 def linear_loglik(path, shared, cuts, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
     """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
 

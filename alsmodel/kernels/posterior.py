@@ -192,7 +192,7 @@ def _covariance_gradient(d_cov, value, wiring, factor, lower, out):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _linear(value, start, coefficients, design, imputed, column):
+def _linear(value, start, coefficients, design, imputed, columns):
     """start + design @ coefficients for each participant, imputed numbers in place of the means that stand in for them."""
     people = design.shape[0]
     out = np.full(people, start)
@@ -201,7 +201,7 @@ def _linear(value, start, coefficients, design, imputed, column):
         for i in range(people):
             out[i] += design[i, k] * beta
     for r in range(imputed.shape[0]):
-        k = imputed[r, column]
+        k = columns[r]
         if k >= 0:
             i = imputed[r, 1]
             out[i] += (value[imputed[r, 0]] - design[i, k]) * value[coefficients[k]]
@@ -209,17 +209,15 @@ def _linear(value, start, coefficients, design, imputed, column):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _linear_gradient(person_gradient, value, start, coefficients, design, imputed, column, out):
+def _linear_gradient(person_gradient, value, coefficients, design, imputed, columns, out):
     people = design.shape[0]
-    if start >= 0:
-        out[start] += person_gradient.sum()
     for k in range(coefficients.size):
         total = 0.0
         for i in range(people):
             total += design[i, k] * person_gradient[i]
         out[coefficients[k]] += total
     for r in range(imputed.shape[0]):
-        k = imputed[r, column]
+        k = columns[r]
         if k >= 0:
             i = imputed[r, 1]
             out[coefficients[k]] += (value[imputed[r, 0]] - design[i, k]) * person_gradient[i]
@@ -227,25 +225,28 @@ def _linear_gradient(person_gradient, value, start, coefficients, design, impute
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _clock(value, drugs, which, segments, seg_ptr, rate, reading):
+def _clock(value, effects, segments, seg_ptr, rate, reading):
     """Rate of a clock on each segment and its reading at the reference time; exposure to drug d multiplies the rate by exp(effect)."""
+    # Arrays are taken out of their tuples once: doing so counts references, which costs more than the arithmetic.
+    exposed, inside, before = segments.exposed, segments.inside, segments.before
     for e in range(rate.size):
         log_rate = 0.0
-        for d in range(drugs.shape[0]):
-            log_rate += _at(value, drugs[d, which]) * segments.exposed[e, d]
+        for d in range(effects.size):
+            log_rate += _at(value, effects[d]) * exposed[e, d]
         rate[e] = math.exp(log_rate) if log_rate != 0.0 else 1.0
     for i in range(seg_ptr.size - 1):
         now = 0.0
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
-            now -= rate[e] * segments.before[e]
+            now -= rate[e] * before[e]
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
             reading[e] = now
-            now += rate[e] * segments.inside[e]
+            now += rate[e] * inside[e]
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _clock_gradient(d_rate, d_reading, drugs, which, segments, seg_ptr, rate, out):
+def _clock_gradient(d_rate, d_reading, effects, segments, seg_ptr, rate, out):
     """From gradients in a clock's rate and reading to those in the drugs' effects."""
+    exposed, inside, before = segments.exposed, segments.inside, segments.before
     for i in range(seg_ptr.size - 1):
         first, last = seg_ptr[i], seg_ptr[i + 1]
         total = 0.0
@@ -254,10 +255,10 @@ def _clock_gradient(d_rate, d_reading, drugs, which, segments, seg_ptr, rate, ou
         later = total
         for e in range(first, last):
             later -= d_reading[e]
-            d = (d_rate[e] + segments.inside[e] * later - segments.before[e] * total) * rate[e]
-            for k in range(drugs.shape[0]):
-                if drugs[k, which] >= 0:
-                    out[drugs[k, which]] += d * segments.exposed[e, k]
+            d = (d_rate[e] + inside[e] * later - before[e] * total) * rate[e]
+            for k in range(effects.size):
+                if effects[k] >= 0:
+                    out[effects[k]] += d * exposed[e, k]
 
 
 class Between(NamedTuple):
@@ -302,26 +303,34 @@ def paths(value, wiring, segments):
     tuple of Path, Shared, Between
     """
     seg_ptr, drugs, size = segments.walk, wiring.drugs, segments.person.size
-    start = _linear(value, value[wiring.one[0]], wiring.intercept, wiring.x_intercept, wiring.imputed, 2)
-    speed = _linear(value, value[wiring.one[1]], wiring.slope, wiring.x_slope, wiring.imputed, 3)
-    hazard = _linear(value, 0.0, wiring.hazard, wiring.x_hazard, wiring.imputed, 4)
-    rate, reading, own_rate, own_reading = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    clock_rate, clock_reading, plain, elapsed = np.empty(size), np.empty(size), np.ones(size), np.empty(size)
-    _clock(value, drugs, 0, segments, seg_ptr, rate, reading)
-    _clock(value, drugs, 1, segments, seg_ptr, own_rate, own_reading)
-    _clock(value, drugs, 4, segments, seg_ptr, clock_rate, clock_reading)
+    person, hazard_row, exposed, shift = segments.person, segments.row, segments.exposed, wiring.shift
+    start = _linear(value, value[wiring.one[0]], wiring.intercept, wiring.x_intercept, wiring.imputed, wiring.imputed[:, 2])
+    speed = _linear(value, value[wiring.one[1]], wiring.slope, wiring.x_slope, wiring.imputed, wiring.imputed[:, 3])
+    hazard = _linear(value, 0.0, wiring.hazard, wiring.x_hazard, wiring.imputed, wiring.imputed[:, 4])
+    rate, reading = np.empty(size), np.empty(size)
+    _clock(value, drugs[:, 0], segments, seg_ptr, rate, reading)
+    own_rate, own_reading, clock_rate, clock_reading = rate, reading, rate, reading
+    treated = drugs.shape[0] > 0  # without a drug the three clocks are one
+    if treated:
+        own_rate, own_reading, clock_rate, clock_reading = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+        _clock(value, drugs[:, 1], segments, seg_ptr, own_rate, own_reading)
+        _clock(value, drugs[:, 4], segments, seg_ptr, clock_rate, clock_reading)
     level, mean_rate, offset, clock_level = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     for e in range(size):
-        i = segments.person[e]
+        i = person[e]
         level[e], mean_rate[e] = start[i] + speed[i] * reading[e], speed[i] * rate[e]
-        offset[e] = hazard[segments.row[e]] + (math.log(clock_rate[e]) if clock_rate[e] != 1.0 else 0.0)
-        clock_level[e] = wiring.shift[i] + clock_reading[e]
-        for d in range(drugs.shape[0]):
-            offset[e] += _at(value, drugs[d, 3]) * segments.exposed[e, d]
-            mean_rate[e] += _at(value, drugs[d, 2]) * segments.exposed[e, d]
+        offset[e] = hazard[hazard_row[e]]
+        clock_level[e] = shift[i] + clock_reading[e]
+    if treated:
+        for e in range(size):
+            offset[e] += math.log(clock_rate[e]) if clock_rate[e] != 1.0 else 0.0
+            for d in range(drugs.shape[0]):
+                offset[e] += _at(value, drugs[d, 3]) * exposed[e, d]
+                mean_rate[e] += _at(value, drugs[d, 2]) * exposed[e, d]
+    plain, elapsed = np.empty(size if treated else 0), np.empty(size if treated else 0)
     for d in range(drugs.shape[0]):
         if drugs[d, 2] >= 0:
-            plain[:] = segments.exposed[:, d]
+            plain[:] = exposed[:, d]
             _gain(plain, segments, seg_ptr, elapsed)
             level += value[drugs[d, 2]] * elapsed
 
@@ -345,10 +354,11 @@ def paths(value, wiring, segments):
     return path, shared, Between(speed, rate, reading, own_rate, clock_rate, factor, lower, hazard)
 
 
-@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy", inline="always")
 def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient, loglik, out):
     """Add sign times the log-likelihood to each participant's, and its gradient in the parameters to `out`."""
     drugs, seg_ptr, people, size = wiring.drugs, segments.walk, wiring.shift.size, segments.person.size
+    person, hazard_row, exposed = segments.person, segments.row, segments.exposed
     path, shared, between = paths(value, wiring, segments)
     speed, rate, reading, clock_rate = between.speed, between.rate, between.reading, between.clock_rate
     ll, g = joint_loglik(path, shared, cuts, rule, weibull, gradient)
@@ -361,32 +371,39 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient
 
     d = np.zeros(value.size)
     d_start, d_speed = np.zeros(people), np.zeros(people)
-    d_rate, d_reading, d_clock_rate = np.empty(size), np.empty(size), np.empty(size)
-    plain, elapsed = np.empty(size), np.empty(size)
+    g_level, g_rate, g_offset = g.level, g.rate, g.offset
     for e in range(size):
-        i = segments.person[e]
-        d_start[i] += g.level[e]
-        d_speed[i] += g.level[e] * reading[e] + g.rate[e] * rate[e]
-        d_hazard[segments.row[e]] += g.offset[e]
-        d_rate[e], d_reading[e] = g.rate[e] * speed[i], g.level[e] * speed[i]
-        d_clock_rate[e] = g.clock_rate[e] + g.offset[e] / clock_rate[e]
-        for k in range(drugs.shape[0]):
-            if drugs[k, 3] >= 0:
-                d[drugs[k, 3]] += g.offset[e] * segments.exposed[e, k]
-            if drugs[k, 2] >= 0:
-                d[drugs[k, 2]] += g.rate[e] * segments.exposed[e, k]
-    for k in range(drugs.shape[0]):
-        if drugs[k, 2] >= 0:
-            plain[:] = segments.exposed[:, k]
-            _gain(plain, segments, seg_ptr, elapsed)
-            d[drugs[k, 2]] += (g.level * elapsed).sum()
+        i = person[e]
+        d_start[i] += g_level[e]
+        d_speed[i] += g_level[e] * reading[e] + g_rate[e] * rate[e]
+        d_hazard[hazard_row[e]] += g_offset[e]
     if drugs.shape[0] > 0:
-        _clock_gradient(d_rate, d_reading, drugs, 0, segments, seg_ptr, rate, d)
-        _clock_gradient(g.own_rate, g.own_level, drugs, 1, segments, seg_ptr, between.own_rate, d)
-        _clock_gradient(d_clock_rate, g.clock_level, drugs, 4, segments, seg_ptr, clock_rate, d)
-    _linear_gradient(d_start, value, wiring.one[0], wiring.intercept, wiring.x_intercept, wiring.imputed, 2, d)
-    _linear_gradient(d_speed, value, wiring.one[1], wiring.slope, wiring.x_slope, wiring.imputed, 3, d)
-    _linear_gradient(d_hazard, value, -1, wiring.hazard, wiring.x_hazard, wiring.imputed, 4, d)
+        d_rate, d_reading, d_clock_rate = np.empty(size), np.empty(size), np.empty(size)
+        plain, elapsed, g_clock_rate = np.empty(size), np.empty(size), g.clock_rate
+        for e in range(size):
+            i = person[e]
+            d_rate[e], d_reading[e] = g_rate[e] * speed[i], g_level[e] * speed[i]
+            d_clock_rate[e] = g_clock_rate[e] + g_offset[e] / clock_rate[e]
+            for k in range(drugs.shape[0]):
+                if drugs[k, 3] >= 0:
+                    d[drugs[k, 3]] += g_offset[e] * exposed[e, k]
+                if drugs[k, 2] >= 0:
+                    d[drugs[k, 2]] += g_rate[e] * exposed[e, k]
+        for k in range(drugs.shape[0]):
+            if drugs[k, 2] >= 0:
+                plain[:] = exposed[:, k]
+                _gain(plain, segments, seg_ptr, elapsed)
+                d[drugs[k, 2]] += (g_level * elapsed).sum()
+        _clock_gradient(d_rate, d_reading, drugs[:, 0], segments, seg_ptr, rate, d)
+        _clock_gradient(g.own_rate, g.own_level, drugs[:, 1], segments, seg_ptr, between.own_rate, d)
+        _clock_gradient(d_clock_rate, g.clock_level, drugs[:, 4], segments, seg_ptr, clock_rate, d)
+    if wiring.one[0] >= 0:
+        d[wiring.one[0]] += d_start.sum()
+    if wiring.one[1] >= 0:
+        d[wiring.one[1]] += d_speed.sum()
+    _linear_gradient(d_start, value, wiring.intercept, wiring.x_intercept, wiring.imputed, wiring.imputed[:, 2], d)
+    _linear_gradient(d_speed, value, wiring.slope, wiring.x_slope, wiring.imputed, wiring.imputed[:, 3], d)
+    _linear_gradient(d_hazard, value, wiring.hazard, wiring.x_hazard, wiring.imputed, wiring.imputed[:, 4], d)
     _covariance_gradient(g.covariance, value, wiring, between.factor, between.lower, d)
     baseline_gradient(g.base, value, wiring.base, wiring.base_kind, wiring.base_reference, segments.basis, segments.stratum, d)
     if wiring.further.kind.size > 0:
@@ -407,22 +424,23 @@ def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _gain(rate, segments, seg_ptr, reading):
     """Integral of a rate that is constant on segments, from time zero to each reference time."""
+    inside, before = segments.inside, segments.before
     for i in range(seg_ptr.size - 1):
         now = 0.0
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
-            now -= rate[e] * segments.before[e]
+            now -= rate[e] * before[e]
         for e in range(seg_ptr[i], seg_ptr[i + 1]):
             reading[e] = now
-            now += rate[e] * segments.inside[e]
+            now += rate[e] * inside[e]
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def log_posterior(x, priors, wiring, segments, cuts, rule, weibull, incident, early_segments, early_cuts, early_rule, wanted):
-    """Log posterior density at the unconstrained vector `x` (up to a constant), its gradient, and each log-likelihood.
+def log_posterior(points, priors, wiring, segments, cuts, rule, weibull, incident, early_segments, early_cuts, early_rule, wanted):
+    """Log posterior density at unconstrained vectors (up to a constant), its gradients, and each log-likelihood at the last.
 
     Parameters
     ----------
-    x : array, shape (P,)
+    points : array, shape (n, P)
     priors : Priors
     wiring : Wiring
     segments, cuts, rule : Segments, Cuts, Rule
@@ -437,19 +455,26 @@ def log_posterior(x, priors, wiring, segments, cuts, rule, weibull, incident, ea
     Returns
     -------
     tuple
-        Density, gradient (P,), log-likelihoods (N,). The density is -inf where undefined.
+        Densities (n,), gradients (n, P), log-likelihoods (N,) at the last point. A density is -inf where undefined.
     """
-    value, slope, gradient = np.empty(x.size), np.empty(x.size), np.zeros(x.size)
-    density = constrain(x, priors, value, slope, gradient)
-    whole = extend(value, wiring.derived)
-    loglik, d = np.zeros(wiring.shift.size), np.zeros(whole.size)
-    _add_likelihood(1.0, whole, wiring, segments, cuts, rule, weibull, wanted, loglik, d)
-    if incident:
-        _add_likelihood(-1.0, whole, wiring, early_segments, early_cuts, early_rule, weibull, wanted, loglik, d)
-    extend_gradient(d, whole, wiring.derived)
-    for k in range(x.size):
-        gradient[k] += d[k] * slope[k]
-    total = density + loglik.sum()
-    if not (total > -1e300 and total < 1e300):
-        total = -np.inf
-    return total, gradient, loglik
+    n, size = points.shape
+    density, gradient, loglik = np.empty(n), np.zeros((n, size)), np.zeros(wiring.shift.size)
+    value, slope = np.empty(size), np.empty(size)
+    for r in range(n):
+        prior = constrain(points[r], priors, value, slope, gradient[r])
+        whole = extend(value, wiring.derived)
+        d = np.zeros(whole.size)
+        loglik[:] = 0.0
+        for early in range(2 if incident else 1):
+            sign = 1.0
+            own_segments, own_cuts, own_rule = segments, cuts, rule
+            if early == 1:
+                sign = -1.0
+                own_segments, own_cuts, own_rule = early_segments, early_cuts, early_rule
+            _add_likelihood(sign, whole, wiring, own_segments, own_cuts, own_rule, weibull, wanted, loglik, d)
+        extend_gradient(d, whole, wiring.derived)
+        for k in range(size):
+            gradient[r, k] += d[k] * slope[k]
+        total = prior + loglik.sum()
+        density[r] = total if total > -1e300 and total < 1e300 else -np.inf
+    return density, gradient, loglik

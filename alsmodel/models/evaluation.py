@@ -51,8 +51,15 @@ class AbstractProgram(ABC):
 
     def value(self, x: Floats) -> float:
         """Log posterior density alone, which takes less time."""
-        total = self._evaluate(x, gradient=False)[0]
-        return total + self.mixture_terms(x)[0] if self.mixtures else total
+        return float(self.values(x[None])[0])
+
+    def values(self, points: Floats) -> Floats:
+        """Log posterior density alone at each row of `points`, shape (n, P)."""
+        found = self._values(points)
+        return found + np.array([self.mixture_terms(x)[0] for x in points]) if self.mixtures else found
+
+    def _values(self, points: Floats) -> Floats:
+        return np.array([self._evaluate(x, gradient=False)[0] for x in points])
 
     @cached_property
     def mixtures(self) -> tuple[tuple[int, Block], ...]:

@@ -69,8 +69,16 @@ class Program(AbstractProgram):
     start: Floats
 
     def _evaluate(self, x: Floats, gradient: bool = True) -> tuple[float, Floats, Floats]:
-        result: tuple[float, Floats, Floats] = log_posterior(
-            x, self.priors, self.wiring, self.segments, self.cuts, self.rule, self.weibull, self.incident, *self.early, gradient
+        density, slope, loglik = self._evaluate_all(x[None], gradient)
+        return density[0], slope[0], loglik
+
+    def _values(self, points: Floats) -> Floats:
+        return self._evaluate_all(np.ascontiguousarray(points), gradient=False)[0]
+
+    def _evaluate_all(self, points: Floats, gradient: bool) -> tuple[Floats, Floats, Floats]:
+        """Densities and gradients at the rows of `points`, and each participant's log-likelihood at the last, in one compiled call."""
+        result: tuple[Floats, Floats, Floats] = log_posterior(
+            points, self.priors, self.wiring, self.segments, self.cuts, self.rule, self.weibull, self.incident, *self.early, gradient
         )
         return result
 

@@ -48,9 +48,9 @@ class Wrong:
 
     density: Density
 
-    def value(self, x: Floats) -> float:
-        """Log density alone."""
-        return self.density(x)[0]
+    def values(self, points: Floats) -> Floats:
+        """Log densities alone."""
+        return np.array([self.density(x)[0] for x in points])
 
 
 def thinned(draws: int, kept: int) -> Ints:
