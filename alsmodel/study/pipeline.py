@@ -12,7 +12,7 @@ from alsmodel.study import steps
 from alsmodel.study.data import read_source, rebased
 from alsmodel.study.fitted import load_fit
 from alsmodel.study.loading import LoadedStudy, load
-from alsmodel.study.progress import Progress, Silent
+from alsmodel.study.progress import Progress, Silent, working
 from alsmodel.study.runs import SETTINGS, RunFolder
 from alsmodel.study.spec import Study
 
@@ -201,7 +201,8 @@ def tell(
     fitted = run(path, out, until="fit", progress=progress).fit if plan.truth.kind == "posterior" else None
     try:
         cohort = read_source(loaded.study.data, loaded.base) if plan.truth.kind == "resampled" else None
-        return example(steps.built_trial(loaded.study, fitted, cohort), replicate=replicate, seed=seed)
+        with working(progress or Silent(), "Simulating one trial"):
+            return example(steps.built_trial(loaded.study, fitted, cohort), replicate=replicate, seed=seed)
     except InvalidInput as error:
         raise InvalidInput([loaded.placed(fault) for fault in error.faults]) from None
 

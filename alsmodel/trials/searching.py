@@ -12,6 +12,7 @@ from typing import final
 import numpy as np
 import polars as pl
 
+from alsmodel.settings.names import nearest
 from alsmodel.trials.block import CONFIRM_STREAM, TRIAL_STREAM
 from alsmodel.trials.parts import Parts
 from alsmodel.trials.run import simulate
@@ -113,8 +114,8 @@ def search(
         high = min(max(high + 1, round(high * 1.05)), largest // step)
 
 
-def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1) -> float:
-    """Information per participant that a trial's first analysis has at its planned end: mean of 1/SE², without stopping early.
+def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1, analysis: str | None = None) -> float:
+    """Information per participant that an analysis has at a trial's planned end: mean of 1/SE², without stopping early.
 
     It is what ``information = { per_participant = ... }`` of a design takes, and comes from pilot trials under its first effect
     and its first size, on streams of their own.
@@ -126,15 +127,22 @@ def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1
         Pilot trials.
     workers : int
         As in `simulate`.
+    analysis : str, optional
+        Label of the analysis; the first by default.
 
     Raises
     ------
     ValueError
-        When no pilot trial has a standard error.
+        When no pilot trial has a standard error, or there is no such analysis.
     """
+    labelled = {each.label: each for each in trial.analyses}
+    if analysis is not None and analysis not in labelled:
+        known = nearest(analysis, list(labelled), otherwise=f"Known: {', '.join(labelled)}.")
+        raise ValueError(f"{analysis!r} is not the name of an analysis. {known}")
+    chosen = trial.analyses[0] if analysis is None else labelled[analysis]
     design = replace(trial.design, looks=(), boundary=None, sequential=None, information=None, reestimation=None)
     pilot = replace(
-        trial, design=design, analyses=trial.analyses[:1], multiplicity=None, effects=trial.effects[:1], n_per_arm=trial.n_per_arm[:1],
+        trial, design=design, analyses=(chosen,), multiplicity=None, effects=trial.effects[:1], n_per_arm=trial.n_per_arm[:1],
         axes={}, replicates=replicates, target_mcse=None,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -142,5 +150,5 @@ def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1
         records = Parts(Path(folder)).records(found.table["records"][0], replicates)
     error = records["standard_error"].to_numpy()
     if not np.isfinite(error).any():
-        raise ValueError(f"no pilot trial gave {trial.analyses[0].label} a standard error. Enlarge the trial, or choose another analysis.")
+        raise ValueError(f"no pilot trial gave {chosen.label} a standard error. Enlarge the trial, or choose another analysis.")
     return float(np.nanmean(1 / error**2) / pilot.scenarios[0].participants)

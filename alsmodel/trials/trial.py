@@ -15,7 +15,7 @@ from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.conditions import NOT_RECORDED, check
 from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
-from alsmodel.trials.families import Multiplicity, family_faults
+from alsmodel.trials.families import Multiplicity, family_checks
 from alsmodel.trials.information import increment_faults
 from alsmodel.trials.intercurrent import Intercurrent, intercurrent_checks
 from alsmodel.trials.paths import with_setting
@@ -306,7 +306,7 @@ def shared_checks(trial: Grid) -> list[Check]:
     """What does not fit between the events, the family of hypotheses and the rest, check by check."""
     return [
         *intercurrent_checks(trial),
-        lambda: family_faults(trial.multiplicity, trial.design, trial.analyses, trial.decision),
+        *family_checks(trial.multiplicity, trial.design, trial.analyses, lambda: trial.decision),
     ]
 
 

@@ -146,6 +146,27 @@ def test_a_value_that_cannot_be_read_ends_only_the_checks_that_need_it():
     assert "is not the name of an analysis" not in said
 
 
+def test_a_misspelt_analysis_does_not_hide_what_is_wrong_with_the_family():
+    family = {
+        "truth": {"kind": "named"},
+        "alpha": 0.025,
+        "side": "one-sided",
+        "design": {
+            "recruitment": {"per_month": [10.0]},
+            "looks": [{"when": "followed", "at": 0.5, "after": 6.0}],
+            "sequential": {"fractions": [0.5, 1.0], "side": "two-sided", "efficacy": {"kind": "haybittle_peto"}},
+        },
+        "analyses": [{"kind": "random_slope"}, {"kind": "log_rnk"}],
+        "multiplicity": {"kind": "graph", "weights": [1.0], "transitions": [[0.0]]},
+    }
+    said = " ".join(refused(family))
+    for part in ("Did you mean 'log_rank'?", "the same alpha and the same side", "the same at every level", "1 weights for 2 hypotheses"):
+        assert said.count(part) == 1, part
+    # Neither does a family that cannot be read, nor a level.
+    assert "Did you mean 'holm'?" in " ".join(refused(family | {"multiplicity": {"kind": "hlm"}}))
+    assert "between 0 and 0.5" in " ".join(refused(family | {"alpha": 2.0}))
+
+
 def test_nothing_is_found_in_what_is_right():
     from alsmodel.settings.reading import undecided
     from alsmodel.settings.salvage import hidden
