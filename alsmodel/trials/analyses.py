@@ -23,6 +23,8 @@ Measure = Literal[
     "change difference",
     "responder difference",
     "log hazard ratio",
+    "log hazard ratio of a drop",
+    "weighted log hazard ratio",
     "RMST difference",
     "joint rank difference",
     "win ratio",
@@ -30,7 +32,7 @@ Measure = Literal[
     "net benefit",
 ]
 #: Which direction of the statistic favours the active arm.
-FAVOURS: dict[str, int] = {"log hazard ratio": -1}
+FAVOURS: dict[str, int] = {"log hazard ratio": -1, "log hazard ratio of a drop": -1, "weighted log hazard ratio": -1}
 
 
 @final

@@ -144,6 +144,8 @@ class AtDeath:
         "responder": "composite: death and absence are no response",
         "joint_rank": "composite: death ranks below every score",
         "win": "composite: survival decides first",
+        "time_to_drop": "composite: death counts as a drop",
+        "participant_slopes": "while alive: a line through the scores that there are",
     }
 
     @classmethod

@@ -8,7 +8,7 @@ visit) and all pairs are counted by sorting.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -105,6 +105,12 @@ def _slopes(path: Floats, months: Floats) -> Floats:
         own = np.where(count > 1, (away * np.where(there, path, 0.0)).sum(axis=-1) / (away**2).sum(axis=-1), 0.0)
         mean = own.sum(axis=-1, keepdims=True) / (count > 1).sum(axis=-1, keepdims=True)
     return np.where(count > 1, own, mean)
+
+
+def _two_points(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    gained = _gained(control, active)
+    months = scenario.trial.design.visits[: gained.shape[-1]]
+    return np.asarray((gained[..., -1] - gained[..., 0]) / (months[-1] - months[0]))
 
 
 def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
@@ -205,6 +211,23 @@ def _times(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, acti
         covariates=np.tile(flat, (2, 1)),
         stratum=np.tile(_strata(analysis, data), 2),
     )
+
+
+def _drops(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Times:
+    """As `_times`, of the time to a drop of the score or death."""
+    from alsmodel.estimators.threshold import threshold_events
+
+    options = analysis.settings()
+
+    def dropped(twin: Twin) -> Twin:
+        seen = twin.followed
+        months = np.array(scenario.trial.design.visits, dtype=np.float64)[: seen.scores.shape[-1]]
+        found = threshold_events(
+            seen.scores, months, seen.event_time, seen.event, drop=options["drop"], rule=options["rule"], confirmed=options["confirmed"]
+        )
+        return replace(twin, seen=replace(seen, event_time=found.time, event=found.event))
+
+    return _times(scenario, analysis, dropped(control), dropped(active))
 
 
 def _baseline(twin: Twin) -> TrialData:
@@ -359,6 +382,7 @@ FUNCTIONALS: dict[str, Functional] = {
     "slope difference": Functional(_slope, _mean, hypothetical=True),
     "change difference": Functional(_change, _mean, hypothetical=True),
     "log hazard ratio": Functional(_times, _cox_limit),
+    "log hazard ratio of a drop": Functional(_drops, _cox_limit, scored=True),
     "RMST difference": Functional(_months_alive, _mean),
     "responder difference": Functional(_responds, _mean, scored=True),
     "joint rank difference": Functional(_outcomes, _half_benefit, scored=True),
@@ -374,6 +398,8 @@ def functional_of(analysis: AbstractAnalysis) -> Functional | None:
     strategy = getattr(analysis, "strategy", "missing at random")
     if strategy != "missing at random":
         return Functional(_by_reference(strategy), _mean, hypothetical=True, leaving=True)
+    if getattr(analysis, "line", None) == "two points":
+        return Functional(_two_points, _mean, hypothetical=True)
     mixed = [name for name in analysis.strata if by_site(name) and set(names_of(parse(name))) != {"site"}]
     return None if mixed else FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
 

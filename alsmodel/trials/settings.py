@@ -17,6 +17,7 @@ from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
 from alsmodel.trials.families import Multiplicity
+from alsmodel.trials.further import MaxCombo, ParticipantSlopes, TimeToDrop, WeightedLogRank
 from alsmodel.trials.imputed import ReferenceBased
 from alsmodel.trials.intercurrent import Intercurrent
 from alsmodel.trials.paths import SHORT, fits
@@ -26,7 +27,21 @@ from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_ch
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[
-    RandomSlope | LogRank | MMRM | ReferenceBased | ANCOVA | Responder | Cox | RMST | JointRank | Win, Field(discriminator="kind")
+    RandomSlope
+    | LogRank
+    | MMRM
+    | ReferenceBased
+    | ANCOVA
+    | Responder
+    | Cox
+    | RMST
+    | JointRank
+    | Win
+    | WeightedLogRank
+    | MaxCombo
+    | TimeToDrop
+    | ParticipantSlopes,
+    Field(discriminator="kind"),
 ]
 
 
@@ -153,7 +168,8 @@ class TrialSettings:
     intercurrent : tuple of Intercurrent
         Intercurrent events: how each arises, what it does, and the strategy for it unless an analysis names another.
     analyses : tuple
-        ``kind`` is one of random_slope, mmrm, reference_based, ancova, responder, log_rank, cox, rmst, joint_rank, win.
+        ``kind`` is one of random_slope, mmrm, reference_based, ancova, responder, log_rank, cox, rmst, joint_rank, win,
+        weighted_log_rank, max_combo, time_to_drop, participant_slopes.
     n_per_arm : tuple of int
         Sizes of the control arm.
     effects : tuple of Effect
