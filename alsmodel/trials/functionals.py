@@ -87,11 +87,23 @@ def _gained(control: Twin, active: Twin) -> Floats:
     return gained
 
 
-def _slope(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
-    gained = _gained(control, active)
-    months = np.array(scenario.trial.design.visits, dtype=np.float64)[: gained.shape[-1]]
+def _compared(scenario: "Scenario", analysis: AbstractAnalysis, twin: Twin) -> tuple[Floats, Floats]:
+    """True path (R, n, V) of the score, or of the biomarker that an analysis compares where it is taken, and its months."""
+    months = np.array(scenario.trial.design.visits, dtype=np.float64)
+    if not analysis.outcome:
+        path = np.asarray(twin.path)
+        return path, months[: path.shape[-1]]
+    values = twin.markers[analysis.outcome]
+    (marker,) = (each for each in scenario.trial.biomarkers if each.name == analysis.outcome)
+    kept = marker.sampled(scenario.trial.design)[: values.shape[-1]]
+    return values[..., kept], months[: values.shape[-1]][kept]
+
+
+def _slope(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    (before, months), (after, _) = (_compared(scenario, analysis, twin) for twin in (control, active))
+    gained = after - before
     if np.isnan(gained).any():
-        return _slopes(np.asarray(active.path), months) - _slopes(np.asarray(control.path), months)
+        return _slopes(after, months) - _slopes(before, months)
     weights = (months - months.mean()) / ((months - months.mean()) ** 2).sum()
     return np.asarray(gained @ weights)
 
@@ -113,8 +125,9 @@ def _two_points(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active
     return np.asarray((gained[..., -1] - gained[..., 0]) / (months[-1] - months[0]))
 
 
-def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
-    return np.asarray(_gained(control, active)[..., -1])
+def _change(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    before, after = (_compared(scenario, analysis, twin)[0] for twin in (control, active))
+    return np.asarray(after[..., -1] - before[..., -1])
 
 
 def _by_reference(strategy: str) -> Gather:
