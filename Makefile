@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 bench-peers calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ bench-mmrm: $(READY) ## MMRM fits per CPU second, 6 visits
 
 bench-mmrm13: $(READY) ## MMRM fits per CPU second, 13 visits
 	$(BIN)/python benchmarks/mmrm.py --visits 13
+
+bench-peers: $(READY) ## The same analyses by statsmodels, lifelines and, where R is there, lme4, nlme and survival
+	$(BIN)/python benchmarks/peers.py
 
 calibrate: $(READY) ## Simulation-based calibration (long)
 	$(BIN)/python -m tests.calibration.run

@@ -39,6 +39,7 @@ for panel, commands in (
             study_commands.check,
             study_commands.fit,
             study_commands.simulate,
+            study_commands.search,
             study_commands.assurance,
             analyse_command.analyse,
             study_commands.merge,

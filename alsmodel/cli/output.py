@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Characters of a text that is shown on one line, and between columns.
 _SHORT, _GAP = 20, 2
+#: Seconds between two lines of progress where no line can move.
+_LOGGED_EVERY = 30.0
 
 
 @final
@@ -89,11 +91,37 @@ class Output:
             sys.stdout.write(json.dumps(values, indent=2, default=str, allow_nan=False) + "\n")
             sys.stdout.flush()
 
+    def note(self, text: str) -> None:
+        """Print a sentence on stderr at once: why nothing is there yet."""
+        if self.talks:
+            self._progress_console.print(text, markup=False, soft_wrap=True)
+
+    def _logged(self, title: str) -> Advance:
+        """Progress for where no line can move."""
+        started: list[tuple[float, float]] = []
+        last = [time.monotonic()]
+
+        def advance(done: float, total: float) -> None:
+            now = time.monotonic()
+            started[:] = started or [(now, done)]
+            if now - last[0] >= _LOGGED_EVERY:
+                last[0] = now
+                tail = pace(done - started[0][1], total - done, now - started[0][0])
+                self.note(f"{title}: {done:,.0f} of {total:,.0f}{tail}")
+
+        return advance
+
     @contextmanager
     def stage(self, title: str) -> Iterator[Advance]:
-        """Show that `title` is under way; the callable takes the work done and the work in all."""
-        if self.quiet or self.as_json or not self._progress_console.is_terminal:
+        """Show that `title` is under way; the callable takes the work done and the work in all.
+
+        On a terminal a line that moves; elsewhere, such as in the log of a batch job, a line every half minute.
+        """
+        if not self.talks:
             yield _ignore
+            return
+        if not self._progress_console.is_terminal:
+            yield self._logged(title)
             return
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from alsmodel.cli.output import Output, plain
 if TYPE_CHECKING:
     from alsmodel.study import Outcome
     from alsmodel.study.pipeline import Step
+    from alsmodel.trials.searching import Quantity
 
 _POWER = {
     "n_per_arm": "per arm",
@@ -130,6 +131,65 @@ def example(
     return Exit.DONE
 
 
+def search(
+    study: StudyFile,
+    target: Annotated[float, typer.Option("--target", help="What the power, or --quantity, is to reach.")] = 0.8,
+    setting: Annotated[
+        str | None,
+        typer.Option("--setting", metavar="PATH", help="A number of the trial in place of its size, or effect.NAME.", show_default=False),
+    ] = None,
+    between: Annotated[
+        str | None, typer.Option("--between", metavar="LOW,HIGH", help="Values of the setting to search between.", show_default=False)
+    ] = None,
+    quantity: Annotated[
+        str,
+        typer.Option("--quantity", help="power, stopped_efficacy, stopped_futility, mean_participants or mean_duration; with --setting."),
+    ] = "power",
+    keep: Annotated[str, typer.Option("--keep", metavar="least|most", help="At least or at most the target; with --setting.")] = "least",
+    tolerance: Annotated[float | None, typer.Option("--tolerance", help="A hundredth of the range by default.", show_default=False)] = None,
+    smallest: Annotated[int, typer.Option("--smallest", min=1, help="Smallest size of the control arm.")] = 10,
+    largest: Annotated[int, typer.Option("--largest", min=1, help="Largest size of the control arm.")] = 2000,
+    analysis: Annotated[
+        str | None, typer.Option("--analysis", help="By its name in the tables; the first by default.", show_default=False)
+    ] = None,
+    effect: Annotated[str | None, typer.Option("--effect", help="By its name; the last by default.", show_default=False)] = None,
+    out: RunOut = None,
+    workers: Workers = None,
+    replicates: Replicates = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Exit:
+    """Find the size of a study's trial, or the threshold of a setting, for a target; confirmed on fresh virtual trials."""
+    output = Output(as_json=as_json, quiet=quiet)
+    from alsmodel.study import Sought, seek
+    from alsmodel.trials import Found
+    from alsmodel.trials.searching import QUANTITIES
+
+    if keep not in ("least", "most"):
+        raise UsageFault(f"--keep is least or most; got {keep!r}.")
+    if quantity not in QUANTITIES:
+        raise UsageFault(f"--quantity is one of {', '.join(QUANTITIES)}; got {quantity!r}.")
+    if setting is None and (quantity, keep, tolerance) != ("power", "least", None):
+        raise UsageFault("--quantity, --keep and --tolerance go with --setting; the size is searched for its power.")
+    sought = Sought(
+        target=target, analysis=analysis, effect=effect, smallest=smallest, largest=largest, setting=setting, tolerance=tolerance,
+        between=None if between is None else _range(between), quantity=cast("Quantity", quantity),
+        keep="at least" if keep == "least" else "at most",
+    )  # fmt: skip
+    found = seek(study, out, sought=sought, workers=workers or os.cpu_count() or 1, progress=output, replicates=replicates)
+    output.table("Tried", [name.replace("_", " ") for name in found.tried.columns], found.tried.rows())
+    if isinstance(found, Found):
+        output.say(f"{found.n_per_arm:,} in the control arm: power {found.power:.3f} (MCSE {found.mcse:.3f}) on fresh virtual trials.")
+        output.result(n_per_arm=found.n_per_arm, power=found.power, mcse=found.mcse, tried=found.tried.to_dicts())
+    else:
+        words = quantity.replace("_", " ")
+        output.say(f"{found.setting} = {found.value:g}: {words} {found.figure:.4g} (MCSE {found.mcse:.2g}) on fresh virtual trials.")
+        output.result(
+            setting=found.setting, value=found.value, quantity=quantity, figure=found.figure, mcse=found.mcse, tried=found.tried.to_dicts()
+        )
+    return Exit.DONE
+
+
 def assurance(
     study: StudyFile,
     out: RunOut = None,
@@ -171,6 +231,16 @@ def merge(
     output.say(f"Next: alsmodel simulate STUDY.TOML --out {target}, which computes only what is still missing.")
     output.result(folder=str(target), **counts)
     return Exit.DONE
+
+
+def _range(text: str) -> tuple[float, float]:
+    parts = text.split(",")
+    try:
+        # Two whole numbers search among whole numbers.
+        low, high = ((int(part) if part.strip().lstrip("-").isdecimal() else float(part)) for part in parts)
+    except ValueError:
+        raise UsageFault(f"--between is two numbers, such as 0.1,0.5; got {text!r}.") from None
+    return low, high
 
 
 def _shard(text: str) -> tuple[int, int]:

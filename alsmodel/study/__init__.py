@@ -15,6 +15,7 @@ __all__ = [
     "Estimand",
     "LoadedStudy",
     "Outcome",
+    "Sought",
     "Study",
     "analyse",
     "assure",
@@ -22,6 +23,7 @@ __all__ = [
     "merge_shards",
     "report_again",
     "run",
+    "seek",
     "tell",
 ]
 
@@ -37,6 +39,8 @@ _HOMES = {
     "Outcome": "pipeline",
     "report_again": "pipeline",
     "run": "pipeline",
+    "seek": "pipeline",
+    "Sought": "pipeline",
     "tell": "pipeline",
 }
 

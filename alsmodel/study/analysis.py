@@ -13,7 +13,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import digest_of, encode, installed_version
 from alsmodel.study.data import read_source
 from alsmodel.study.loading import LoadedStudy, load
-from alsmodel.study.progress import Progress, Silent
+from alsmodel.study.progress import Progress, Silent, working
 from alsmodel.study.runs import RunFolder
 from alsmodel.trials.comparison import AtDeath
 
@@ -70,7 +70,7 @@ def analyse(path: Path | str, out: Path | str | None = None, *, progress: Progre
         raise InvalidInput([Fault(loaded.path.name, "the study has no real trial to analyse.", remedy)])
     with progress.stage("Reading the data"):
         cohort = read_source(study.data, loaded.base)
-    with progress.stage("Comparing the arms"):
+    with working(progress, "Comparing the arms"):
         try:
             results = compare(cohort, study.analyse, small_cells=study.report.small_cells)
         except InvalidInput as refusal:

@@ -19,6 +19,10 @@ class Progress(Protocol):
         """Pass on a sentence."""
         ...
 
+    def note(self, text: str) -> None:
+        """Pass on at once why nothing is there yet, apart from the results."""
+        ...
+
 
 @final
 class Silent:
@@ -31,3 +35,37 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Ignore the sentence."""
+
+    def note(self, text: str) -> None:
+        """Ignore the note."""
+
+
+#: What is said when a function has to be compiled before anything can be shown.
+COMPILING = "Compiling, which takes a minute or two once per version; `alsmodel warmup` does it ahead."
+
+
+@contextmanager
+def working(progress: Progress, title: str) -> Iterator[Advance]:
+    """A stage that runs compiled code: where something has to be compiled first, that is told once.
+
+    Parameters
+    ----------
+    progress : Progress
+    title : str
+        Of the stage.
+    """
+    from numba.core import event
+
+    told: list[str] = []
+
+    class Compilation(event.Listener):
+        def on_start(self, happened: object) -> None:
+            if not told:
+                told.append(COMPILING)
+                progress.note(COMPILING)
+
+        def on_end(self, happened: object) -> None:
+            """Nothing to tell."""
+
+    with event.install_listener("numba:compile", Compilation()), progress.stage(title) as advance:
+        yield advance

@@ -10,7 +10,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import code_digest, digest_of, encode
 from alsmodel.study.data import content_digest, read_source
 from alsmodel.study.fitted import fitted_model, load_fit, of_one_outcome
-from alsmodel.study.progress import Progress
+from alsmodel.study.progress import Progress, working
 from alsmodel.study.runs import RunFolder
 from alsmodel.study.spec import Study
 
@@ -127,7 +127,7 @@ def fit(job: Job, cohort: "Cohort") -> "AnyFit":
     inputs = {"cohort": cohort.digest, "model": encode(study.model), "fit": encode(study.fit), "sampling": sampling, "seed": study.seed}
 
     def make() -> "AnyFit":
-        with job.progress.stage("Fitting the joint model") as advance:
+        with working(job.progress, "Fitting the joint model") as advance:
             return fitted_model(study, cohort, advance)
 
     fitted = job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
@@ -164,7 +164,7 @@ def trial(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Operat
     inputs = _trial_inputs(job, plan, cohort)
 
     def make() -> "OperatingCharacteristics":
-        with job.progress.stage("Simulating the trial") as advance:
+        with working(job.progress, "Simulating the trial") as advance:
             from alsmodel.trials import simulate
 
             folder = job.run.path / REPLICATES
@@ -217,7 +217,7 @@ def assurance(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "As
         simulated = built_trial(job.study, fitted, cohort)
         try:
             effect = _believed(job.study, fitted)
-            with job.progress.stage("Simulating the trial along the effect") as advance:
+            with working(job.progress, "Simulating the trial along the effect") as advance:
                 return averaged(simulated, effect, workers=job.workers, folder=job.run.path / REPLICATES, progress=advance)
         except InvalidInput:
             raise
@@ -263,7 +263,7 @@ def trial_shard(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None", shar
     """Run one task of an array job; how many replicates of scenarios are in the run folder then."""
     from alsmodel.trials import simulate_shard
 
-    with job.progress.stage(f"Simulating shard {shard[0]} of {shard[1]}"):
+    with working(job.progress, f"Simulating shard {shard[0]} of {shard[1]}"):
         made, folder = built_trial(job.study, fitted, cohort), job.run.path / REPLICATES
         return simulate_shard(made, shard, folder, workers=job.workers, executor=job.executor, scheduler=job.scheduler)
 

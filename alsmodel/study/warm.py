@@ -76,10 +76,13 @@ def _simulate(study: Path, out: Path) -> None:
 
 
 class _Quiet:
-    """Passes stages on, and keeps sentences about a throw-away study to itself."""
+    """Passes stages on, and keeps sentences about a throw-away study, and that it compiles, to itself."""
 
     def __init__(self, listener: Progress) -> None:
         self.stage = listener.stage
 
     def say(self, text: str) -> None:
         """Ignore the sentence."""
+
+    def note(self, text: str) -> None:
+        """Ignore the note: compiling is what is asked for."""

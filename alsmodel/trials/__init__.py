@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
     from alsmodel.trials.assuring import Assurance, EffectDraws, assurance
     from alsmodel.trials.beliefs import EffectPrior
+    from alsmodel.trials.biomarkers import Biomarker
     from alsmodel.trials.compared import Compared, compare
     from alsmodel.trials.comparison import ComparisonPlan
     from alsmodel.trials.designs import Decision, ParallelDesign
-    from alsmodel.trials.effects import Effect
+    from alsmodel.trials.effects import BiomarkerEffect, Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
     from alsmodel.trials.family_looks import FamilyLooks, OwnLooks
+    from alsmodel.trials.further import MaxCombo, ParticipantSlopes, TimeToDrop, WeightedLogRank
     from alsmodel.trials.imputed import ReferenceBased
     from alsmodel.trials.information import RealisedInformation
     from alsmodel.trials.intercurrent import Afterwards, Intercurrent
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.resampling import resampled_truth
     from alsmodel.trials.results import OperatingCharacteristics
     from alsmodel.trials.run import simulate, simulate_shard
-    from alsmodel.trials.searching import Found, planned_information, search
+    from alsmodel.trials.searching import Found, FoundSetting, planned_information, search, search_setting
     from alsmodel.trials.settings import PosteriorSettings, ResampledSettings, TrialSettings, build
     from alsmodel.trials.telling import Told, example
     from alsmodel.trials.trial import Scenario, Trial
@@ -46,6 +48,8 @@ __all__ = [
     "Analysed",
     "Assurance",
     "BaselineCovariate",
+    "Biomarker",
+    "BiomarkerEffect",
     "BlindedEvents",
     "BlindedVariance",
     "Bonferroni",
@@ -60,6 +64,7 @@ __all__ = [
     "FixedBounds",
     "FixedSequence",
     "Found",
+    "FoundSetting",
     "Graph",
     "Hochberg",
     "Holm",
@@ -67,11 +72,13 @@ __all__ = [
     "JointRank",
     "LogRank",
     "Look",
+    "MaxCombo",
     "Minimisation",
     "NamedTruth",
     "OperatingCharacteristics",
     "OwnLooks",
     "ParallelDesign",
+    "ParticipantSlopes",
     "PermutedBlocks",
     "Phenotype",
     "Population",
@@ -86,10 +93,12 @@ __all__ = [
     "ResampledTruth",
     "Responder",
     "Scenario",
+    "TimeToDrop",
     "Told",
     "Trial",
     "TrialData",
     "TrialSettings",
+    "WeightedLogRank",
     "Win",
     "assurance",
     "build",
@@ -99,6 +108,7 @@ __all__ = [
     "planned_information",
     "resampled_truth",
     "search",
+    "search_setting",
     "simulate",
     "simulate_shard",
 ]
@@ -109,6 +119,8 @@ _HOMES = {
     "ComparisonPlan": "comparison",
     "observed_trial": "observed",
     "search": "searching",
+    "search_setting": "searching",
+    "FoundSetting": "searching",
     "planned_information": "searching",
     "Found": "searching",
     "example": "telling",
@@ -116,6 +128,10 @@ _HOMES = {
     "ANCOVA": "endpoints",
     "MMRM": "endpoints",
     "RMST": "endpoints",
+    "MaxCombo": "further",
+    "ParticipantSlopes": "further",
+    "TimeToDrop": "further",
+    "WeightedLogRank": "further",
     "Cox": "endpoints",
     "JointRank": "endpoints",
     "ReferenceBased": "imputed",
@@ -155,6 +171,8 @@ _HOMES = {
     "Decision": "designs",
     "ParallelDesign": "designs",
     "Effect": "effects",
+    "BiomarkerEffect": "effects",
+    "Biomarker": "biomarkers",
     "OperatingCharacteristics": "results",
     "ResampledTruth": "resampled",
     "ResampledSettings": "settings",

@@ -15,6 +15,7 @@ from alsmodel.patients.streams import stream_key
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData
 from alsmodel.trials.family_watch import FamilyWatch, family_names, family_watch
 from alsmodel.trials.information import Bounds, Watch, watch
+from alsmodel.trials.looks import Look
 from alsmodel.trials.opening import Opened, final_month, open_data, timed, z_of
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resizing import Resized, resize, statistic
@@ -63,11 +64,12 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
     # Scenarios with one effect and one way of assigning share what happened, cut to their size.
     for scenario in task.scenarios:
         design = scenario.trial.design
-        events = scenario.trial.intercurrent
-        address = (repr(scenario.effect), repr((design.allocation, design.randomisation, design.delayed_start, events)))
+        events, markers = scenario.trial.intercurrent, scenario.trial.biomarkers
+        address = (repr(scenario.effect), repr((design.allocation, design.randomisation, design.delayed_start, events, markers)))
         if address not in followed:
             arm = assign(design, enrolled, keys)
-            followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys, events=events)
+            population, effect = trial.population, scenario.effect
+            followed[address] = arm, observe(design, population, enrolled, effect, arm, keys, events=events, biomarkers=markers)
         arm, seen = followed[address]
         out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.most), task.start))
     return out
@@ -78,7 +80,8 @@ def _sized(enrolled: Enrolled, arm: Integers, seen: Observed, n: int) -> tuple[E
         return enrolled, arm, seen
     parts = {name: np.ascontiguousarray(getattr(seen, name)[:, :n]) for name in ("scores", "months", "event_time", "event", "left")}
     happened = {name: np.ascontiguousarray(when[:, :n]) for name, when in seen.intercurrent.items()}
-    return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts, intercurrent=happened)
+    taken = {name: np.ascontiguousarray(values[:, :n]) for name, values in seen.biomarkers.items()}
+    return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts, intercurrent=happened, biomarkers=taken)
 
 
 @final
@@ -108,10 +111,7 @@ def looks_of(
     running = np.ones(end.shape, dtype=np.bool_)
     before = np.full(end.shape, -np.inf)
     for k, look in enumerate(design.looks):
-        if resized is None:
-            month = look.cutoff(enrolled.month, *timed(scenario.trial, seen), end)
-        else:
-            month = resized.month_of(look, scenario.trial, scenario.participants, end)
+        month = _month_of(look, scenario, enrolled, seen, end, resized)
         open_now = running & (month < end) & (month > before)
         before = np.maximum(before, month)
         opened = open_data(scenario.trial, enrolled, arm, seen, month)
@@ -128,7 +128,7 @@ def looks_of(
 @final
 @dataclass(frozen=True)
 class FamilyLooked:
-    """One look at R trials of a family: which are still running, what its analyses found, by label, and which stop."""
+    """One look at R trials of a family: which still run, what its analyses found, by label, and which stop or have spent all."""
 
     number: int
     running: npt.NDArray[np.bool_]
@@ -136,31 +136,47 @@ class FamilyLooked:
     results: dict[str, Analysed]
     efficacy: npt.NDArray[np.bool_]
     futility: npt.NDArray[np.bool_]
+    ended: npt.NDArray[np.bool_]
 
 
-def family_looks_of(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, family: FamilyWatch) -> Iterator[FamilyLooked]:
+def family_looks_of(
+    scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, family: FamilyWatch, resized: Resized | None = None
+) -> Iterator[FamilyLooked]:
     """Open the data look by look and let the family reject, the final analysis left out."""
     trial, wanted = scenario.trial, family_names(scenario.trial)
     end = final_month(trial.design, enrolled)
     running = np.ones(end.shape, dtype=np.bool_)
     before = np.full(end.shape, -np.inf)
     for k, look in enumerate(trial.design.looks):
-        month = look.cutoff(enrolled.month, *timed(trial, seen), end)
+        month = _month_of(look, scenario, enrolled, seen, end, resized)
         open_now = running & (month < end) & (month > before)
         before = np.maximum(before, month)
         opened = open_data(trial, enrolled, arm, seen, month)
         results = {a.label: a.analyse(opened.data) for a in trial.analyses if a.label in wanted}
         z = family_z(wanted, results)
-        family.test(k + 1, open_now, z)
+        family.test(k + 1, open_now, z, family_errors(wanted, results))
         wins = open_now & family.stops()
         fails = open_now & ~wins & family.hopeless(k + 1, z)
-        yield FamilyLooked(k + 1, open_now, opened, results, wins, fails)
-        running = running & ~wins & ~fails
+        ended = open_now & ~wins & ~fails & family.exhausted()
+        yield FamilyLooked(k + 1, open_now, opened, results, wins, fails, ended)
+        running = running & ~wins & ~fails & ~ended
+
+
+def _month_of(look: Look, scenario: Scenario, enrolled: Enrolled, seen: Observed, end: Floats, resized: Resized | None) -> Floats:
+    """Calendar month of a look in each trial."""
+    if resized is not None:
+        return resized.month_of(look, scenario.trial, scenario.participants, end)
+    return look.cutoff(enrolled.month, *timed(scenario.trial, seen), end)
 
 
 def family_z(names: list[str], results: dict[str, Analysed]) -> Floats:
     """z of the hypotheses of a family, shape (R, m)."""
     return np.stack([z_of(results[name]) for name in names], axis=1)
+
+
+def family_errors(names: list[str], results: dict[str, Analysed]) -> Floats:
+    """Standard errors of the hypotheses of a family, shape (R, m)."""
+    return np.stack([results[name].standard_error for name in names], axis=1)
 
 
 def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, start: int) -> dict[str, npt.NDArray[Any]]:
@@ -174,15 +190,15 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     look = np.full(trials, len(design.looks) + 1)
     stop = np.full(trials, "end", dtype="<U8")
     bound = np.full(trials, np.nan)
-    bounds, family = watch(design, scenario.participants, trials), family_watch(scenario.trial, trials)
+    bounds, family = watch(design, scenario.participants, trials), family_watch(scenario, trials)
     if family is None:
         for seen_at in looks_of(scenario, enrolled, arm, seen, bounds, resized):
             for which, word in ((seen_at.efficacy, "efficacy"), (seen_at.futility, "futility"), (seen_at.ended, "end")):
                 month[which], look[which], stop[which] = seen_at.opened.month[which], seen_at.number, word
             bound[seen_at.ended] = seen_at.bounds.efficacy[seen_at.ended]
     else:
-        for at in family_looks_of(scenario, enrolled, arm, seen, family):
-            for which, word in ((at.efficacy, "efficacy"), (at.futility, "futility")):
+        for at in family_looks_of(scenario, enrolled, arm, seen, family, resized):
+            for which, word in ((at.efficacy, "efficacy"), (at.futility, "futility"), (at.ended, "end")):
                 month[which], look[which], stop[which] = at.opened.month[which], at.number, word
     early = np.isfinite(month).any()
     opened = open_data(scenario.trial, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
@@ -190,7 +206,8 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
     if family is not None:
         names = family_names(scenario.trial)
         labelled = {a.label: result for a, result in zip(analyses, results, strict=True)}
-        family.test(len(design.looks) + 1, ~np.isfinite(month), family_z(names, labelled))
+        ended = ~np.isfinite(month)
+        family.test(len(design.looks) + 1, ended, family_z(names, labelled), family_errors(names, labelled), last=True)
     elif design.looks:
         bound = np.where(np.isfinite(month), bound, bounds.final(~np.isfinite(month), results[0].standard_error))
     z = z_of(results[0])

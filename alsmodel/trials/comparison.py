@@ -89,6 +89,10 @@ class ComparisonPlan:
         for analysis in self.analyses:
             if analysis.until is not None:
                 faults.append(f"{analysis.label}: until is for virtual trials; of a real one give duration and visits.")
+            if analysis.outcome:
+                faults.append(
+                    f"{analysis.label}: outcome is for biomarkers of virtual trials; of a real one name it as the plan's outcome."
+                )
             if analysis.strategies:
                 faults.append(f"{analysis.label}: strategies are for virtual trials; of a real one name what ends the follow-up in events.")
             if not 1 <= analysis.arm <= len(self.active):
@@ -144,6 +148,8 @@ class AtDeath:
         "responder": "composite: death and absence are no response",
         "joint_rank": "composite: death ranks below every score",
         "win": "composite: survival decides first",
+        "time_to_drop": "composite: death counts as a drop",
+        "participant_slopes": "while alive: a line through the scores that there are",
     }
 
     @classmethod

@@ -8,6 +8,8 @@ where the design's does. The functionals (`alsmodel.trials.functionals`), over t
     responder difference   difference of the shares who are alive at the last visit and score fewer than so many points below baseline
     log hazard ratio       Cox limit at the horizon: where the expected partial-likelihood score of both twins together is zero, arms
                            weighted by the allocation, adjusted and stratified as the analysis is
+    log hazard ratio       the same of the time to a drop or death, as the scores at the planned visits show it
+      of a drop
     RMST difference        difference of the mean months without event, up to the horizon
     win ratio, win odds    log of the ratio of pairs won to pairs lost (ties halved in the odds), an active twin against the control
     net benefit            twin of somebody else; pairs won minus pairs lost
@@ -38,7 +40,7 @@ from alsmodel.trials.strategies import Strategy
 from alsmodel.trials.trial import Scenario
 from alsmodel.trials.truth import PosteriorTruth
 from alsmodel.trials.twins import Twin
-from alsmodel.trials.world import Enrolled, enrol, observe, undying
+from alsmodel.trials.world import Enrolled, enrol, markers, observe, undying
 
 Floats = npt.NDArray[np.float64]
 
@@ -118,10 +120,8 @@ def true_values(scenario: Scenario, folder: Path, twins: int) -> TrueValues:
 
 
 def _stated(scenario: Scenario, analysis: AbstractAnalysis) -> bool:
-    """Whether an analysis has a true value; none where a hypothetical event is imputed by reference: no twin has it."""
-    found = functional_of(analysis)
-    chosen = strategies_of(scenario.trial.intercurrent, analysis)
-    return found is not None and not (found.leaving and "hypothetical" in chosen.values())
+    """Whether an analysis has a true value."""
+    return functional_of(analysis) is not None
 
 
 def _identity(scenario: Scenario, leaving: bool) -> dict[str, Any]:
@@ -136,15 +136,17 @@ def _identity(scenario: Scenario, leaving: bool) -> dict[str, Any]:
 
 
 def _address(scenario: Scenario, analysis: AbstractAnalysis) -> str:
-    """What of an analysis decides its true value: measure, arm, and horizon, cut, threshold, scale, covariates and strata where they do.
+    """What of an analysis decides its true value: measure and arm, and what else of it decides, such as horizon, cut or strata.
 
     And the strategies for intercurrent events, with how the end of the time on treatment is taken.
     """
     options = [getattr(analysis, name, None) for name in ("horizon", "until", "threshold", "scale")]
+    # Named where there, so that what others aim at keeps its address.
+    options += [getattr(analysis, name) for name in ("drop", "rule", "confirmed", "line") if hasattr(analysis, name)]
     adjusting = [list(analysis.covariates), list(analysis.strata)] if analysis.measure not in UNADJUSTED else []
     chosen = strategies_of(scenario.trial.intercurrent, analysis)
     imputed = getattr(analysis, "strategy", "missing at random")
-    by = [] if imputed == "missing at random" else [imputed]
+    by = ([] if imputed == "missing at random" else [imputed]) + ([analysis.outcome] if analysis.outcome else [])
     return digest_of([analysis.measure, analysis.arm, *options, *adjusting, sorted(chosen.items()), analysis.carries, *by])
 
 
@@ -251,7 +253,9 @@ def _followed(
         seen = observe(design, trial.population, enrolled, scenario.effect, arms, keys, events=world, twins=True)
     leaving = _leaving(scenario, world, enrolled, keys, arms) if any(each.leaving for each in found) else {}
     sd = float(np.sqrt((enrolled.nature.residual_sd**2).mean()))
-    return Twin(seen=seen, path=path, columns=enrolled.columns, ended=ended, residual_sd=sd, leaving=leaving)
+    named = [each for each in trial.biomarkers if each.name in {a.outcome for a in analyses}]
+    taken = markers(trial.design, trial.population, enrolled, scenario.effect, arms, keys, named)
+    return Twin(seen=seen, path=path, columns=enrolled.columns, ended=ended, residual_sd=sd, leaving=leaving, markers=taken)
 
 
 def _leaving(
@@ -261,8 +265,13 @@ def _leaving(
     keys: npt.NDArray[np.uint64],
     arms: npt.NDArray[np.int64],
 ) -> dict[str, Floats]:
-    """When twins leave, and the deaths that are known of them, if they may leave as participants do."""
+    """When twins leave, and the deaths that are known of them, if they may leave as participants do.
+
+    What is hypothetical in the world of the paths happens here: who has such an event is imputed from then on as those who left, but the
+    death after it is known.
+    """
     trial = scenario.trial
     plain = replace(trial.design, visits=(0.0, trial.design.duration), phone_visits=(), visit_window_days=0.0)
-    seen = observe(plain, trial.population, enrolled, scenario.effect, arms, keys, events=world)
-    return {"left": seen.left, "death": np.where(seen.event == 1, seen.event_time, np.inf)}
+    seen = observe(plain, trial.population, enrolled, scenario.effect, arms, keys, events=trial.intercurrent)
+    ends = [seen.intercurrent[event.name] for event in trial.intercurrent if event not in world]
+    return {"left": np.minimum.reduce([seen.left, *ends]), "death": np.where(seen.event == 1, seen.event_time, np.inf)}

@@ -4,7 +4,7 @@ A hypothesis is one analysis of the trial (one end point, one active arm). The p
 `alsmodel.trials.multiplicity`; a graph is `alsmodel.trials.multiplicity.Graph`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
@@ -13,8 +13,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from alsmodel.settings.names import nearest
+from alsmodel.settings.salvage import Check
 from alsmodel.trials.analyses import AbstractAnalysis
-from alsmodel.trials.family_looks import FamilyLooks, look_faults
+from alsmodel.trials.family_looks import FamilyLooks, look_checks
 from alsmodel.trials.multiplicity import Graph, bonferroni, fixed_sequence, hochberg, holm
 from alsmodel.trials.reestimation import PromisingSize
 
@@ -154,30 +155,54 @@ def true_nulls(effect: "Effect", analyses: Sequence[AbstractAnalysis]) -> dict[s
     return {analysis.label: effect.is_null or analysis.arm in without for analysis in analyses}
 
 
-def family_faults(
-    multiplicity: Multiplicity | None, design: "ParallelDesign", analyses: Sequence[AbstractAnalysis], decision: "Decision"
-) -> list[str]:
-    """What makes a family impossible, one sentence each."""
+def family_checks(
+    multiplicity: Multiplicity | None,
+    design: "ParallelDesign",
+    analyses: Sequence[AbstractAnalysis],
+    decision: "Callable[[], Decision]",
+) -> list[Check]:
+    """What makes a family impossible, check by check: one that needs the names of the analyses does not take the others along."""
     if multiplicity is None:
         return []
-    labels = [analysis.label for analysis in analyses]
-    names, faults = members(multiplicity, labels), []
+
+    def names() -> list[str]:
+        return members(multiplicity, [analysis.label for analysis in analyses])
+
+    return [
+        lambda: _name_faults(names(), [analysis.label for analysis in analyses]),
+        lambda: _weight_faults(multiplicity, len(multiplicity.hypotheses or analyses)),
+        lambda: _stage_faults(multiplicity, design),
+        *look_checks(multiplicity, names, design, analyses, decision),
+    ]
+
+
+def _name_faults(names: list[str], labels: list[str]) -> list[str]:
+    faults = []
     for name in dict.fromkeys(names):
         if name not in labels:
             remedy = nearest(name, labels, otherwise=f"Known: {', '.join(labels)}.")
             faults.append(f"multiplicity: {name!r} is not the name of an analysis. {remedy}")
     if len(set(names)) < len(names):
         faults.append(f"multiplicity names a hypothesis twice: {names}.")
-    if len(names) < 2:
+    return faults
+
+
+def _weight_faults(multiplicity: Multiplicity, hypotheses: int) -> list[str]:
+    faults = []
+    if hypotheses < 2:
         faults.append("multiplicity needs at least two hypotheses; add an analysis, or leave it out.")
-    if isinstance(multiplicity, Graph) and len(names) != len(multiplicity.weights):
-        faults.append(f"multiplicity: the graph has {len(multiplicity.weights)} weights for {len(names)} hypotheses: {names}.")
+    if isinstance(multiplicity, Graph) and hypotheses != len(multiplicity.weights):
+        faults.append(f"multiplicity: the graph has {len(multiplicity.weights)} weights for {hypotheses} hypotheses.")
+    return faults
+
+
+def _stage_faults(multiplicity: Multiplicity, design: "ParallelDesign") -> list[str]:
+    faults = []
     if isinstance(design.reestimation, PromisingSize):
         faults.append("multiplicity is not combined with reestimation in the promising zone, whose claim is by two stages. Drop one.")
-    if not design.looks:
-        return faults
-    if isinstance(multiplicity, Hochberg):
-        faults.append("multiplicity: Hochberg's procedure hands no level on and has none at interim looks; use Holm's.")
-    else:
-        faults += look_faults(multiplicity.looks, names, design, decision)
+    if design.looks and isinstance(multiplicity, Hochberg):
+        faults.append(
+            "multiplicity: Hochberg's procedure rests on Simes' inequality, shown for positively dependent statistics of one analysis "
+            "(Sarkar, Ann Stat 1998;26:494) and not for boundaries at looks; use Holm's."
+        )
     return faults

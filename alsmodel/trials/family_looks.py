@@ -4,7 +4,7 @@ Maurer and Bretz, Stat Biopharm Res 2013;5:311, doi 10.1080/19466315.2013.807748
 at the level that the graph gives it; the level of a rejected hypothesis moves on and the boundaries are computed anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, final
@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from alsmodel.settings.salvage import Check
+from alsmodel.trials.information import INDEPENDENT, RealisedInformation
 from alsmodel.trials.spending import (
     BetaSpending,
     HaybittlePeto,
@@ -25,7 +27,9 @@ from alsmodel.trials.spending import (
 )
 
 if TYPE_CHECKING:
+    from alsmodel.trials.analyses import AbstractAnalysis
     from alsmodel.trials.designs import Decision, ParallelDesign
+    from alsmodel.trials.families import Multiplicity
     from alsmodel.trials.multiplicity import Graph
     from alsmodel.trials.sequential import GroupSequential
 
@@ -46,6 +50,9 @@ class OwnLooks:
     fractions : tuple of float
         Planned information fractions of its own estimate at the looks, rising to 1, such as shares of the events; empty is those of
         the design.
+    information : RealisedInformation or None
+        Spend by 1/SE² of its own analysis over this planned maximum; None is at the planned fractions, or for the first analysis of the
+        trial by ``design.information`` where there is one.
     """
 
     efficacy: (
@@ -55,6 +62,7 @@ class OwnLooks:
         | None
     ) = None
     fractions: tuple[float, ...] = ()
+    information: RealisedInformation | None = None
 
 
 @final
@@ -78,53 +86,136 @@ class FamilyLooks:
     own: Mapping[str, OwnLooks] = field(default_factory=dict)
 
 
-def look_faults(looks: FamilyLooks, names: list[str], design: "ParallelDesign", decision: "Decision") -> list[str]:
-    """What keeps a family from being tested at the design's looks, one sentence each."""
-    faults = [f"multiplicity.looks.own names {name!r}, which is no hypothesis of the family." for name in looks.own if name not in names]
-    sequential = design.sequential
-    if sequential is None:
-        return [
-            *faults,
-            "multiplicity with looks needs bounds at any level: give design.sequential with a spending function, not boundary.",
-        ]
-    if design.information is not None:
-        faults.append("multiplicity with looks spends at planned fractions; leave design.information out.")
-    if design.reestimation is not None:
-        faults.append("multiplicity with looks is not combined with reestimation. Drop one of the three.")
+def look_checks(
+    family: "Multiplicity",
+    names: Callable[[], list[str]],
+    design: "ParallelDesign",
+    analyses: "Sequence[AbstractAnalysis]",
+    decision: "Callable[[], Decision]",
+) -> list[Check]:
+    """What keeps a family from being tested at the design's looks, check by check."""
+
+    def at_looks(check: "Callable[[FamilyLooks, GroupSequential], list[str]]") -> Check:
+        """The check as it is made of a design with looks and of a family that has a procedure there."""
+
+        def made() -> list[str]:
+            looks: FamilyLooks | None = getattr(family, "looks", None)
+            return check(looks, design.sequential) if design.looks and looks is not None and design.sequential is not None else []
+
+        return made
+
+    def bounded() -> list[str]:
+        if not design.looks or design.sequential is not None:
+            return []
+        return ["multiplicity with looks needs bounds at any level: give design.sequential with a spending function, not boundary."]
+
+    return [
+        bounded,
+        at_looks(lambda looks, _: _stranger_faults(looks, names())),
+        at_looks(lambda _, sequential: _shape_faults(sequential)),
+        at_looks(lambda _, sequential: _side_faults(sequential, decision())),
+        at_looks(lambda looks, sequential: [fault for name, own in looks.own.items() for fault in _own_faults(sequential, name, own)]),
+        at_looks(lambda looks, sequential: _boundary_faults(looks, sequential)),
+        at_looks(lambda looks, _: _information_faults(looks, names(), design, analyses)),
+    ]
+
+
+def _stranger_faults(looks: FamilyLooks, names: list[str]) -> list[str]:
+    return [f"multiplicity.looks.own names {name!r}, which is no hypothesis of the family." for name in looks.own if name not in names]
+
+
+def _shape_faults(sequential: "GroupSequential") -> list[str]:
+    faults = []
     if isinstance(sequential.efficacy, HaybittlePeto):
         faults.append("multiplicity with looks: the Haybittle-Peto bound is the same at every level; use a spending function.")
-    if isinstance(sequential.futility, BetaSpending) or sequential.binding:
-        faults.append("multiplicity with looks takes fixed futility that is not binding: beta spending hangs on the level.")
-    if sequential.side != "one-sided" or decision.side != "one-sided" or decision.alpha != sequential.alpha:
+    if sequential.binding:
         faults.append(
-            f"multiplicity with looks claims benefit at one alpha: side = 'one-sided' and the same alpha in the trial and in "
-            f"design.sequential; got {decision.alpha:g} {decision.side} and {sequential.alpha:g} {sequential.side}. "
-            "0.05 two-sided is 0.025 one-sided."
+            "multiplicity with looks: futility cannot be binding, since a trial goes on past the bound of one hypothesis as long as "
+            "another is left; set binding = false."
         )
-    for name in names:
-        own = looks.own.get(name, OwnLooks())
-        if own.fractions and len(own.fractions) != len(sequential.fractions):
-            faults.append(f"multiplicity.looks.own.{name}: fractions need one per look and the last, {len(sequential.fractions)}.")
-        try:
-            own_design(sequential, own)
-        except ValueError as error:
-            faults.append(f"multiplicity.looks.own.{name}: {error}")
     return faults
 
 
+def _side_faults(sequential: "GroupSequential", decision: "Decision") -> list[str]:
+    if sequential.side == decision.side and decision.alpha == sequential.alpha:
+        return []
+    return [
+        f"multiplicity with looks claims at one alpha: the same alpha and the same side in the trial and in design.sequential; "
+        f"got {decision.alpha:g} {decision.side} and {sequential.alpha:g} {sequential.side}. 0.05 two-sided is 0.025 one-sided."
+    ]
+
+
+def _own_faults(sequential: "GroupSequential", name: str, own: OwnLooks) -> list[str]:
+    faults = []
+    if own.fractions and len(own.fractions) != len(sequential.fractions):
+        faults.append(f"multiplicity.looks.own.{name}: fractions need one per look and the last, {len(sequential.fractions)}.")
+    try:
+        own_design(sequential, own)
+    except ValueError as error:
+        faults.append(f"multiplicity.looks.own.{name}: {error}")
+    return faults
+
+
+def _boundary_faults(looks: FamilyLooks, sequential: "GroupSequential") -> list[str]:
+    return [
+        f"multiplicity.looks.own.{name}: this boundary holds at planned fractions only; information needs a spending function."
+        for name, own in looks.own.items()
+        if own.information is not None and isinstance(own.efficacy or sequential.efficacy, WangTsiatis)
+    ]
+
+
+def _information_faults(
+    looks: FamilyLooks, names: list[str], design: "ParallelDesign", analyses: "Sequence[AbstractAnalysis]"
+) -> list[str]:
+    labelled = {analysis.label: analysis for analysis in analyses}
+    realised = {name: own for name, own in looks.own.items() if own.information is not None}
+    faults = [
+        f"multiplicity.looks.own.{name}: 1/SE² of it has no shown independence of increments; it spends at planned fractions only."
+        for name in realised
+        if name in labelled and labelled[name].measure not in INDEPENDENT
+    ]
+    if design.information is not None and analyses and analyses[0].label not in names:
+        faults.append(
+            f"design.information is that of the first analysis, {analyses[0].label}, which is no hypothesis of the family; "
+            "give multiplicity.looks.own.<name>.information."
+        )
+    without = [name for name in names if information_of(looks, name, design, analyses[0].label) is None]
+    if design.reestimation is not None and without:
+        faults.append(
+            f"multiplicity with looks and reestimation spends by the information that comes: {', '.join(without)} need "
+            "multiplicity.looks.own.<name>.information."
+        )
+    return faults
+
+
+def information_of(looks: FamilyLooks, name: str, design: "ParallelDesign", first: str) -> RealisedInformation | None:
+    """By what information a hypothesis spends; None is at planned fractions. `first` is the first analysis of the trial."""
+    return looks.own.get(name, OwnLooks()).information or (design.information if name == first else None)
+
+
 def own_design(sequential: "GroupSequential", own: OwnLooks) -> "GroupSequential":
-    """The group-sequential design of one hypothesis at the whole alpha, without futility."""
-    return replace(sequential, efficacy=own.efficacy or sequential.efficacy, fractions=own.fractions or sequential.fractions, futility=None)
+    """The group-sequential design of one hypothesis at the whole alpha of the side of benefit, with beta spending as its only futility."""
+    kept = sequential.futility if isinstance(sequential.futility, BetaSpending) else None
+    alpha = sequential.alpha / 2 if sequential.side == "two-sided" else sequential.alpha
+    efficacy, fractions = own.efficacy or sequential.efficacy, own.fractions or sequential.fractions
+    return replace(sequential, alpha=alpha, side="one-sided", efficacy=efficacy, fractions=fractions, futility=kept)
 
 
 @lru_cache(maxsize=4096)
 def level_bounds(design: "GroupSequential", level: float) -> tuple[float, ...]:
     """Boundaries of z at all looks of a hypothesis that is tested at a level; infinite where it has none."""
+    return both_bounds(design, level)[0]
+
+
+@lru_cache(maxsize=4096)
+def both_bounds(design: "GroupSequential", level: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Efficacy and futility boundaries at all looks of a hypothesis that is tested at a level."""
     from alsmodel.trials.sequential import boundaries
 
     if level <= 0.0:
-        return (np.inf,) * len(design.fractions)
-    return tuple(boundaries(replace(design, alpha=level)).upper.tolist())
+        return (np.inf,) * len(design.fractions), (-np.inf,) * len(design.fractions)
+    found = boundaries(replace(design, alpha=level))
+    return tuple(found.upper.tolist()), tuple(found.lower.tolist())
 
 
 @lru_cache(maxsize=4096)

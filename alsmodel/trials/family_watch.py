@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.trials.families import Multiplicity, graph_of, members
-from alsmodel.trials.family_looks import FamilyLooks, OwnLooks, level_bounds, own_design, remaining_weights
-from alsmodel.trials.spending import FixedFutility
+from alsmodel.trials.family_clock import clock
+from alsmodel.trials.family_looks import FamilyLooks, OwnLooks, information_of, own_design, remaining_weights
+from alsmodel.trials.spending import BetaSpending, FixedFutility
 
 if TYPE_CHECKING:
     from alsmodel.trials.multiplicity import Graph
     from alsmodel.trials.sequential import GroupSequential
-    from alsmodel.trials.trial import Trial
+    from alsmodel.trials.trial import Scenario, Trial
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -42,25 +43,42 @@ class FamilyWatch:
         R.
     futility : tuple of float
         A trial stops for futility at an interim look when z of every hypothesis that is left is at or below its number; empty is never.
+        With designs that spend beta it stops when every hypothesis that is left and has a level is at or below the futility boundary that
+        it has at that level.
+    maxima : tuple of float or None
+        Planned maximum of 1/SE² of each hypothesis that spends by the information that came; None for one at planned fractions, and empty
+        for all of them.
 
     Attributes
     ----------
     rejected_at : array of int
         Look at which each hypothesis was rejected, from 1; 0 where it was not.
-    level, bound : array
-        Level and boundary with which each was tested last; those of the rejection for who is rejected.
+    level, bound, lower : array
+        Level, boundary and futility boundary with which each was tested last; those of the rejection for who is rejected.
+    fraction : array
+        Information fraction at the last look; NaN where it does not count.
     """
 
     def __init__(
-        self, graph: "Graph", designs: "tuple[GroupSequential, ...]", looks: FamilyLooks, trials: int, futility: tuple[float, ...] = ()
+        self,
+        graph: "Graph",
+        designs: "tuple[GroupSequential, ...]",
+        looks: FamilyLooks,
+        trials: int,
+        futility: tuple[float, ...] = (),
+        maxima: tuple[float | None, ...] = (),
     ) -> None:
         self.graph, self.designs, self.looks, self.futility = graph, designs, looks, futility
+        self.clocks = tuple(
+            clock(design, maximum, trials) for design, maximum in zip(designs, maxima or (None,) * len(designs), strict=True)
+        )
         shape = (trials, len(designs))
         self.rejected_at = np.zeros(shape, dtype=np.int64)
-        self.level, self.bound = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.level, self.bound, self.fraction = (np.full(shape, np.nan) for _ in range(3))
+        self.lower = np.full(shape, -np.inf)
         self.seen: list[tuple[int, Floats]] = []
 
-    def test(self, look: int, tested: Bools, z: Floats) -> None:
+    def test(self, look: int, tested: Bools, z: Floats, standard_error: Floats | None = None, *, last: bool = False) -> None:
         """Go through the graph at a look.
 
         Parameters
@@ -71,7 +89,15 @@ class FamilyWatch:
             Trials whose data are opened.
         z : array, shape (R, m)
             Positive in favour of the active arm; NaN of a failed analysis, which rejects nothing.
+        standard_error : array, shape (R, m), optional
+            For hypotheses that spend by their information.
+        last : bool
+            It is the final analysis.
         """
+        errors = np.full(z.shape, np.nan) if standard_error is None else standard_error
+        for place, each in enumerate(self.clocks):
+            each.see(look, tested, errors[:, place], last)
+            self.fraction[:, place] = each.fraction(look)
         self.seen.append((look, np.where(tested[:, None], z, np.nan)))
         compared = self.seen if self.looks.earlier_looks else self.seen[-1:]
         again = tested.copy()
@@ -83,13 +109,13 @@ class FamilyWatch:
                 rows = np.flatnonzero(again & (codes == code))
                 mine = gone[rows[0]]
                 shares = remaining_weights(self.graph, tuple(mine.tolist()))
-                levels = np.array([design.alpha * share for design, share in zip(self.designs, shares, strict=True)])
-                bounds = np.array([level_bounds(design, float(level)) for design, level in zip(self.designs, levels, strict=True)])
-                self.level[rows] = np.where(mine, self.level[rows], levels)
-                self.bound[rows] = np.where(mine, self.bound[rows], bounds[:, look - 1])
-                for at, values in compared:
-                    with np.errstate(invalid="ignore"):
-                        found[rows] |= ~mine & (values[rows] >= bounds[:, at - 1])
+                for i in np.flatnonzero(~mine):
+                    level = self.designs[i].alpha * shares[i]
+                    upper, lower = self.clocks[i].bounds(rows, float(level))
+                    self.level[rows, i], self.bound[rows, i], self.lower[rows, i] = level, upper[:, look - 1], lower[:, look - 1]
+                    for at, values in compared:
+                        with np.errstate(invalid="ignore"):
+                            found[rows, i] |= values[rows, i] >= upper[:, at - 1]
             self.rejected_at[found] = look
             again = found.any(axis=1)
 
@@ -98,24 +124,37 @@ class FamilyWatch:
         gone = self.rejected_at > 0
         return np.asarray(gone.all(axis=1) if self.looks.stop == "all" else gone.any(axis=1))
 
+    def exhausted(self) -> Bools:
+        """Trials in which no hypothesis that is left has anything more to spend; shape (R,)."""
+        spent = np.stack([each.spent() for each in self.clocks], axis=1)
+        return np.asarray(((self.rejected_at > 0) | spent | (self.level <= 0)).all(axis=1) & spent.any(axis=1))
+
     def hopeless(self, look: int, z: Floats) -> Bools:
         """Trials whose hypotheses that are left are all at or below the futility bound of an interim look; shape (R,)."""
-        if len(self.futility) < look:
-            return np.zeros(z.shape[0], dtype=np.bool_)
+        gone = self.rejected_at > 0
         with np.errstate(invalid="ignore"):
-            return np.asarray(((self.rejected_at > 0) | (z <= self.futility[look - 1])).all(axis=1))
+            if any(isinstance(design.futility, BetaSpending) for design in self.designs):
+                # A hypothesis without a level waits for another, and without that one has no hope of its own.
+                return np.asarray((gone | (self.level <= 0) | (z <= self.lower)).all(axis=1))
+            if len(self.futility) < look:
+                return np.zeros(z.shape[0], dtype=np.bool_)
+            return np.asarray((gone | (z <= self.futility[look - 1])).all(axis=1))
 
 
-def family_watch(trial: "Trial", trials: int) -> FamilyWatch | None:
+def family_watch(scenario: "Scenario", trials: int) -> FamilyWatch | None:
     """The family of a trial with looks at its beginning; None of a trial without looks or without a family."""
-    sequential, family = trial.design.sequential, trial.multiplicity
-    if family is None or not trial.design.looks or sequential is None:
+    trial = scenario.trial
+    design, family = trial.design, trial.multiplicity
+    sequential = design.sequential
+    if family is None or not design.looks or sequential is None:
         return None
     names = family_names(trial)
     looks = looks_of_family(family)
     designs = tuple(own_design(sequential, looks.own.get(name, OwnLooks())) for name in names)
     futility = sequential.futility.z if isinstance(sequential.futility, FixedFutility) else ()
-    return FamilyWatch(graph_of(family, len(names)), designs, looks, trials, futility)
+    information = [information_of(looks, name, design, trial.analyses[0].label) for name in names]
+    maxima = tuple(None if each is None else each.planned(scenario.participants) for each in information)
+    return FamilyWatch(graph_of(family, len(names)), designs, looks, trials, futility, maxima)
 
 
 def family_names(trial: "Trial") -> list[str]:

@@ -8,7 +8,7 @@ visit) and all pairs are counted by sorting.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -87,11 +87,23 @@ def _gained(control: Twin, active: Twin) -> Floats:
     return gained
 
 
-def _slope(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
-    gained = _gained(control, active)
-    months = np.array(scenario.trial.design.visits, dtype=np.float64)[: gained.shape[-1]]
+def _compared(scenario: "Scenario", analysis: AbstractAnalysis, twin: Twin) -> tuple[Floats, Floats]:
+    """True path (R, n, V) of the score, or of the biomarker that an analysis compares where it is taken, and its months."""
+    months = np.array(scenario.trial.design.visits, dtype=np.float64)
+    if not analysis.outcome:
+        path = np.asarray(twin.path)
+        return path, months[: path.shape[-1]]
+    values = twin.markers[analysis.outcome]
+    (marker,) = (each for each in scenario.trial.biomarkers if each.name == analysis.outcome)
+    kept = marker.sampled(scenario.trial.design)[: values.shape[-1]]
+    return values[..., kept], months[: values.shape[-1]][kept]
+
+
+def _slope(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    (before, months), (after, _) = (_compared(scenario, analysis, twin) for twin in (control, active))
+    gained = after - before
     if np.isnan(gained).any():
-        return _slopes(np.asarray(active.path), months) - _slopes(np.asarray(control.path), months)
+        return _slopes(after, months) - _slopes(before, months)
     weights = (months - months.mean()) / ((months - months.mean()) ** 2).sum()
     return np.asarray(gained @ weights)
 
@@ -107,8 +119,15 @@ def _slopes(path: Floats, months: Floats) -> Floats:
     return np.where(count > 1, own, mean)
 
 
-def _change(_: "Scenario", __: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
-    return np.asarray(_gained(control, active)[..., -1])
+def _two_points(scenario: "Scenario", _: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    gained = _gained(control, active)
+    months = scenario.trial.design.visits[: gained.shape[-1]]
+    return np.asarray((gained[..., -1] - gained[..., 0]) / (months[-1] - months[0]))
+
+
+def _change(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Floats:
+    before, after = (_compared(scenario, analysis, twin)[0] for twin in (control, active))
+    return np.asarray(after[..., -1] - before[..., -1])
 
 
 def _by_reference(strategy: str) -> Gather:
@@ -205,6 +224,23 @@ def _times(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, acti
         covariates=np.tile(flat, (2, 1)),
         stratum=np.tile(_strata(analysis, data), 2),
     )
+
+
+def _drops(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Times:
+    """As `_times`, of the time to a drop of the score or death."""
+    from alsmodel.estimators.threshold import threshold_events
+
+    options = analysis.settings()
+
+    def dropped(twin: Twin) -> Twin:
+        seen = twin.followed
+        months = np.array(scenario.trial.design.visits, dtype=np.float64)[: seen.scores.shape[-1]]
+        found = threshold_events(
+            seen.scores, months, seen.event_time, seen.event, drop=options["drop"], rule=options["rule"], confirmed=options["confirmed"]
+        )
+        return replace(twin, seen=replace(seen, event_time=found.time, event=found.event))
+
+    return _times(scenario, analysis, dropped(control), dropped(active))
 
 
 def _baseline(twin: Twin) -> TrialData:
@@ -359,6 +395,7 @@ FUNCTIONALS: dict[str, Functional] = {
     "slope difference": Functional(_slope, _mean, hypothetical=True),
     "change difference": Functional(_change, _mean, hypothetical=True),
     "log hazard ratio": Functional(_times, _cox_limit),
+    "log hazard ratio of a drop": Functional(_drops, _cox_limit, scored=True),
     "RMST difference": Functional(_months_alive, _mean),
     "responder difference": Functional(_responds, _mean, scored=True),
     "joint rank difference": Functional(_outcomes, _half_benefit, scored=True),
@@ -374,6 +411,8 @@ def functional_of(analysis: AbstractAnalysis) -> Functional | None:
     strategy = getattr(analysis, "strategy", "missing at random")
     if strategy != "missing at random":
         return Functional(_by_reference(strategy), _mean, hypothetical=True, leaving=True)
+    if getattr(analysis, "line", None) == "two points":
+        return Functional(_two_points, _mean, hypothetical=True)
     mixed = [name for name in analysis.strata if by_site(name) and set(names_of(parse(name))) != {"site"}]
     return None if mixed else FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
 

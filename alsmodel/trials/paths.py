@@ -10,7 +10,7 @@ SHORT = {"alpha": "decision.alpha", "side": "decision.side"}
 
 
 def with_setting[T](thing: T, path: str, value: Any) -> T:
-    """Return `thing`, a frozen dataclass, with the setting at `path` replaced; entries of a list are found by their names.
+    """Return `thing`, a frozen dataclass, with the setting at `path` replaced; entries of a list are found by name or, from 0, by number.
 
     Raises
     ------
@@ -22,8 +22,9 @@ def with_setting[T](thing: T, path: str, value: Any) -> T:
 
 
 def _put(thing: Any, parts: list[str], value: Any, path: str) -> Any:
-    if isinstance(thing, tuple) and len(parts) > 1 and parts[0] in (names := [getattr(entry, "name", None) for entry in thing]):
-        at = names.index(parts[0])
+    if not parts:
+        return _like(thing, value, path)
+    if isinstance(thing, tuple) and (at := _entry(thing, parts)) is not None:
         return (*thing[:at], _put(thing[at], parts[1:], value, path), *thing[at + 1 :])
     name, *rest = parts
     here = getattr(thing, _known(thing, name, path))
@@ -43,10 +44,18 @@ def fits(thing: Any, parts: list[str], value: Any, path: str) -> None:
     if not parts:
         _like(thing, value, path)
         return
-    if isinstance(thing, tuple) and len(parts) > 1 and parts[0] in (names := [getattr(entry, "name", None) for entry in thing]):
-        fits(thing[names.index(parts[0])], parts[1:], value, path)
+    if isinstance(thing, tuple) and (at := _entry(thing, parts)) is not None:
+        fits(thing[at], parts[1:], value, path)
         return
     fits(getattr(thing, _known(thing, parts[0], path)), parts[1:], value, path)
+
+
+def _entry(thing: tuple[Any, ...], parts: list[str]) -> int | None:
+    """Place of the entry that the first of `parts` names, or numbers; None where there is none."""
+    names = [getattr(entry, "name", None) for entry in thing]
+    if len(parts) > 1 and parts[0] in names:
+        return names.index(parts[0])
+    return int(parts[0]) if parts[0].isdecimal() and int(parts[0]) < len(thing) else None
 
 
 def _known(thing: Any, name: str, path: str) -> str:

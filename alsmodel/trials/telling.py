@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 
 from alsmodel.trials.analyses import Analysed
-from alsmodel.trials.block import family_looks_of, family_z, looks_of, trial_keys
+from alsmodel.trials.block import family_errors, family_looks_of, family_z, looks_of, trial_keys
 from alsmodel.trials.families import adjusted
 from alsmodel.trials.family_watch import FamilyWatch, family_names, family_watch
 from alsmodel.trials.information import watch
@@ -108,16 +108,18 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
     keys = trial_keys(trial, replicate, replicate + 1)
     enrolled = enrol(trial, keys, scenario.most)
     arm = assign(trial.design, enrolled, keys)
-    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, events=trial.intercurrent)
+    more = {"events": trial.intercurrent, "biomarkers": trial.biomarkers}
+    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, **more)
     told, month = [], None
     resized = None
     if trial.design.reestimation is not None:
         resized = resize(scenario, enrolled, arm, seen)
         enrolled, arm, seen = resized.enrolled, resized.arm, resized.seen
         told += _retold(scenario, resized)
-    watched, family = watch(trial.design, scenario.participants, 1), family_watch(trial, 1)
+    watched, family = watch(trial.design, scenario.participants, 1), family_watch(scenario, 1)
     if family is not None:
-        return told + _told_family(scenario, enrolled, arm, seen, family)
+        told += _told_family(scenario, enrolled, arm, seen, family, resized)
+        return _in_order(told) if resized is not None else told
     for at in looks_of(scenario, enrolled, arm, seen, watched, resized):
         if not at.running[0]:
             continue
@@ -165,7 +167,9 @@ def _in_order(told: list[Told]) -> list[Told]:
     return looks
 
 
-def _told_family(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, family: FamilyWatch) -> list[Told]:
+def _told_family(
+    scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed, family: FamilyWatch, resized: Resized | None = None
+) -> list[Told]:
     """A trial whose hypotheses share alpha over its looks: every hypothesis at every look, the other analyses at the end."""
     trial, names = scenario.trial, family_names(scenario.trial)
     told: list[Told] = []
@@ -176,14 +180,17 @@ def _told_family(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Ob
             said = f"rejected at look {at}" if at else "not rejected"
             if at in (0, look):
                 said = f"{'rejected' if at else 'not rejected'} at level {family.level[0, place]:.4g}"
-            one = _told(scenario, look, opened, name, results[name], (float(family.bound[0, place]), -np.inf), f"{said}; {ends}")
-            told.append(replace(one, level=float(family.level[0, place])))
+            bounds = float(family.bound[0, place]), float(family.lower[0, place]) if look <= len(trial.design.looks) else -np.inf
+            one = _told(scenario, look, opened, name, results[name], bounds, f"{said}; {ends}")
+            fraction = float(family.fraction[0, place])
+            told.append(replace(one, level=float(family.level[0, place]), information=fraction))
 
     month = None
-    for at in family_looks_of(scenario, enrolled, arm, seen, family):
+    for at in family_looks_of(scenario, enrolled, arm, seen, family, resized):
         if not at.running[0]:
             continue
         ends = "the trial stops for efficacy" if at.efficacy[0] else "the trial stops for futility" if at.futility[0] else "goes on"
+        ends = "the trial ends with all of alpha spent" if at.ended[0] else ends
         tell(at.number, at.opened, at.results, ends)
         if ends != "goes on":
             month = at.opened.month
@@ -192,7 +199,7 @@ def _told_family(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Ob
     found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
     look = told[-1].look if month is not None else len(trial.design.looks) + 1
     if month is None:
-        family.test(look, np.ones(1, dtype=np.bool_), family_z(names, found))
+        family.test(look, np.ones(1, dtype=np.bool_), family_z(names, found), family_errors(names, found), last=True)
         tell(look, opened, found, "end")
     for label, result in found.items():
         if label not in names:

@@ -69,3 +69,40 @@ def test_no_digit_is_lost_however_narrow_the_terminal(capsys: pytest.CaptureFixt
     printed = capsys.readouterr().out
     assert all(f"{k}.125" in printed for k in range(8))
     assert max(map(len, printed.splitlines())) > 40
+
+
+def test_a_log_gets_a_line_every_half_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 1.0, 20.0, 31.0, 45.0, 70.0])
+    monkeypatch.setattr("alsmodel.cli.output.time.monotonic", lambda: next(clock))
+    with Output().stage("Simulating the trial") as advance:
+        for done in (0, 200, 400, 600, 800):
+            advance(done, 1000)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "Simulating the trial: 400 of 1,000, 13 per s, 0:45 left",
+        "Simulating the trial: 800 of 1,000, 12 per s, 0:17 left",
+    ]
+
+
+def test_compiling_is_told_once_and_apart_from_results(capsys: pytest.CaptureFixture[str]) -> None:
+    from numba import njit
+
+    from alsmodel.study.progress import COMPILING, Silent, working
+
+    def compile_two() -> None:
+        for number in (1.0, 1):
+            njit(lambda x: x + 1)(number)
+
+    with working(Output(), "Simulating"):
+        compile_two()
+    shown = capsys.readouterr()
+    assert (shown.out, " ".join(shown.err.split())) == ("", COMPILING)
+    with working(Output(), "Simulating"):  # nothing to compile, nothing to tell
+        pass
+    with working(Output(quiet=True), "Simulating"):
+        compile_two()
+    with working(Silent(), "Simulating"):
+        compile_two()
+    compile_two()
+    assert capsys.readouterr().err == ""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from alsmodel.trials import (
     estimands,
     example,
     search,
+    search_setting,
 )
 
 STUDY = """
@@ -166,6 +168,73 @@ def test_a_searched_size_is_confirmed_on_fresh_streams() -> None:
     assert found.power == pytest.approx(0.8, abs=0.08)
     with pytest.raises(ValueError, match="Raise largest"):
         search(trial, target=0.8, smallest=20, largest=30)
+
+
+def test_a_size_and_a_threshold_are_found_from_the_command_line(study: Path, tmp_path: Path) -> None:
+    size = ["search", study, "--out", tmp_path / "run", "--workers", 1, "--replicates", 200, "--largest", 300, "--smallest", 60, "--json"]
+    shown = json.loads(call(*size))
+    assert shown["tried"][-1] == {"n_per_arm": shown["n_per_arm"], "power": shown["power"], "mcse": shown["mcse"], "streams": "confirm"}
+    assert json.loads(call(*size)) == shown  # from the virtual trials that are kept
+    # The smallest hazard ratio at a fixed size, on the way down from none.
+    setting = ["search", study, "--out", tmp_path / "run", "--workers", 1, "--replicates", 200, "--setting", "effect.hazard_ratio"]
+    found = json.loads(call(*setting, "--between", "0.05,0.9", "--target", "0.3", "--tolerance", "0.1", "--json"))
+    assert 0.05 <= found["value"] < 0.7
+    assert found["figure"] >= 0.3 - 2 * found["mcse"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--target", "1.5"), 3, "target is a power between 0 and 1"),
+        (("--analysis", "log-rnk"), 3, "Did you mean log-rank?"),
+        (("--effect", "hlf"), 3, "Did you mean half?"),
+        (("--setting", "design.duration"), 3, "go together"),
+        (("--setting", "design.duratoin", "--between", "1,2"), 3, "Did you mean duration?"),
+        (("--setting", "design.boundary.efficacy.7", "--between", "1,2"), 3, "nothing below"),
+        (("--setting", "effect.hazard_ratio", "--between", "0.9,0.5"), 3, "two rising numbers"),
+        (("--setting", "effect.hazard_ratio", "--between", "0.9;0.5"), 2, "--between is two numbers"),
+        (("--quantity", "powr"), 2, "--quantity is one of"),
+        (("--quantity", "stopped_futility"), 2, "go with --setting"),
+        (("--keep", "more"), 2, "least or most"),
+    ],
+)
+def test_an_impossible_search_is_refused(study: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    told = CliRunner().invoke(app, ["search", str(study), "--out", str(tmp_path / "run"), "--workers", "1", *arguments])
+    assert told.exit_code == code
+    assert said in told.stderr
+
+
+def test_a_threshold_is_on_the_wanted_side_and_confirmed() -> None:
+    design = ParallelDesign(
+        visits=(0.0, 6.0), duration=6.0, dropout_per_month=0.0, recruitment=Recruitment(per_month=(20.0,)),
+        looks=(Look(when="events", at=20),), boundary=FixedBounds(efficacy=(9.0, 1.96), futility=(0.0,)),
+    )  # fmt: skip
+    trial = Trial(
+        truth=NamedTruth(hazard=(0.08,), association_value=0.0),
+        design=design,
+        analyses=(LogRank(),),
+        effects=(Effect(name="null"),),
+        n_per_arm=(60,),
+        replicates=1000,
+        seed=12,
+    )
+    path = "design.boundary.futility.0"
+    found = search_setting(trial, path, (-2.0, 2.0), target=0.2, quantity="stopped_futility", keep="at most", tolerance=0.05)
+    # z of a null look is standard normal: a fifth lies below -0.84; 3 standard errors of a quantile of 1,000 are 0.14.
+    assert found.value == pytest.approx(-0.84, abs=0.2)
+    assert found.figure <= 0.2 + 2 * found.mcse
+    assert found.tried["streams"].to_list()[-1] == "confirm"
+    # The other side of the same target is the next value; whole numbers stay whole.
+    above = search_setting(trial, path, (-2.0, 2.0), target=0.2, quantity="stopped_futility", tolerance=0.05)
+    assert 0 < above.value - found.value < 0.3
+    events = search_setting(
+        replace(trial, replicates=60), "design.looks.0.at", (5, 30), target=8.5, quantity="mean_duration", keep="at least"
+    )
+    assert events.value == round(events.value)
+    with pytest.raises(ValueError, match="both on one side"):
+        search_setting(replace(trial, replicates=20), path, (-9.0, -8.0), quantity="stopped_futility")
+    with pytest.raises(ValueError, match="at one size"):
+        search_setting(replace(trial, n_per_arm=(40, 60)), path, (-1.0, 1.0))
 
 
 def test_the_trial_of_the_documentation_is_valid_and_runs() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+from alsmodel.errors import InvalidInput
 from alsmodel.settings import decode, encode
 from alsmodel.trials import (
     ANCOVA,
@@ -17,18 +19,29 @@ from alsmodel.trials import (
     Effect,
     JointRank,
     LogRank,
+    MaxCombo,
     NamedTruth,
     ParallelDesign,
+    ParticipantSlopes,
     RandomSlope,
     Responder,
+    TimeToDrop,
     Trial,
     TrialSettings,
+    WeightedLogRank,
     Win,
 )
 from alsmodel.trials.block import Task, run_task
 from alsmodel.trials.estimands import true_values
+from alsmodel.trials.run import simulate
 
 HOMES = {"mmrm": MMRM(), "ancova": ANCOVA(), "responder": Responder(threshold=5.0), "cox": Cox(), "rmst": RMST(horizon=9.0)}
+HOMES |= {
+    "weighted_logrank": WeightedLogRank(rho=0.5, gamma=0.5),
+    "max_combo": MaxCombo(),
+    "threshold": TimeToDrop(drop=4.0),
+    "two_point_slope": ParticipantSlopes(),
+}
 HOMES |= {"joint_rank": JointRank(), "win": Win(), "random_slope": RandomSlope(df_method="kenward-roger"), "logrank": LogRank()}
 STRONG = Effect(name="strong", slowing=0.9, hazard_ratio=0.2, by_arm=(0.0, 1.0))
 
@@ -69,3 +82,76 @@ def test_true_values_of_survival_are_closed_forms_when_nothing_is_mediated(tmp_p
     wanted = (1 - np.exp(-0.025 * 9)) / 0.025 - (1 - np.exp(-0.05 * 9)) / 0.05
     assert values["RMST to month 9"][0] == pytest.approx(wanted, abs=0.03)
     assert true_values(trial.scenarios[0], tmp_path, 100_000).values == values  # from the cache
+
+
+def test_a_drop_of_known_times_has_the_true_value_of_its_exponential_deaths(tmp_path: Path) -> None:
+    # Nobody drops so far: what is left are deaths, whose hazard ratio is known.
+    truth = NamedTruth(hazard=(0.05,), association_value=0.0)
+    trial = Trial(truth=truth, analyses=(TimeToDrop(drop=500.0),), effects=(Effect(name="half", hazard_ratio=0.5),), n_per_arm=(10,))
+    values = true_values(trial.scenarios[0], tmp_path, 100_000).values
+    assert values["time to a drop of 500 points"][0] == pytest.approx(np.log(0.5), abs=0.025)
+
+
+def test_drops_slopes_and_weighted_tests_aim_where_their_true_values_are(tmp_path: Path) -> None:
+    design = ParallelDesign(visits=(0.0, 3.0, 6.0, 9.0), duration=9.0, dropout_per_month=0.0, missing_visit_probability=0.0)
+    analyses = (TimeToDrop(drop=5.0), TimeToDrop(drop=5.0, confirmed=True, test="wald"), ParticipantSlopes(), MaxCombo(), WeightedLogRank())
+    trial = Trial(
+        truth=NamedTruth(hazard=(0.0005,), association_value=0.0),
+        design=design,
+        analyses=analyses,
+        effects=(Effect(name="null"), Effect(name="slower", slowing=0.4)),
+        n_per_arm=(150,),
+        replicates=300,
+        seed=23,
+    )
+    table = simulate(trial, folder=tmp_path, twins=100_000).table
+    for row in table.iter_rows(named=True):
+        if row["analysis"].startswith(("max-combo", "weighted")):
+            assert row["true_value"] is None
+            continue
+        # Seed fixed beforehand: 3.5 Monte Carlo errors, of trials and twins; a log hazard ratio is biased a little in small samples.
+        error = np.hypot(row["bias_mcse"], row["true_value_mcse"] or 0.0)
+        assert abs(row["bias"]) < 3.5 * error + (0.01 if "drop" in row["analysis"] else 0.0), row["analysis"]
+        assert row["coverage"] > 0.95 - 3.5 * np.sqrt(0.95 * 0.05 / 300)
+        if row["effect"] == "null":
+            assert abs(row["true_value"]) < 1e-12  # twins with the same numbers
+            assert row["power"] < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+    strong = table.filter(pl.col("effect") == "slower")
+    assert strong["true_value"].drop_nulls().len() == 3
+    assert strong.filter(pl.col("analysis") == "slopes of participants, two points")["true_value"][0] == pytest.approx(0.4 * 1.03, abs=0.02)
+
+
+def test_weighted_tests_find_late_effects_that_the_log_rank_misses() -> None:
+    late = Effect(name="late", hazard_ratio_periods=((0.0, 1.0), (6.0, 0.3)))
+    trial = Trial(
+        truth=NamedTruth(hazard=(0.06,), association_value=0.0),
+        design=ParallelDesign(visits=(0.0, 12.0), duration=12.0, dropout_per_month=0.0),
+        analyses=(LogRank(), WeightedLogRank(rho=0.0, gamma=1.0), MaxCombo()),
+        effects=(late, Effect(name="null")),
+        n_per_arm=(150,),
+        replicates=400,
+        seed=6,
+    )
+    power = {(row["effect"], row["analysis"]): row["power"] for row in simulate(trial, twins=1000).table.iter_rows(named=True)}
+    assert power["late", "weighted log-rank (0, 1)"] > power["late", "log-rank"] + 0.08
+    assert power["late", "max-combo"] > power["late", "log-rank"]
+    for analysis in ("log-rank", "weighted log-rank (0, 1)", "max-combo"):
+        assert power["null", analysis] < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "said"),
+    [
+        ({"kind": "weighted_log_rank", "gamma": -1.0}, "powers of at least 0"),
+        ({"kind": "max_combo", "weights": []}, "one to four pairs"),
+        ({"kind": "max_combo", "weights": [[0, 1], [0, 1]]}, "repeat a pair"),
+        ({"kind": "time_to_drop", "drop": 0.0}, "above 0"),
+        ({"kind": "time_to_drop", "strategies": {"rescue": "while on treatment"}}, "cannot express 'while on treatment'"),
+        ({"kind": "participant_slopes", "strategies": {"rescue": "composite"}}, "cannot express 'composite'"),
+    ],
+)
+def test_impossible_further_analyses_are_refused(analysis: dict[str, Any], said: str) -> None:
+    section = {"truth": {"kind": "named"}, "intercurrent": [{"name": "rescue", "hazard": 0.1}], "analyses": [analysis]}
+    with pytest.raises(InvalidInput) as caught:
+        decode(TrialSettings, section)
+    assert said in str(caught.value)

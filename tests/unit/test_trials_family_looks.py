@@ -357,7 +357,7 @@ def test_a_study_file_says_the_same():
     [
         ({"multiplicity": {"kind": "hochberg"}}, "use Holm's"),
         ({"alpha": 0.05}, "the same alpha"),
-        ({"side": "two-sided"}, "side = 'one-sided'"),
+        ({"side": "two-sided"}, "the same alpha and the same side"),
         ({"multiplicity": {"kind": "holm", "looks": {"own": {"cox": {}}}}}, "no hypothesis of the family"),
         ({"multiplicity": {"kind": "holm", "looks": {"own": {"log-rank": {"fractions": [1.0]}}}}}, "one per look and the last"),
         ({"multiplicity": {"kind": "holm", "looks": {"own": {"log-rank": {"fractions": [0.7, 0.6]}}}}}, "must end with 1"),

@@ -62,6 +62,44 @@ def test_faults_name_the_setting_and_the_remedy(change, said):
     assert said in str(caught.value)
 
 
+LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at": 0.5, "after": 6.0}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"design": {"allocation": [1, 0]}}, "at least one participant per arm"),
+        ({"design": {"allocation": [2]}}, "at least two arms"),
+        ({"design": LOOK | {"looks": [{"when": "followed", "at": 0.5}], "sequential": {}}}, "a look before anyone is followed"),
+        ({"design": LOOK | {"looks": [{"when": "enrolled", "at": 0.0}], "sequential": {}}}, "between 0 and 1"),
+        ({"design": LOOK | {"sequential": {"alpha": 0.1}}}, "above the trial's alpha of 0.025 one-sided"),
+        ({"design": LOOK | {"sequential": {"alpha": 0.06, "side": "two-sided"}}}, "spends 0.06 two-sided, above the trial's alpha"),
+        ({"design": LOOK | {"sequential": {"efficacy": {"kind": "haybittle_peto", "z": 1.5}}}}, "more than alpha"),
+        (
+            {"design": LOOK | {"sequential": {"efficacy": {"kind": "user_spending", "fractions": [0.5, 1.0], "shares": [0.5, 1.2]}}}},
+            "the last fraction and share must be 1",
+        ),
+        ({"design": {"visits": [0, 6, 18], "duration": 12}}, "Lengthen duration"),
+        ({"design": {"duration": float("nan")}}, "got nan"),
+        ({"design": {"duration": float("inf")}}, "duration is months of follow-up"),
+        ({"effects": [{"name": "a", "points_per_month": float("inf")}]}, "finite"),
+        ({"population": {"eligibility": ["delta_fsr > 1"]}}, "Did you mean delta_frs?"),
+        ({"population": {"eligibility": ["__import__('os')"]}}, "eligibility"),
+        ({"analyses": [{"kind": "log_rank", "strata": ["delta_fsr > 1"]}]}, "Did you mean delta_frs?"),
+    ],
+)
+def test_an_impossible_design_is_refused_when_it_is_read(change, said):
+    with pytest.raises(InvalidInput) as caught:
+        decode(TrialSettings, SECTION | {"alpha": 0.025, "side": "one-sided"} | change)
+    assert said in str(caught.value)
+
+
+def test_what_spends_as_much_as_alpha_is_no_fault():
+    for sequential in ({"alpha": 0.025}, {"alpha": 0.05, "side": "two-sided"}, {"alpha": 0.01}):
+        settings = decode(TrialSettings, SECTION | {"alpha": 0.05, "side": "two-sided", "design": LOOK | {"sequential": sequential}})
+        assert settings.design.sequential is not None
+
+
 def test_sizes_must_fill_blocks():
     with pytest.raises(ValueError, match=r"multiple of 2 under allocation 2:3; got 41\. Use 40"):
         ParallelDesign(allocation=(2, 3)).randomised(41)
@@ -144,6 +182,27 @@ def test_a_value_that_cannot_be_read_ends_only_the_checks_that_need_it():
     assert "Did you mean 'log_rank'?" in said
     assert "Did you mean rescue?" in said
     assert "is not the name of an analysis" not in said
+
+
+def test_a_misspelt_analysis_does_not_hide_what_is_wrong_with_the_family():
+    family = {
+        "truth": {"kind": "named"},
+        "alpha": 0.025,
+        "side": "one-sided",
+        "design": {
+            "recruitment": {"per_month": [10.0]},
+            "looks": [{"when": "followed", "at": 0.5, "after": 6.0}],
+            "sequential": {"fractions": [0.5, 1.0], "side": "two-sided", "efficacy": {"kind": "haybittle_peto"}},
+        },
+        "analyses": [{"kind": "random_slope"}, {"kind": "log_rnk"}],
+        "multiplicity": {"kind": "graph", "weights": [1.0], "transitions": [[0.0]]},
+    }
+    said = " ".join(refused(family))
+    for part in ("Did you mean 'log_rank'?", "the same alpha and the same side", "the same at every level", "1 weights for 2 hypotheses"):
+        assert said.count(part) == 1, part
+    # Neither does a family that cannot be read, nor a level.
+    assert "Did you mean 'holm'?" in " ".join(refused(family | {"multiplicity": {"kind": "hlm"}}))
+    assert "between 0 and 0.5" in " ".join(refused(family | {"alpha": 2.0}))
 
 
 def test_nothing_is_found_in_what_is_right():

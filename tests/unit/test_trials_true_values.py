@@ -11,9 +11,11 @@ from scipy.stats import norm
 from alsmodel.trials import (
     MMRM,
     RMST,
+    Afterwards,
     BaselineCovariate,
     Cox,
     Effect,
+    Intercurrent,
     JointRank,
     LogRank,
     NamedTruth,
@@ -191,6 +193,23 @@ def test_trials_estimate_the_values_by_reference_and_the_one_at_random_is_found_
         assert abs(row["coverage"] - 0.95) < 3.5 * np.sqrt(0.05 * 0.95 / 70), row["analysis"]
     # Negative control: had nobody left is another question, and its answer lies far from jump to reference.
     assert mmrm["mean_estimate"] - by_reference[0]["true_value"] > 3.5 * mmrm["bias_mcse"]
+
+
+def test_a_hypothetical_event_is_imputed_by_reference_as_leaving_is(tmp_path: Path) -> None:
+    rate = -np.log(1 - 0.06)
+    rescue = Intercurrent(name="rescue", hazard=rate, afterwards=Afterwards(slope=1.0), strategy="hypothetical")
+    staying = replace(LEAVING.design, dropout_per_month=0.0)
+    rescued = replace(LEAVING, design=staying, intercurrent=(rescue,))
+    policy = replace(rescued, intercurrent=(replace(rescue, strategy="treatment policy"),))
+    one, two, other = (true_values(t.scenarios[0], tmp_path, 200_000) for t in (LEAVING, rescued, policy))
+    for label, value in one.values.items():
+        # At the same constant rate, who is rescued is imputed as who leaves, whatever the rescue does to them.
+        error = np.hypot(one.error(label) or 0.0, two.error(label) or 0.0)
+        assert abs(two.values[label][0] - value[0]) < 5 * error, label
+        assert other.values[label][0] > value[0] + 0.5, label  # under treatment policy nobody is imputed
+    trial = replace(rescued, design=replace(staying, dropout_per_month=0.02), n_per_arm=(40,), replicates=60)
+    for row in simulate(trial, twins=TWINS).table.iter_rows(named=True):
+        assert abs(row["bias"]) < 3.5 * np.hypot(row["bias_mcse"], row["true_value_mcse"]), row["analysis"]
 
 
 def test_who_leaves_belongs_to_the_value_by_reference_alone(tmp_path: Path) -> None:
