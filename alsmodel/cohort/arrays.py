@@ -57,6 +57,9 @@ class JointData:
     later_time, later_event : array, shape (N,)
         End of follow-up after the cause that ended that of the score, and whether it was what is looked for then; `later_time` equals
         `event_time` where nobody looked.
+    free_until : array, shape (N,)
+        Until when a participant was known to be free of the event: `event_time`, unless the event is known only to have happened
+        between the two (interval censoring). Read only where `event` is 1.
     columns : dict of str to array
         Design columns by name, such as ``age`` or ``phenotype[bulbar]``; means stand in where `missing` is true.
     missing : dict of str to bool array
@@ -103,17 +106,30 @@ class JointData:
     cause: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     later_time: Floats = field(default_factory=lambda: np.zeros(0))
     later_event: Floats = field(default_factory=lambda: np.zeros(0))
+    free_until: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if self.cause.size == 0:  # one cause, and nothing after it
             object.__setattr__(self, "cause", np.zeros(self.people, np.int64))
             object.__setattr__(self, "later_time", self.event_time.copy())
             object.__setattr__(self, "later_event", np.zeros(self.people))
+        if self.free_until.size == 0:  # every event has a day
+            object.__setattr__(self, "free_until", self.event_time.copy())
 
     @property
     def people(self) -> int:
         """Number of participants."""
         return len(self.participant_ids)
+
+    @property
+    def interval_censored(self) -> Bools:
+        """Whose event is known only to lie between `free_until` and `event_time`; shape (N,)."""
+        return (self.event > 0) & (self.free_until < self.event_time)
+
+    @property
+    def event_near(self) -> Floats:
+        """`event_time`, and the middle of the stretch where the event lies somewhere on one: for knots and scales; shape (N,)."""
+        return np.where(self.interval_censored, 0.5 * (self.free_until + self.event_time), self.event_time)
 
     def design(self, covariates: tuple[str, ...]) -> tuple[tuple[str, ...], Floats]:
         """Design columns of `covariates`: names, and an array of shape (N, columns)."""
@@ -122,8 +138,9 @@ class JointData:
         return names, np.column_stack(stacked) if stacked else np.zeros((self.people, 0))
 
     def at_risk(self, landmark: float) -> NDArray[np.bool_]:
-        """Who is in follow-up and free of the event at a time; shape (N,)."""
-        return (self.event_time > landmark) & (self.entry_time <= landmark)
+        """Who is in follow-up and known to be free of the event at a time; shape (N,)."""
+        known = np.where(self.event > 0, self.free_until, self.event_time)
+        return (known > landmark) & (self.entry_time <= landmark)
 
     def of_people(self, people: Ints) -> "JointData":
         """The same arrays for some participants alone, in their old order; `steps` and `exposures` still count everybody.
@@ -149,6 +166,7 @@ class JointData:
             cause=self.cause[people],
             later_time=self.later_time[people],
             later_event=self.later_event[people],
+            free_until=self.free_until[people],
             columns={name: column[people] for name, column in self.columns.items()},
             missing={name: absent[people] for name, absent in self.missing.items()},
             groups={name: tuple(column[i] for i in people) for name, column in self.groups.items()},

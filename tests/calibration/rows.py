@@ -157,6 +157,7 @@ def arrays(row: Row, people: list[Person]) -> JointData:
         cause=np.array([getattr(person, "cause", 0) for person in people], np.int64),
         later_time=np.array([getattr(person, "later", person.end) for person in people]),
         later_event=np.array([float(getattr(person, "later_event", False)) for person in people]),
+        free_until=np.array([person.end if person.free is None else person.free for person in people]),
         columns=columns,
         missing=dict.fromkeys(columns, absent) if absent.any() else {},
         terms=terms,
