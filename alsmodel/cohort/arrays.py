@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.baseline import covariate_values, group_values, missing_policy, without_score_of_covariates
+from alsmodel.cohort.between import note_between, refuse_between, with_days
 from alsmodel.cohort.causes import causes_follow_up, followed_to, with_later
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.design import design_columns, text_groups
@@ -197,6 +198,8 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
     steps = Steps()
     faults: list[Fault] = []
     steps.note("in the cohort", cohort.participants.height, 0)
+    note_between(_events_of(cohort, selection), selection.event_days, steps, cohort.participants.height)
+    cohort = with_days(cohort, selection.event_days)
     visits = _visits(cohort, selection, faults, where)
     cohort, visits = _without_excluded(cohort, visits, steps)
     people = _follow_up(cohort, selection, visits, faults, where)
@@ -268,6 +271,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         cause=people["cause"].cast(pl.Int64).to_numpy().copy(),
         later_time=people["later_end"].to_numpy() / per,
         later_event=people["later_event"].cast(pl.Float64).to_numpy().copy(),
+        free_until=people["free"].to_numpy() / per,
         columns=columns,
         missing=missing,
         terms=terms,
@@ -343,9 +347,18 @@ def _follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame, fault
     return _from_onset(people, selection, faults, where)
 
 
+def _events_of(cohort: Cohort, selection: Selection) -> pl.DataFrame:
+    """Rows of the events that an analysis looks at; of an end point all, since its components are named by tags."""
+    if selection.end_point is not None:
+        return cohort.events
+    kinds = [*selection.events, *(kind for cause in selection.causes for kind in (*cause.events, *cause.then))]
+    return cohort.events.filter(pl.col("kind").is_in(kinds))
+
+
 def _end_point_follow_up(cohort: Cohort, tag: str, visits: pl.DataFrame, faults: list[Fault], where: str) -> pl.DataFrame:
     """One row per participant with a score, followed to a defined end point; refused when the source cannot support it."""
     people = cohort.participants.sort("participant_id")
+    refuse_between(cohort.events, faults, where, "a defined end point takes the day of each component.")
     try:
         ends = end_point(cohort, tag, where=f"{where}.end_point")
     except InvalidInput as refusal:
@@ -354,14 +367,18 @@ def _end_point_follow_up(cohort: Cohort, tag: str, visits: pl.DataFrame, faults:
     last = visits.group_by("participant_id").agg(pl.col("day").max().alias("last_visit"))
     joined = people.join(last, on="participant_id", how="inner", maintain_order="left")
     joined = joined.join(ends, on="participant_id", how="left", maintain_order="left", suffix="_of_end_point")
-    return joined.with_columns(
-        undated=pl.col("undated").fill_null(False),
-        entry=pl.col("entry_day").fill_null(0.0),
-        end=pl.coalesce("end_day", "last_visit"),
-        event=pl.col("happened").fill_null(False),
-        event_day=pl.when("happened").then("end_day"),
-        shift=pl.lit(0.0),
-    ).with_row_index("row")
+    return (
+        joined.with_columns(
+            undated=pl.col("undated").fill_null(False),
+            entry=pl.col("entry_day").fill_null(0.0),
+            end=pl.coalesce("end_day", "last_visit"),
+            event=pl.col("happened").fill_null(False),
+            event_day=pl.when("happened").then("end_day"),
+            shift=pl.lit(0.0),
+        )
+        .with_columns(free="end")
+        .with_row_index("row")
+    )
 
 
 def _from_onset(people: pl.DataFrame, selection: Selection, faults: list[Fault], where: str) -> pl.DataFrame:
@@ -378,12 +395,18 @@ def _from_onset(people: pl.DataFrame, selection: Selection, faults: list[Fault],
 
 def _drop_impossible(people: pl.DataFrame, visits: pl.DataFrame, steps: Steps, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out visits after the event and participants without follow-up after entry; count both."""
-    ends = people.select("participant_id", "end", "event")
+    ends = people.select("participant_id", "end", "free", "event")
     after = visits.join(ends, on="participant_id", how="left", maintain_order="left")
     late = (after["event"] & (after["day"] > after["end"])).fill_null(False)
-    if late.any():
-        visits = visits.filter(~late)
-        steps.note("scores up to the event", people.height, visits.height, f"{int(late.sum())} scores dated after the event left out")
+    unsure = (after["event"] & (after["day"] > after["free"])).fill_null(False) & ~late
+    if late.any() or unsure.any():
+        visits = visits.filter(~late & ~unsure)
+        told = [f"{int(late.sum())} scores dated after the event left out"] if late.any() else []
+        if unsure.any():
+            told.append(
+                f"{int(unsure.sum())} scores between the two days of an event left out, which may have come before"
+            )
+        steps.note("scores up to the event", people.height, visits.height, "; ".join(told))
     undated = people.filter(pl.col("undated") & ~pl.col("event")).height
     if undated:
         steps.note(

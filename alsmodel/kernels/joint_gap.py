@@ -12,7 +12,6 @@ is 0: censoring at L.
 
 import math
 
-import numpy as np
 from numba import njit
 
 # A cumulative hazard below this counts as this: its log is then finite, and a likelihood of it nil beside any other.
@@ -22,11 +21,7 @@ LEAST = 1e-300
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def has_gaps(cuts):
     """Whether there is anybody whose event lies somewhere on a stretch of time."""
-    node_gap, node_ptr = cuts.node_gap, cuts.node_ptr
-    for i in range(node_gap.size):
-        if node_gap[i] < node_ptr[i + 1]:
-            return True
-    return False
+    return (cuts.node_gap < cuts.node_ptr[1:]).any()
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")

@@ -176,7 +176,7 @@ def integrate(first, last, node_ptr, node_gap, random, rule, block, gradient, lo
     shift, tilt, mean_z = np.empty(random), np.empty(random), np.empty(random)
     curve, mean_zz = np.empty((random, random)), np.empty((random, random))
     q, points, origin = abscissae.size, np.uint64(weight.size), node_ptr[first]
-    none, end = np.uint64(0), random - 1
+    none = np.uint64(0)
     between = np.empty(weight.size)  # hazard that builds up while the event must have happened
     for row in range(last - first):
         left, right = np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)
