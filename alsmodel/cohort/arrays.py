@@ -403,9 +403,7 @@ def _drop_impossible(people: pl.DataFrame, visits: pl.DataFrame, steps: Steps, s
         visits = visits.filter(~late & ~unsure)
         told = [f"{int(late.sum())} scores dated after the event left out"] if late.any() else []
         if unsure.any():
-            told.append(
-                f"{int(unsure.sum())} scores between the two days of an event left out, which may have come before"
-            )
+            told.append(f"{int(unsure.sum())} scores between the two days of an event left out, which may have come before")
         steps.note("scores up to the event", people.height, visits.height, "; ".join(told))
     undated = people.filter(pl.col("undated") & ~pl.col("event")).height
     if undated:

@@ -5,6 +5,7 @@ as an interval, or as a day that is chosen; nobody takes the first day known for
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,7 +13,10 @@ from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.ledger import Ledger
 from alsmodel.cohort.selection import EventDays
 from alsmodel.cohort.steps import Steps
-from alsmodel.errors import Fault
+from alsmodel.errors import Fault, InvalidInput
+
+if TYPE_CHECKING:
+    from alsmodel.cohort.arrays import JointData
 
 REMEDY = 'Choose event_days = "middle" or "first known" to take one day for each, and say so.'
 _TAKEN = {
@@ -41,6 +45,13 @@ def refuse_between(events: pl.DataFrame, faults: list[Fault], where: str, why: s
     count = between(events)["participant_id"].n_unique()
     if count:
         faults.append(Fault(f"{where}.event_days", f"{count} participants have an event known only to lie between two days; {why}", REMEDY))
+
+
+def require_days(data: "JointData", why: str) -> None:
+    """Refuse data in which an event lies between two days; `why` ends the sentence that says what cannot be done with it."""
+    if count := int(data.interval_censored.sum()):
+        fault = f"{count} participants have an event known only to lie between two days; {why}"
+        raise InvalidInput([Fault("model.event_days", fault, REMEDY)])
 
 
 def note_between(events: pl.DataFrame, how: EventDays, steps: Steps, people: int) -> None:

@@ -106,9 +106,7 @@ _EVENTS = (
         "last known free of the event after it had happened; only time zero counts as free of it",
     ),
     Rule("free_until_without_event", "warning", "repaired", "a last time known free of an event that did not happen; not used"),
-    Rule(
-        "measurement_before_event_known", "warning", "kept", "measured between the two days of the event; kept as recorded"
-    ),
+    Rule("measurement_before_event_known", "warning", "kept", "measured between the two days of the event; kept as recorded"),
 )
 
 _EXPOSURES = (
