@@ -28,8 +28,8 @@ RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
 KERNELS = (
-    "baseline", "bends", "causes", "correlations", "joint", "joint_apart", "joint_block", "joint_general", "joint_grid", "joint_linear",
-    "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
+    "baseline", "bends", "causes", "correlations", "joint", "joint_apart", "joint_block", "joint_gap", "joint_general", "joint_grid",
+    "joint_linear", "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
 )  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
