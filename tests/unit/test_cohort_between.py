@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from alsmodel.models.causes import Cause
 from alsmodel.models.domain import DomainModel, Outcome
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import decode
+from alsmodel.study.methods import model_words
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.observed import observed_trial
 
@@ -153,6 +155,12 @@ def test_who_needs_one_day_refuses(cohort: Cohort, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="ADTTE has one"):
         write_adam(cohort, tmp_path)
     assert between(with_days(cohort, "middle").events).is_empty()
+
+
+def test_report_says_how_many_events_lie_between_two_days(cohort: Cohort) -> None:
+    study, fit = SimpleNamespace(model=SPEC), SimpleNamespace(data=joint_data(cohort, SPEC.selection))
+    assert model_words(study, fit)[-1].startswith("4 of 6 events are known only to lie between two days")  # type: ignore[arg-type]
+    assert model_words(study) == SPEC.words()  # type: ignore[arg-type]
 
 
 def test_classical_analyses_say_what_they_took() -> None:
