@@ -25,6 +25,8 @@ from alsmodel.study.methods import model_words
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.observed import observed_trial
 
+_FREE = "free_until_day"
+_NAMED = 'event = "tracheostomy"\ndefinition = "tracheostomy"\n'
 # id, months followed, dead, last known alive
 PEOPLE = [
     ("a", "10", "1", "6"),
@@ -71,6 +73,29 @@ def test_good_rows_keep_both_days_and_bad_ones_the_truth_that_is_left(cohort: Co
     }  # fmt: skip
     told = cohort.issues.filter(pl.col("rule") == "measurement_before_event_known")["participant_id"]
     assert set(told) == {"a", "e", "f", "g"}
+
+
+def test_a_mapping_file_names_the_day_too(tmp_path: Path) -> None:
+    (tmp_path / "visits.csv").write_text("ID,day,total\n1,0,40\n2,0,42\n3,0,44\n")
+    (tmp_path / "trach.csv").write_text("ID,day,without\n1,240,170\n2,200,\n3,150,400\n")
+    (tmp_path / "deaths.csv").write_text("ID,died,day,alive\n1,yes,400,390\n2,no,,300\n")
+    forms = {
+        "visits": ("measurements", "", {"ID": "participant_id", "day": "day", "total": "value:score"}),
+        "trach": ("event", _NAMED, {"ID": "participant_id", "day": "day", "without": _FREE}),
+        "deaths": ("death", "", {"ID": "participant_id", "died": "died", "day": "day", "alive": _FREE}),
+    }
+    text = 'source = "clinic"\nnulls = [""]\n[time]\nunit = "day"\norigin = "recorded"\n'
+    for name, (kind, more, columns) in forms.items():
+        text += f'[tables.{name}]\nkind = "{kind}"\nfile = "{name}.csv"\n{more}[tables.{name}.columns]\n'
+        text += "".join(f'{column} = "{target}"\n' for column, target in columns.items())
+    mapping = tmp_path / "map.toml"
+    mapping.write_text(text)
+    found = read(tmp_path, "mapped", mapping)
+    days = {(person, kind): free for person, kind, free in found.events.select("participant_id", "kind", _FREE).iter_rows()}
+    assert days == {
+        ("1", "death"): 390.0, ("1", "tracheostomy"): 170.0, ("2", "tracheostomy"): None, ("3", "tracheostomy"): 0.0,
+    }  # fmt: skip
+    assert {"free_until_after_event", "free_until_without_event"} <= set(found.issues["rule"])
 
 
 def test_contract_refuses_a_day_free_that_is_not_before_the_event(cohort: Cohort) -> None:
