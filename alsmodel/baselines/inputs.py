@@ -21,6 +21,18 @@ class Times:
     end: Array
     event: Array
     entry: Array | None
+    free: Array
+
+    @property
+    def between(self) -> Array:
+        """Whose event lies somewhere between `free` and `end`; shape (n,)."""
+        return np.asarray(self.event & (self.free < self.end))
+
+    @property
+    def middle(self) -> "Times":
+        """The same with every such event in the middle of the two."""
+        end = np.where(self.between, 0.5 * (self.free + self.end), self.end)
+        return Times(end=end, event=self.event, entry=self.entry, free=end)
 
     def keep(self, rows: Array) -> "Times":
         """The participants where `rows` is true."""
@@ -28,10 +40,11 @@ class Times:
             end=self.end[rows],
             event=self.event[rows],
             entry=None if self.entry is None else self.entry[rows],
+            free=self.free[rows],
         )
 
 
-def checked_times(event_time: Array, event: Array, entry_time: Array | None) -> Times:
+def checked_times(event_time: Array, event: Array, entry_time: Array | None, free_until: Array | None = None) -> Times:
     """Event times as float arrays, or every fault found in them."""
     end = np.asarray(event_time, dtype=float)
     happened = np.asarray(event)
@@ -59,9 +72,14 @@ def checked_times(event_time: Array, event: Array, entry_time: Array | None) -> 
             f"{bad} of {end.size} participants do not enter before their event_time.",
             "Under left truncation nobody can be followed before entry: leave them out by name.",
         )
+    free = end if free_until is None else np.asarray(free_until, dtype=float)
+    if free.shape != end.shape:
+        fault("free_until", f"{end.size} values expected as in event_time, shape {free.shape} came.")
+    elif not faults and (bad := int((~((free >= (0.0 if entry is None else entry)) & (free <= end)) & (happened > 0)).sum())) > 0:
+        fault("free_until", f"{bad} participants with the event were last free of it before entry or after their event_time.")
     if faults:
         raise InvalidInput(faults)
-    return Times(end=end, event=happened.astype(bool), entry=entry)
+    return Times(end=end, event=happened.astype(bool), entry=entry, free=free)
 
 
 def is_text(values: Array) -> bool:

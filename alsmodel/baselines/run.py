@@ -44,7 +44,7 @@ def run(
     ----------
     data : object
         With ``event_time`` and ``event``, and optionally ``covariates`` (name -> array), ``groups``
-        (name -> labels) and ``entry_time``.
+        (name -> labels), ``entry_time`` and ``free_until``.
     time_unit, missing, reference
         As in `fit`.
     """
@@ -55,6 +55,7 @@ def run(
         getattr(data, "groups", None),
         time_unit,
         entry_time=getattr(data, "entry_time", None),
+        free_until=getattr(data, "free_until", None),
         missing=missing,
         reference=reference,
     )
@@ -68,6 +69,7 @@ def fit(
     time_unit: str = "month",
     *,
     entry_time: Array | None = None,
+    free_until: Array | None = None,
     missing: Missing = "refuse",
     reference: Mapping[str, str] | None = None,
 ) -> Baselines:
@@ -87,6 +89,9 @@ def fit(
         Only printed; no time is converted.
     entry_time : array, shape (n,), optional
         Delayed entry (left truncation): a participant is at risk after it only.
+    free_until : array, shape (n,), optional
+        Where it lies before the `event_time` of somebody with the event, the event happened somewhere between the two. Weibull AFT takes
+        that as it is; Kaplan-Meier and Cox take the middle of the two, with a note.
     missing : {"refuse", "complete-case"}
         Missing covariates stop the run, or leave those participants out of Cox and AFT, with a note.
     reference : mapping of str to str, optional
@@ -104,7 +109,7 @@ def fit(
     likelihood; a time ratio :math:`e^b` above 1 means longer survival.
     Kalbfleisch and Prentice, The Statistical Analysis of Failure Time Data, 2nd ed., ch. 2-4.
     """
-    times = checked_times(event_time, event, entry_time)
+    times = checked_times(event_time, event, entry_time, free_until)
     n = times.end.size
     columns = checked_columns(covariates or {}, n, "covariates")
     labels = checked_columns(groups or {}, n, "groups")
@@ -113,7 +118,10 @@ def fit(
         refuse_missing(counts, n)
 
     notes: list[str] = []
-    curves = _kaplan_meiers(times, labels, notes)
+    if (apart := int(times.between.sum())) > 0:
+        told = f"{apart} of {int(times.event.sum())} events are known only to lie between two times"
+        notes.append(f"{told}: Weibull AFT takes them so; Kaplan-Meier and Cox take the middle of the two.")
+    curves = _kaplan_meiers(times.middle, labels, notes)
     usable = ~absent & (times.end > 0)
     _note_exclusions(absent, times.end <= 0, n, counts, notes)
     kept = times.keep(usable)
@@ -191,7 +199,9 @@ def _regressions(times: Times, design: Mapping[str, Array], notes: list[str]) ->
         return cox, aft
     # Positions as names: a term called "event" must not meet the column of that name.
     frame = pd.DataFrame({f"x{i}": values for i, values in enumerate(varying.values())})
-    frame["end"], frame["event"] = times.end, times.event
+    frame["end"], frame["event"] = times.middle.end, times.event
+    if times.between.any():
+        frame["low"], frame["high"] = np.where(times.event, times.free, times.end), np.where(times.event, times.end, np.inf)
     if times.entry is not None:
         frame["entry"] = times.entry
     terms = list(varying)
@@ -204,14 +214,19 @@ def _regressions(times: Times, design: Mapping[str, Array], notes: list[str]) ->
 
 def _cox(frame: pd.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
     fitter = CoxPHFitter()
-    fitter.fit(frame, "end", "event", entry_col="entry" if "entry" in frame else None)
+    plain = frame.drop(columns=["low", "high"], errors="ignore")
+    fitter.fit(plain, "end", "event", entry_col="entry" if "entry" in frame else None)
     return _wald(fitter.summary, terms, {"term": "term", "coef": "log_hr", "ratio": "hr"}).select(list(COX))
 
 
 def _weibull_aft(frame: pd.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
     fitter = WeibullAFTFitter()
     formula = " + ".join(f"x{i}" for i in range(len(terms))) or "1"
-    fitter.fit(frame, "end", "event", entry_col="entry" if "entry" in frame else None, formula=formula)
+    late = "entry" if "entry" in frame else None
+    if "low" in frame:
+        fitter.fit_interval_censoring(frame.drop(columns=["end", "event"]), "low", "high", entry_col=late, formula=formula)
+    else:
+        fitter.fit(frame, "end", "event", entry_col=late, formula=formula)
     rows = [("lambda_", f"x{i}") for i in range(len(terms))] + [
         ("lambda_", "Intercept"),
         ("rho_", "Intercept"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.baseline import covariate_values, group_values, missing_policy, without_score_of_covariates
+from alsmodel.cohort.between import note_between, refuse_between, with_days
 from alsmodel.cohort.causes import causes_follow_up, followed_to, with_later
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.design import design_columns, text_groups
@@ -57,6 +58,9 @@ class JointData:
     later_time, later_event : array, shape (N,)
         End of follow-up after the cause that ended that of the score, and whether it was what is looked for then; `later_time` equals
         `event_time` where nobody looked.
+    free_until : array, shape (N,)
+        Until when a participant was known to be free of the event: `event_time`, unless the event is known only to have happened
+        between the two (interval censoring). Read only where `event` is 1.
     columns : dict of str to array
         Design columns by name, such as ``age`` or ``phenotype[bulbar]``; means stand in where `missing` is true.
     missing : dict of str to bool array
@@ -103,17 +107,30 @@ class JointData:
     cause: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     later_time: Floats = field(default_factory=lambda: np.zeros(0))
     later_event: Floats = field(default_factory=lambda: np.zeros(0))
+    free_until: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if self.cause.size == 0:  # one cause, and nothing after it
             object.__setattr__(self, "cause", np.zeros(self.people, np.int64))
             object.__setattr__(self, "later_time", self.event_time.copy())
             object.__setattr__(self, "later_event", np.zeros(self.people))
+        if self.free_until.size == 0:  # every event has a day
+            object.__setattr__(self, "free_until", self.event_time.copy())
 
     @property
     def people(self) -> int:
         """Number of participants."""
         return len(self.participant_ids)
+
+    @property
+    def interval_censored(self) -> Bools:
+        """Whose event is known only to lie between `free_until` and `event_time`; shape (N,)."""
+        return (self.event > 0) & (self.free_until < self.event_time)
+
+    @property
+    def event_near(self) -> Floats:
+        """`event_time`, and the middle of the stretch where the event lies somewhere on one: for knots and scales; shape (N,)."""
+        return np.where(self.interval_censored, 0.5 * (self.free_until + self.event_time), self.event_time)
 
     def design(self, covariates: tuple[str, ...]) -> tuple[tuple[str, ...], Floats]:
         """Design columns of `covariates`: names, and an array of shape (N, columns)."""
@@ -122,8 +139,9 @@ class JointData:
         return names, np.column_stack(stacked) if stacked else np.zeros((self.people, 0))
 
     def at_risk(self, landmark: float) -> NDArray[np.bool_]:
-        """Who is in follow-up and free of the event at a time; shape (N,)."""
-        return (self.event_time > landmark) & (self.entry_time <= landmark)
+        """Who is in follow-up and known to be free of the event at a time; shape (N,)."""
+        known = np.where(self.event > 0, self.free_until, self.event_time)
+        return (known > landmark) & (self.entry_time <= landmark)
 
     def of_people(self, people: Ints) -> "JointData":
         """The same arrays for some participants alone, in their old order; `steps` and `exposures` still count everybody.
@@ -149,6 +167,7 @@ class JointData:
             cause=self.cause[people],
             later_time=self.later_time[people],
             later_event=self.later_event[people],
+            free_until=self.free_until[people],
             columns={name: column[people] for name, column in self.columns.items()},
             missing={name: absent[people] for name, absent in self.missing.items()},
             groups={name: tuple(column[i] for i in people) for name, column in self.groups.items()},
@@ -179,6 +198,8 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
     steps = Steps()
     faults: list[Fault] = []
     steps.note("in the cohort", cohort.participants.height, 0)
+    note_between(_events_of(cohort, selection), selection.event_days, steps, cohort.participants.height)
+    cohort = with_days(cohort, selection.event_days)
     visits = _visits(cohort, selection, faults, where)
     cohort, visits = _without_excluded(cohort, visits, steps)
     people = _follow_up(cohort, selection, visits, faults, where)
@@ -250,6 +271,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         cause=people["cause"].cast(pl.Int64).to_numpy().copy(),
         later_time=people["later_end"].to_numpy() / per,
         later_event=people["later_event"].cast(pl.Float64).to_numpy().copy(),
+        free_until=people["free"].to_numpy() / per,
         columns=columns,
         missing=missing,
         terms=terms,
@@ -325,9 +347,18 @@ def _follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame, fault
     return _from_onset(people, selection, faults, where)
 
 
+def _events_of(cohort: Cohort, selection: Selection) -> pl.DataFrame:
+    """Rows of the events that an analysis looks at; of an end point all, since its components are named by tags."""
+    if selection.end_point is not None:
+        return cohort.events
+    kinds = [*selection.events, *(kind for cause in selection.causes for kind in (*cause.events, *cause.then))]
+    return cohort.events.filter(pl.col("kind").is_in(kinds))
+
+
 def _end_point_follow_up(cohort: Cohort, tag: str, visits: pl.DataFrame, faults: list[Fault], where: str) -> pl.DataFrame:
     """One row per participant with a score, followed to a defined end point; refused when the source cannot support it."""
     people = cohort.participants.sort("participant_id")
+    refuse_between(cohort.events, faults, where, "a defined end point takes the day of each component.")
     try:
         ends = end_point(cohort, tag, where=f"{where}.end_point")
     except InvalidInput as refusal:
@@ -336,14 +367,18 @@ def _end_point_follow_up(cohort: Cohort, tag: str, visits: pl.DataFrame, faults:
     last = visits.group_by("participant_id").agg(pl.col("day").max().alias("last_visit"))
     joined = people.join(last, on="participant_id", how="inner", maintain_order="left")
     joined = joined.join(ends, on="participant_id", how="left", maintain_order="left", suffix="_of_end_point")
-    return joined.with_columns(
-        undated=pl.col("undated").fill_null(False),
-        entry=pl.col("entry_day").fill_null(0.0),
-        end=pl.coalesce("end_day", "last_visit"),
-        event=pl.col("happened").fill_null(False),
-        event_day=pl.when("happened").then("end_day"),
-        shift=pl.lit(0.0),
-    ).with_row_index("row")
+    return (
+        joined.with_columns(
+            undated=pl.col("undated").fill_null(False),
+            entry=pl.col("entry_day").fill_null(0.0),
+            end=pl.coalesce("end_day", "last_visit"),
+            event=pl.col("happened").fill_null(False),
+            event_day=pl.when("happened").then("end_day"),
+            shift=pl.lit(0.0),
+        )
+        .with_columns(free="end")
+        .with_row_index("row")
+    )
 
 
 def _from_onset(people: pl.DataFrame, selection: Selection, faults: list[Fault], where: str) -> pl.DataFrame:
@@ -360,12 +395,16 @@ def _from_onset(people: pl.DataFrame, selection: Selection, faults: list[Fault],
 
 def _drop_impossible(people: pl.DataFrame, visits: pl.DataFrame, steps: Steps, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out visits after the event and participants without follow-up after entry; count both."""
-    ends = people.select("participant_id", "end", "event")
+    ends = people.select("participant_id", "end", "free", "event")
     after = visits.join(ends, on="participant_id", how="left", maintain_order="left")
     late = (after["event"] & (after["day"] > after["end"])).fill_null(False)
-    if late.any():
-        visits = visits.filter(~late)
-        steps.note("scores up to the event", people.height, visits.height, f"{int(late.sum())} scores dated after the event left out")
+    unsure = (after["event"] & (after["day"] > after["free"])).fill_null(False) & ~late
+    if late.any() or unsure.any():
+        visits = visits.filter(~late & ~unsure)
+        told = [f"{int(late.sum())} scores dated after the event left out"] if late.any() else []
+        if unsure.any():
+            told.append(f"{int(unsure.sum())} scores between the two days of an event left out, which may have come before")
+        steps.note("scores up to the event", people.height, visits.height, "; ".join(told))
     undated = people.filter(pl.col("undated") & ~pl.col("event")).height
     if undated:
         steps.note(

@@ -6,6 +6,7 @@ others, so that somebody who died on the day of a tracheostomy has died.
 
 import polars as pl
 
+from alsmodel.cohort.between import refuse_between
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.selection import Selection
 from alsmodel.cohort.steps import Steps
@@ -29,6 +30,9 @@ def causes_follow_up(cohort: Cohort, selection: Selection, visits: pl.DataFrame,
     rows = cohort.events.filter(pl.col("kind").is_in(list(order))).with_columns(
         cause=pl.col("kind").replace_strict(list(order), list(order.values()), return_dtype=pl.Int64)
     )
+    after = [kind for cause in selection.causes for kind in cause.then]
+    why = "with several causes each needs a day, since the first of all ends the follow-up."
+    refuse_between(cohort.events.filter(pl.col("kind").is_in([*order, *after])), faults, where, why)
     return followed_to(cohort, visits, rows)
 
 
@@ -36,16 +40,19 @@ def followed_to(cohort: Cohort, visits: pl.DataFrame, events: pl.DataFrame) -> p
     """One row per participant with a score, followed to the first of these events (participant_id, day, cause); days.
 
     An event on an unknown day is censored at last contact: with no upper bound on the day the likelihood of a death there is
-    S(last contact), which is what censoring gives.
+    S(last contact), which is what censoring gives. Of events that lie between two days, the first happened after the earliest day known
+    free of one of them, `free`, and by the earliest day known to have had one.
     """
     dated = events.drop_nulls("day").sort("day", "cause").group_by("participant_id", maintain_order=True).first()
     first = dated.select("participant_id", pl.col("day").alias("event_day"), "cause")
+    clear = events.drop_nulls("day").group_by("participant_id").agg(free_day=pl.coalesce("free_until_day", "day").min())
     undated = events.filter(pl.col("day").is_null())["participant_id"].unique().implode()
     last = visits.group_by("participant_id").agg(pl.col("day").max().alias("last_visit"))
     return (
         cohort.participants.sort("participant_id")
         .join(last, on="participant_id", how="inner", maintain_order="left")
         .join(first, on="participant_id", how="left", maintain_order="left")
+        .join(clear, on="participant_id", how="left", maintain_order="left")
         .with_columns(
             undated=pl.col("participant_id").is_in(undated),
             entry=pl.col("entry_day").fill_null(0.0),
@@ -54,6 +61,8 @@ def followed_to(cohort: Cohort, visits: pl.DataFrame, events: pl.DataFrame) -> p
             cause=pl.col("cause").fill_null(0),
             shift=pl.lit(0.0),
         )
+        # Who is under observation is free of the event.
+        .with_columns(free=pl.min_horizontal("end", pl.max_horizontal(pl.coalesce("free_day", "end"), "entry")))
         .with_row_index("row")
     )
 

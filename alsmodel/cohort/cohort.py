@@ -23,6 +23,8 @@ from alsmodel.errors import Fault, InvalidInput
 DATA_TABLES = ("participants", "covariates", "assessments", "measurements", "events", "exposures", "signs", "genotypes", "classifications")
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 2
+#: Columns that came after the first cohorts were saved. One that says nothing enters no digest, so that those keep theirs.
+LATER_COLUMNS = ("free_until_day",)
 #: Where the account of the reading lies when it is written into a cohort folder, and what it consists of. It describes
 #: the tables beside it, so it goes when they are replaced.
 ACCOUNT_FOLDER = "validation"
@@ -213,6 +215,8 @@ def table_digest(frame: pl.DataFrame) -> str:
     """
     sha = hashlib.sha256(f"{frame.height}\n".encode())
     for series in frame:
+        if series.name in LATER_COLUMNS and series.null_count() == series.len():
+            continue
         sha.update(f"{series.name}\t{series.dtype}\n".encode())
         if series.null_count():
             sha.update(np.packbits(series.is_null().to_numpy()).tobytes())
@@ -281,6 +285,8 @@ def _read_table(folder: Path, name: str, manifest: dict[str, Any], faults: list[
         return empty(name)
     try:
         frame = pl.read_parquet(path, memory_map=False)
+        later = [column for column in SCHEMAS[name].columns() if column in LATER_COLUMNS and column not in frame.columns]
+        frame = frame.with_columns(pl.lit(None, pl.Float64).alias(column) for column in later)
         SCHEMAS[name].validate(frame)
     except (pl.exceptions.PolarsError, dy.exc.SchemaError, dy.exc.ValidationError, OSError):
         faults.append(Fault(place, "cannot be read as the canonical table.", "Ingest again."))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.arrays import BOUNDS, MOST_AT_BOUND, JointData, joint_data
+from alsmodel.cohort.between import REMEDY
 from alsmodel.cohort.selection import Selection
 from alsmodel.errors import Fault, InvalidInput
 
@@ -96,6 +97,9 @@ def outcome_data(
     if faults:
         raise InvalidInput(faults)
     base = joint_data(cohort, selection, where=where)
+    if count := int(base.interval_censored.sum()):
+        fault = f"{count} participants have an event known only to lie between two days; the model of several outcomes takes one day."
+        raise InvalidInput([Fault(f"{where}.event_days", fault, REMEDY)])
     if base.missing:
         names = ", ".join(base.missing)
         raise InvalidInput(

@@ -9,6 +9,7 @@ from typing import final
 import polars as pl
 
 from alsmodel.cohort.assemble import assemble, ordered
+from alsmodel.cohort.between import checked_free_until
 from alsmodel.cohort.cells import as_numbers, finite, known_word, need_day, need_participant, reject_copies, within
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.ledger import LINE, POSITION, Ledger
@@ -70,7 +71,7 @@ def read_tables(folder: Path, source: TablesSource, *, strict: bool = False) -> 
         _compare(persons, measured, people, parts[longitudinal.file], parts[survival.file].ledger)
     else:
         persons = pl.DataFrame({"participant_id": people}).with_columns(
-            _time=pl.lit(None, dtype=pl.Float64), _event=pl.lit(None, dtype=pl.Boolean)
+            _time=pl.lit(None, dtype=pl.Float64), _event=pl.lit(None, dtype=pl.Boolean), _free=pl.lit(None, dtype=pl.Float64)
         )
     tables |= _tables_of_persons(persons, measured, people, survival, parts[(survival or longitudinal).file].ledger)
     return assemble(
@@ -108,7 +109,8 @@ def _columns_of(table: LongitudinalTable | SurvivalTable) -> list[str]:
     if isinstance(table, LongitudinalTable):
         names = [table.participant, table.time, *table.outcomes]
     else:
-        names = [table.participant, table.time, table.event, *table.covariates, *table.participants.values()]
+        between = [] if table.free_until is None else [table.free_until]
+        names = [table.participant, table.time, table.event, *between, *table.covariates, *table.participants.values()]
     return list(dict.fromkeys(names))
 
 
@@ -152,7 +154,7 @@ def _measurements(part: _Part, source: TablesSource) -> tuple[pl.DataFrame, pl.S
 
 
 def _persons(part: _Part, table: SurvivalTable, days_per_unit: float, *, alone: bool) -> pl.DataFrame:
-    """Return one row per participant: `_time` in days, `_event`, and the baseline columns as text."""
+    """Return one row per participant: `_time` and `_free` in days, `_event`, and the baseline columns as text."""
     ledger = part.ledger
     columns = [f"c:{name}" for name in _columns_of(table)[1:]]
     frame = part.frame.with_columns(pl.col(f"c:{table.participant}").alias("participant_id"))
@@ -178,10 +180,19 @@ def _followed(first: pl.DataFrame, table: SurvivalTable, ledger: Ledger, days_pe
     ledger.flag("event_time_not_a_number", first, time.is_not_null() & number.is_null(), column=table.time)
     ledger.flag("event_time_not_positive", first, number <= 0, column=table.time)
     ledger.flag("event_missing", first, event.is_null(), column=table.event)
-    return first.with_columns(
+    done = first.with_columns(
         pl.when(number > 0).then(number * days_per_unit).alias("_time"),
         _counts_as(event, table.event_values).alias("_event"),
+        _free=pl.lit(None, pl.Float64),
     )
+    if table.free_until is None:
+        return done
+    free = pl.col(f"c:{table.free_until}")
+    known = checked_free_until(
+        done, ledger, given=free.is_not_null(), free=finite(free) * days_per_unit,
+        day=pl.col("_time"), happened=pl.col("_event"), column=table.free_until,
+    )  # fmt: skip
+    return done.with_columns(known.alias("_free"))
 
 
 def _counts_as(event: pl.Expr, values: Sequence[str | int | float | bool]) -> pl.Expr:
@@ -194,9 +205,11 @@ def _counts_as(event: pl.Expr, values: Sequence[str | int | float | bool]) -> pl
 
 def _compare(persons: pl.DataFrame, measured: pl.DataFrame, people: pl.Series, part: _Part, survival: Ledger) -> None:
     """Flag measurements after follow-up, and participants who are in one table only."""
-    late = measured.join(persons.select("participant_id", "_time"), on="participant_id")
-    late = late.filter(pl.col("day") > pl.col("_time") + _ONE_SECOND).unique(POSITION, maintain_order=True)
-    part.ledger.flag("measurement_after_event", late)
+    dated = measured.join(persons.select("participant_id", "_time", "_free"), on="participant_id")
+    late = pl.col("day") > pl.col("_time") + _ONE_SECOND
+    part.ledger.flag("measurement_after_event", dated.filter(late).unique(POSITION, maintain_order=True))
+    within_gap = dated.filter((pl.col("day") > pl.col("_free") + _ONE_SECOND) & ~late).unique(POSITION, maintain_order=True)
+    part.ledger.flag("measurement_before_event_known", within_gap)
     known = persons["participant_id"]
     for rule, who in (
         ("participant_without_assessments", known.filter(~known.is_in(measured["participant_id"].implode()))),
@@ -221,6 +234,7 @@ def _tables_of_persons(
         pl.lit(table.event_name).alias("kind"),
         pl.col("_time").alias("day"),
         pl.lit(table.definition).alias("definition"),
+        pl.col("_free").alias("free_until_day"),
     )
     covariates = [_covariate(persons, name) for name in table.covariates]
     return {

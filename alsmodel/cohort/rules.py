@@ -95,6 +95,18 @@ _EVENTS = (
     Rule("event_time_not_positive", "error", "repaired", "follow-up time not above zero; it counts as unknown"),
     Rule("survival_conflict", "error", "kept", "survival columns differ between rows; the first row was used"),
     Rule("measurement_after_event", "warning", "kept", "measured after the follow-up time; kept as recorded"),
+    Rule(
+        "free_until_not_a_number", "error", "repaired", "text as the last time known free of the event; only time zero counts as free of it"
+    ),
+    Rule("free_until_before_entry", "error", "repaired", "last known free of the event before time zero; time zero counts as free of it"),
+    Rule(
+        "free_until_after_event",
+        "error",
+        "repaired",
+        "last known free of the event after it had happened; only time zero counts as free of it",
+    ),
+    Rule("free_until_without_event", "warning", "repaired", "a last time known free of an event that did not happen; not used"),
+    Rule("measurement_before_event_known", "warning", "kept", "measured between the two days of the event; kept as recorded"),
 )
 
 _EXPOSURES = (
@@ -174,6 +186,8 @@ _TO_DO = {
     "participant_without_assessments": "Nothing, if none was made; the participant informs no course of the scores.",
     "death_day_missing": "Fill in the day if it is known: without it the death cannot enter a survival model.",
     "death_before_last_visit": "Find out which of the two days is right.",
+    "measurement_before_event_known": "If the participant was free of the event then, give that day as the last one known free of it: "
+    "as it is, models leave such scores out.",
     "stop_sentinel": "Nothing, if the placeholder means that the drug was not stopped.",
     "unit_unknown": "Fill in the unit, or tell the mapping of the source which one is meant.",
     "date_unreadable": "Write the date as year-month-day, or name its format in the mapping of the source.",

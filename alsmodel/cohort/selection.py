@@ -8,6 +8,7 @@ TimeUnit = Literal["day", "week", "month", "year"]
 Missing = Literal["refuse", "complete-case", "indicator", "own level", "impute"]
 DeltaFrs = Literal["screening", "conditioned", "attenuated"]
 Population = Literal["enrolled", "incident"]
+EventDays = Literal["between", "middle", "first known"]
 Unknown = Literal["refuse", "exclude", "unexposed", "exposed"]
 
 
@@ -109,6 +110,8 @@ class Selection:
     end_point : str or None
         Tag of a survival end point (`alsmodel.clinical.events`), in place of `events`; refused when the source does not record
         all that it is made of.
+    event_days : {"between", "middle", "first known"}
+        What to make of an event known only to lie between two days: keep both, or take the middle or the later of the two.
     causes : tuple of Leaving
         Further causes beside `events`; the first of all to happen ends follow-up.
     covariates : dict
@@ -130,6 +133,7 @@ class Selection:
     time_unit: TimeUnit = "month"
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
+    event_days: EventDays = "between"
     causes: tuple[Leaving, ...] = ()
     covariates: dict[str, Covariate] = field(default_factory=dict)
     groups: tuple[str, ...] = ()

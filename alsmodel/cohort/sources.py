@@ -54,6 +54,9 @@ class SurvivalTable:
         CSV file, relative to the study file; may be the longitudinal file.
     participant, time, event : str
         Column names; `time` is the time of the event or of the end of follow-up.
+    free_until : str or None
+        Column of the last time known free of the event, where the event is known only to have happened after it and by `time`;
+        an empty cell means that `time` is that of the event. None: that it is for all.
     event_values : tuple
         Values of `event` that count as the event; every other value means none by `time`.
     event_name : str
@@ -71,6 +74,7 @@ class SurvivalTable:
     time: str
     event: str
     event_values: tuple[str | int | float | bool, ...]
+    free_until: str | None = None
     event_name: str = "event"
     definition: str = "as recorded"
     covariates: tuple[str, ...] = ()

@@ -121,6 +121,14 @@ class Events(dy.Schema):
     kind = dy.String(primary_key=True, metadata={"meaning": "death, tracheostomy, pav, or a name of your own"})
     day = dy.Float64(nullable=True, metadata=_DAY)
     definition = dy.String(metadata={"meaning": "tag of the event's definition"})
+    free_until_day = dy.Float64(
+        nullable=True,
+        metadata={**_DAY, "meaning": "last day known free of the event, which happened after it and by `day`; null: it happened on `day`"},
+    )
+
+    @dy.rule()
+    def free_before_the_event(cls) -> pl.Expr:
+        return pl.col("free_until_day").is_null() | (pl.col("free_until_day") < pl.col("day")).fill_null(False)
 
 
 class Exposures(dy.Schema):

@@ -258,7 +258,7 @@ def _require_alike(fit: Fit, data: JointData) -> None:
 
 def _known(spec: JointModel, data: JointData, landmark: float) -> JointData:
     """What is known at the landmark; of those who are not at risk there, nothing."""
-    at_risk = (data.event_time > landmark) & (data.entry_time <= landmark)
+    at_risk = data.at_risk(landmark)
     seen = (data.visit_time <= landmark) & at_risk[data.visit_person]
     entry = np.where(at_risk, data.entry_time, landmark)
     return replace(

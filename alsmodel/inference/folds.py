@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.cohort.between import require_days
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.accuracy import accuracy, calibration
 from alsmodel.inference.compare import Split, require_same_data, split_likelihood
@@ -265,6 +266,7 @@ def validated_calibration(
 
 
 def _outcome(model: FoldFits, people: Ints) -> tuple[Floats, Floats]:
+    require_days(model.data, "whether it had happened by the horizon is not known of all.")
     return model.data.event_time[people], model.data.event[people]
 
 

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.cohort.between import require_days
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.aalen_johansen import aalen_johansen
 from alsmodel.inference.paths import Paths
@@ -200,6 +201,7 @@ def _after(first: Floats, hazard: Floats, *, since_event: bool) -> Floats:
 
 def _spells(spec: JointModel, data: JointData, people: Ints, *, after: bool) -> tuple[Floats, Floats, Ints, Ints]:
     """Spells of these participants as `alsmodel.estimators.aalen_johansen` takes them."""
+    require_days(data, "cumulative incidence counts who is at risk on each day.")
     entry, end, event = data.entry_time[people], data.event_time[people], data.event[people] > 0
     cause, later = data.cause[people], data.later_time[people]
     start, stop = [np.maximum(entry, 0.0)], [end]

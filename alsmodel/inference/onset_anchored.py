@@ -89,6 +89,7 @@ def anchored(data: JointData, onset: Floats, full_score: float | None = None) ->
         outcome=np.concatenate([np.full(data.people, full), data.outcome])[order],
         entry_time=data.entry_time - onset,
         event_time=data.event_time - onset,
+        free_until=data.free_until - onset,
     )
 
 

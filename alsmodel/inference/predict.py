@@ -30,6 +30,7 @@ MOST_PEOPLE = 400  # participants whose covariates are averaged over; more are t
 LEAST_PEOPLE = 200  # a small group's covariates are repeated, so that the average over random effects is not itself noise
 CELLS = 96
 INTERVAL = (0.025, 0.975)
+CELLS_OBSERVED, MOST_TURNBULL = 200, 1000  # of the observed estimate where events lie between two times
 
 
 def survival_curve(fit: Fit, times: Sequence[float] | Floats, by: str | None = None) -> pl.DataFrame:
@@ -156,7 +157,8 @@ def bands(group: str, times: Floats, curves: Floats) -> pl.DataFrame:
 def event_check(fit: Fit, points: int = 25) -> pl.DataFrame:
     """Kaplan-Meier estimate beside the 95% range of Kaplan-Meier estimates of data sets replicated from the posterior.
 
-    Each replicate draws a new participant with the covariates, exposures and planned follow-up of everyone fitted.
+    Each replicate draws a new participant with the covariates, exposures and planned follow-up of everyone fitted. Where events lie between
+    two times, the observed estimate is Turnbull's; those of replicates, whose events have times, stay those of Kaplan and Meier.
 
     Returns
     -------
@@ -174,7 +176,7 @@ def event_check(fit: Fit, points: int = 25) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "time": times,
-            "kaplan_meier": kaplan_meier(data.event_time, data.event, times),
+            "kaplan_meier": observed_survival(data, times),
             "mean": np.mean(curves, axis=0),
             "lower": lower,
             "upper": upper,
@@ -245,6 +247,30 @@ def kaplan_meier(time: Floats, event: Floats, at: Floats) -> Floats:
     risk = time.size - np.searchsorted(np.sort(time), unique, side="left")
     steps = np.cumprod(1 - count / risk)
     return np.concatenate([[1.0], steps])[np.searchsorted(unique, at, side="right")]
+
+
+def observed_survival(data: JointData, at: Floats) -> Floats:
+    """Kaplan-Meier estimate of those fitted, or Turnbull's where an event lies between two times, on a grid of 1/200 of follow-up.
+
+    Turnbull (1976), J R Stat Soc B 38:290: the share of each cell is the mean, over participants, of the chance that their event lies in it
+    given that it lies where it is known to, until the shares no longer change.
+    """
+    if not data.interval_censored.any():
+        return kaplan_meier(data.event_time, data.event, at)
+    edges = np.linspace(0.0, float(data.event_time.max()), CELLS_OBSERVED + 1)
+    happened = data.event > 0
+    low = np.where(happened, np.minimum(data.free_until, data.event_time), data.event_time)
+    first = np.clip(np.searchsorted(edges, low, side="right") - 1, 0, CELLS_OBSERVED)
+    last = np.where(happened, np.maximum(np.searchsorted(edges, data.event_time, side="left") - 1, first), CELLS_OBSERVED)
+    cell = np.arange(CELLS_OBSERVED + 1)  # the last one holds what comes after all follow-up
+    allowed = ((first[:, None] <= cell) & (cell <= last[:, None])).astype(float)
+    share = np.full(cell.size, 1.0 / cell.size)
+    for _ in range(MOST_TURNBULL):
+        new = share * (allowed / (allowed @ share)[:, None]).mean(axis=0)
+        moved, share = float(np.abs(new - share).max()), new
+        if moved < 1e-7:
+            break
+    return np.asarray(np.interp(at, edges, np.concatenate([[1.0], 1.0 - np.cumsum(share[:-1])])))
 
 
 def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int = 1) -> pl.DataFrame:

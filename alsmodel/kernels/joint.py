@@ -15,6 +15,8 @@ in :math:`b`, so it only shifts that Gaussian. What remains is :math:`E[\exp\{-H
 and rescaled at the mode (Liu & Pierce 1994, Biometrika 81:624, doi 10.1093/biomet/81.3.624). The gradient follows from Fisher's
 identity: the expectation of the complete-data score under the participant's own posterior (Wulfsohn & Tsiatis 1997, Biometrics
 53:330, doi 10.2307/2533118, uses the same expectations in an EM algorithm).
+
+An event that is known only to lie between L and R adds :math:`S(L \mid b) - S(R \mid b)`: see `alsmodel.kernels.joint_gap`.
 """
 
 import math
@@ -23,6 +25,7 @@ import numpy as np
 from numba import njit
 
 from alsmodel.kernels.joint_apart import apart_loglik
+from alsmodel.kernels.joint_gap import has_gaps
 from alsmodel.kernels.joint_general import general_loglik
 from alsmodel.kernels.joint_linear import linear_loglik
 from alsmodel.kernels.records import Gradient
@@ -39,7 +42,7 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     shared : Shared
     cuts : Cuts
     rule : Rule
-        Empty where nothing of the path reaches the hazard and q is 2: then there is a closed form.
+        Empty where nothing of the path reaches the hazard, q is 2 and every event has a time: then there is a closed form.
     weibull : bool
         Whether ``shared.base`` is (log scale, log shape).
     gradient : bool
@@ -68,7 +71,7 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
         half_logdet += math.log(chol[k, k])
     if rule.abscissae.size == 0:
         fine = apart_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-    elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1:
+    elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts):
         fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     else:
         fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)

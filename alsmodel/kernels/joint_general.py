@@ -11,6 +11,7 @@ from numba import njit
 
 from alsmodel.kernels.bends import association, bends_at, log_hazard_at, unpack
 from alsmodel.kernels.joint_block import BLOCK, scratch
+from alsmodel.kernels.joint_gap import pull_of_gap
 from alsmodel.kernels.joint_grid import exponentiate, integrate
 from alsmodel.kernels.joint_scores import baseline_scores, event_scores, hazard_scores, visit_scores
 from alsmodel.kernels.smallmat import cholesky, invert_transpose, solve_cholesky
@@ -154,11 +155,12 @@ def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _recentre(first, last, node_ptr, random, block):
+def _recentre(first, last, node_ptr, node_gap, random, block):
     """Newton steps to each participant's mode of -(b - mu)' precision (b - mu) / 2 - H(b), and the curvature there; False without one.
 
     The hazards at mu come in; `scale` receives an upper triangular factor of the inverse curvature. H is a sum of exponentials of linear
-    forms, so from mu the steps fall short rather than overshoot and need no damping.
+    forms, so from mu the steps fall short rather than overshoot and need no damping. Where the event lies somewhere on a stretch of time,
+    H(b) is that up to the stretch, and `pull_of_gap` adds the log chance of an event on it.
     """
     precision, modes, mu, scale, sums, leads = block.precision, block.mode, block.mu, block.scale, block.sums, block.leads
     zeta, hazard, constant, product = block.zeta, block.hazard, block.constant, block.product
@@ -167,6 +169,7 @@ def _recentre(first, last, node_ptr, random, block):
     origin = node_ptr[first]
     for row in range(last - first):
         left, right = np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)
+        gap = np.uint64(node_gap[first + row] - origin)
         lead = leads[row] if right > left else 0
         for k in range(random):
             mode[k] = mu[row, k]
@@ -187,13 +190,13 @@ def _recentre(first, last, node_ptr, random, block):
             a1 = zeta[0, left] if lead == 1 else 0.0
             if lead == 1:  # the first entry of the association vector is the same at every node
                 total = 0.0
-                for n in range(left, right):
+                for n in range(left, gap):
                     total += hazard[n]
                 gradient[0] -= a1 * total
                 hessian[0, 0] += a1 * a1 * total
             for k in range(lead, random):
                 total, square = 0.0, 0.0
-                for n in range(left, right):
+                for n in range(left, gap):
                     hz = hazard[n] * zeta[k, n]
                     product[n] = hz
                     total += hz
@@ -203,9 +206,11 @@ def _recentre(first, last, node_ptr, random, block):
                 hessian[k, 0] += a1 * total
                 for m in range(lead, k):
                     total = 0.0
-                    for n in range(left, right):
+                    for n in range(left, gap):
                         total += product[n] * zeta[m, n]
                     hessian[k, m] += total
+            if gap < right:
+                pull_of_gap(gap, right, random, zeta, hazard, gradient, hessian)
             if not cholesky(hessian, random, chol):
                 return False
             solve_cholesky(chol, random, gradient, step)
@@ -238,10 +243,10 @@ def general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision,
             return False
         _place_nodes(first, last, cuts, path, shared, weibull, random, block)
         exp_into(block.eta, count, block.hazard, block.buffer, block.bits)
-        if not _recentre(first, last, node_ptr, random, block):
+        if not _recentre(first, last, node_ptr, cuts.node_gap, random, block):
             return False
         exponentiate(first, last, node_ptr, random, rule.abscissae, block)
-        if not integrate(first, last, node_ptr, random, rule, block, gradient, loglik):
+        if not integrate(first, last, node_ptr, cuts.node_gap, random, rule, block, gradient, loglik):
             return False
         if not gradient:
             continue

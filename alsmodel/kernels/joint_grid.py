@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
+from alsmodel.kernels.joint_gap import add_gap, weigh_gap
 from alsmodel.kernels.vectors import exp_into
 
 
@@ -116,7 +117,51 @@ def _moments(row, random, mode, scale, mean_z, mean_zz, mean_b, mean_bb):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def integrate(first, last, node_ptr, random, rule, block, gradient, loglik):
+def _expectations(left, right, lead, rest, weight, factor, abscissae, grid, inner, part, prefix, power, eta, zeta):
+    """Sums of h and h z over the grid, with these weights, at some nodes; those over the first random effect before anything moves."""
+    q, random = abscissae.size, grid.shape[0]
+    final, end = (random - 1) * q, random - 1
+    for g in range(rest):
+        inner[0, g], inner[1, g] = (0.0, 0.0) if lead == 1 else (weight[g], 0.0)
+    if lead == 1:
+        for j in range(q):
+            for g in range(rest):
+                w = weight[j * rest + g] * factor[j]
+                inner[0, g] += w
+                inner[1, g] += w * abscissae[j]
+    for g in range(rest):
+        inner[2, g] = inner[0, g] * grid[end, g]
+    for n in range(left, right):
+        eta[n] = 0.0
+    for k in range(random):
+        for n in range(left, right):
+            zeta[k, n] = 0.0
+    for p in range(rest // q):
+        for n in range(left, right):
+            part[n] = 0.0
+        for j in range(q):
+            at, a, b, c = final + j, inner[0, p * q + j], inner[2, p * q + j], inner[1, p * q + j]
+            if lead == 1:
+                for n in range(left, right):
+                    h = prefix[p, n] * power[at, n]
+                    part[n] += a * h
+                    zeta[end, n] += b * h
+                    zeta[0, n] += c * h
+            else:
+                for n in range(left, right):
+                    h = prefix[p, n] * power[at, n]
+                    part[n] += a * h
+                    zeta[end, n] += b * h
+        for n in range(left, right):
+            eta[n] += part[n]
+        for k in range(lead, end):
+            z = grid[k, p * q]
+            for n in range(left, right):
+                zeta[k, n] += z * part[n]
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def integrate(first, last, node_ptr, node_gap, random, rule, block, gradient, loglik):
     """Integral of each participant of the block, added to `loglik`; posterior moments of b, and expectations of h and h z at the nodes.
 
     The expectations, where the gradient is wanted, go into eta (h) and the rows of zeta (h z_k), which are done with. False when an
@@ -131,11 +176,15 @@ def integrate(first, last, node_ptr, random, rule, block, gradient, loglik):
     shift, tilt, mean_z = np.empty(random), np.empty(random), np.empty(random)
     curve, mean_zz = np.empty((random, random)), np.empty((random, random))
     q, points, origin = abscissae.size, np.uint64(weight.size), node_ptr[first]
-    none, final, end = np.uint64(0), (random - 1) * q, random - 1
+    none = np.uint64(0)
+    between = np.empty(weight.size)  # hazard that builds up while the event must have happened
     for row in range(last - first):
         left, right = np.uint64(node_ptr[first + row] - origin), np.uint64(node_ptr[first + row + 1] - origin)
+        gap = np.uint64(node_gap[first + row] - origin)
         lead = leads[row]
-        rest = grid_hazards(left, right, lead, random, q, prefix, power, hazard, cumulative)
+        rest = grid_hazards(left, gap, lead, random, q, prefix, power, hazard, cumulative)
+        if gap < right:
+            grid_hazards(gap, right, lead, random, q, prefix, power, hazard, between)
         if lead == 1:
             v = scale[row, 0, 0] * zeta[0, left] if right > left else 0.0
             for j in range(q):
@@ -143,11 +192,16 @@ def integrate(first, last, node_ptr, random, rule, block, gradient, loglik):
             for j in range(q - 1, -1, -1):
                 for g in range(rest):
                     cumulative[j * rest + g] = factor[j] * cumulative[g]
+                if gap < right:
+                    for g in range(rest):
+                        between[j * rest + g] = factor[j] * between[g]
 
         # Posterior weights of the grid.
         start = _tilt(row, random, scale, precision, mode, mu, shift, curve, tilt)
         for g in range(none, points):
             raw[g] = log_weight[g] - cumulative[g]
+        if gap < right:
+            add_gap(between, raw)
         for k in range(random):
             s, half = shift[k], 0.5 * curve[k, k]
             for g in range(none, points):
@@ -181,42 +235,8 @@ def integrate(first, last, node_ptr, random, rule, block, gradient, loglik):
                     mean_zz[k, m] += wz * grid[m, g]
         _moments(row, random, mode, scale, mean_z, mean_zz, mean_b, mean_bb)
 
-        # Expectations at the nodes, summed over the first random effect before anything moves with time.
-        for g in range(rest):
-            inner[0, g], inner[1, g] = (0.0, 0.0) if lead == 1 else (weight[g], 0.0)
-        if lead == 1:
-            for j in range(q):
-                for g in range(rest):
-                    w = weight[j * rest + g] * factor[j]
-                    inner[0, g] += w
-                    inner[1, g] += w * abscissae[j]
-        for g in range(rest):
-            inner[2, g] = inner[0, g] * grid[end, g]
-        for n in range(left, right):
-            eta[n] = 0.0
-        for k in range(random):
-            for n in range(left, right):
-                zeta[k, n] = 0.0
-        for p in range(rest // q):
-            for n in range(left, right):
-                part[n] = 0.0
-            for j in range(q):
-                at, a, b, c = final + j, inner[0, p * q + j], inner[2, p * q + j], inner[1, p * q + j]
-                if lead == 1:
-                    for n in range(left, right):
-                        h = prefix[p, n] * power[at, n]
-                        part[n] += a * h
-                        zeta[end, n] += b * h
-                        zeta[0, n] += c * h
-                else:
-                    for n in range(left, right):
-                        h = prefix[p, n] * power[at, n]
-                        part[n] += a * h
-                        zeta[end, n] += b * h
-            for n in range(left, right):
-                eta[n] += part[n]
-            for k in range(lead, end):
-                z = grid[k, p * q]
-                for n in range(left, right):
-                    zeta[k, n] += z * part[n]
+        _expectations(left, gap, lead, rest, weight, factor, abscissae, grid, inner, part, prefix, power, eta, zeta)
+        if gap < right:
+            weigh_gap(weight, between)
+            _expectations(gap, right, lead, rest, between, factor, abscissae, grid, inner, part, prefix, power, eta, zeta)
     return True

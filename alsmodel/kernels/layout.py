@@ -44,7 +44,9 @@ class Layout:
     node_ptr, node_seg, node_time, node_logw, node_piece : array
         Nodes of the cumulative hazard.
     event_seg, event_time, event_piece, event : array, shape (N,)
-        End of follow-up.
+        End of follow-up; where the event lies somewhere on a stretch of time, the start of that stretch, as if censored.
+    node_gap : int array, shape (N,)
+        First of a participant's nodes on such a stretch; the end of the participant's nodes without one.
     pieces : int
         Pieces of the baseline hazard.
     causes : int
@@ -73,6 +75,7 @@ class Layout:
     event_time: Floats
     event_piece: Ints
     event: Floats
+    node_gap: Ints
     pieces: int
     causes: int = 1
     of_causes: "tuple[Layout, ...]" = ()
@@ -236,6 +239,7 @@ def lay_out(
     drugs: int,
     bend_knots: Floats | None = None,
     kinks: Floats | None = None,
+    free_until: Floats | None = None,
 ) -> Layout:
     """Cut every participant's time and collect what the likelihood needs.
 
@@ -263,6 +267,8 @@ def lay_out(
         Knots of a natural spline along which paths bend, in place of the square of time.
     kinks : array, optional
         Further times, on the score's clock, at which follow-up is cut.
+    free_until : array, shape (N,), optional
+        Where it lies before the `end` of somebody with the event, the event happened somewhere between the two.
     """
     kinks = np.empty(0) if kinks is None else kinks
     bend_knots = np.empty(0) if bend_knots is None else bend_knots
@@ -276,9 +282,17 @@ def lay_out(
     alone = np.diff(seg_ptr)[seg_person] == 1
     seg_ref = np.where(alone, 0.0, np.where(np.isinf(seg_start), first[seg_person], seg_start))
     x, w = np.polynomial.legendre.leggauss(nodes)
-    ptr, seg, time, logw, piece = _nodes(seg_ptr, seg_end, begin, end, shift, knots, kinks, x, w, weibull)
-    event_seg = np.array([_locate(seg_ptr, seg_end, i, end[i]) for i in range(people)], np.int64)
-    event_piece = np.array([_piece(knots, end[i] + shift[i]) for i in range(people)], np.int64)
+    known = end if free_until is None else np.where(event > 0, free_until, end)
+    ptr, *nodes_of = _nodes(seg_ptr, seg_end, begin, known, shift, knots, kinks, x, w, weibull)
+    gap = ptr[1:]
+    if (somewhere := known < end).any():
+        more_ptr, *more = _nodes(seg_ptr, seg_end, known, end, shift, knots, kinks, x, w, weibull)
+        order = np.argsort(np.concatenate([np.repeat(np.arange(people), np.diff(p)) for p in (ptr, more_ptr)]), kind="stable")
+        nodes_of = [np.concatenate(both)[order] for both in zip(nodes_of, more, strict=True)]
+        gap, ptr = ptr[1:] + more_ptr[:-1], ptr + more_ptr
+    seg, time, logw, piece = nodes_of
+    event_seg = np.array([_locate(seg_ptr, seg_end, i, known[i]) for i in range(people)], np.int64)
+    event_piece = np.array([_piece(knots, known[i] + shift[i]) for i in range(people)], np.int64)
     return Layout(
         seg_ptr=seg_ptr,
         seg_person=seg_person,
@@ -297,8 +311,9 @@ def lay_out(
         node_logw=logw,
         node_piece=piece,
         event_seg=event_seg,
-        event_time=end,
+        event_time=known,
         event_piece=event_piece,
-        event=event,
+        event=np.where(somewhere, 0.0, event),
+        node_gap=np.ascontiguousarray(gap),
         pieces=knots.size + 1,
     )

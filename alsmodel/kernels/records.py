@@ -79,6 +79,9 @@ class Cuts(NamedTuple):
         Segment, time, log weight and piece of each node of the cumulative hazard.
     event_seg, event_time, event_piece, event : array, shape (N,)
         End of follow-up, and whether it was the event (1.0) or censoring (0.0).
+    node_gap : int array, shape (N,)
+        First of a participant's nodes on the stretch within which the event is known to have happened, its time not; where the time is
+        known or nothing happened, the end of the participant's nodes.
     causes : int
         Causes of the event. With several, a participant's segments stand once for each, and the association differs between them.
     """
@@ -98,6 +101,7 @@ class Cuts(NamedTuple):
     event_time: Floats
     event_piece: Ints
     event: Floats
+    node_gap: Ints
     causes: int
 
 

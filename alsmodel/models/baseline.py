@@ -45,7 +45,7 @@ def hazard_knots(spec: JointModel, data: JointData) -> Floats:
     not given are taken from the event times.
     """
     part = spec.survival
-    end = data.event_time + data.onset_shift
+    end = data.event_near + data.onset_shift
     happened = end[data.event > 0]
     if part.kind == "exponential":
         return np.empty(0)

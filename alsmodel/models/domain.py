@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
 from alsmodel.cohort.arrays import BOUNDS
-from alsmodel.cohort.selection import Covariate, Exposure, Selection, TimeUnit
+from alsmodel.cohort.selection import Covariate, EventDays, Exposure, Selection, TimeUnit
 from alsmodel.models.association import Association, ByGroup
 from alsmodel.models.domain_words import formulas, sentences
 from alsmodel.models.priors import HalfNormal, Normal
@@ -191,6 +191,9 @@ class DomainModel:
         Event kinds that end follow-up, whichever comes first.
     end_point : str or None
         Tag of a survival end point in place of `events`.
+    event_days : {"between", "middle", "first known"}
+        Day of an event known only to lie between two: the middle or the later of them; "between" keeps both, and is refused where there
+        are such events.
     association : tuple of {"value", "slope"}
         Through what the projection, the sum of the latent lines by `Outcome.weight`, reaches the hazard.
     survival : PiecewiseExponential
@@ -212,6 +215,7 @@ class DomainModel:
     time_unit: TimeUnit = "month"
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
+    event_days: EventDays = "between"
     association: tuple[Association, ...] = ("value",)
     survival: PiecewiseExponential = field(default_factory=PiecewiseExponential)
     treatment: ArmEffect | None = None
@@ -278,6 +282,7 @@ class DomainModel:
             time_unit=self.time_unit,
             events=self.events,
             end_point=self.end_point,
+            event_days=self.event_days,
             covariates={name: self.covariates.get(name, Covariate()) for name in self.terms},
             exposures=() if drug is None else (Exposure(name=drug.name, source="arm", level=drug.level),),
             gaussian_at_bounds=True,  # judged for every outcome in `alsmodel.cohort.outcome_arrays`

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from alsmodel.models.words import hazard_words, listed
+from alsmodel.models.words import EVENT_DAYS, hazard_words, listed
 
 if TYPE_CHECKING:
     from alsmodel.models.domain import DomainModel, Outcome
@@ -39,6 +39,8 @@ def sentences(spec: "DomainModel") -> list[str]:
     else:
         out = [f"Each of {listed(names)} {shape}; all {2 * len(names)} random effects of a participant may be correlated."]
     out += [*_noise(spec), *_covariates(spec), _survival(spec), _association(spec), *_treatment(spec)]
+    if taken := EVENT_DAYS.get(spec.event_days):
+        out.append(taken)
     if spec.residual_by_arm:
         out.append("Residual SDs differ between arms.")
     return [*out, "Random effects are integrated out of the likelihood."]

@@ -94,6 +94,7 @@ def merged(spec: JointModel, data: JointData, causes: Sequence[Process], layouts
         event_time=first.event_time,
         event_piece=np.ascontiguousarray(event_piece[ended, everyone]),
         event=data.event.copy(),
+        node_gap=np.sum([layout.node_gap for layout in layouts], axis=0),
         pieces=first.pieces,
         causes=len(layouts),
         of_causes=tuple(layouts),

@@ -21,10 +21,10 @@ PARAMETERS = (
 )  # fmt: skip
 DATA = (
     "seg_ptr", "seg_ref", "seg_alpha", "noise", "cross", "bend_knots", "node_ptr", "node_seg", "node_time", "node_logw", "node_piece",
-    "event_seg", "event_time", "event_piece", "event", "abscissae", "grid", "grid_logw",
+    "event_seg", "event_time", "event_piece", "event", "node_gap", "abscissae", "grid", "grid_logw",
 )  # fmt: skip
 _FORMS = {"alpha": dmatrix, "covariance": dmatrix}
-_WHOLE = ("seg_ptr", "seg_alpha", "noise", "node_ptr", "node_seg", "node_piece", "event_seg", "event_piece")
+_WHOLE = ("seg_ptr", "seg_alpha", "noise", "node_ptr", "node_seg", "node_piece", "event_seg", "event_piece", "node_gap")
 #: PyTensor keeps constants as narrow as their values allow; to numba each width is another type, which would compile the kernel again.
 TYPES = tuple("int64" if name in _WHOLE else "float64" for name in (*PARAMETERS, *DATA))
 
@@ -33,7 +33,7 @@ TYPES = tuple("int64" if name in _WHOLE else "float64" for name in (*PARAMETERS,
 def _total(
     weibull, causes, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
     seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
-    event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
+    event_seg, event_time, event_piece, event, node_gap, abscissae, grid, grid_logw,
 ):  # fmt: skip
     """Sum of the log-likelihoods and its gradient; `scalars` is (coefficients of bending terms, residual SDs)."""
     path = Path(mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset)
@@ -41,7 +41,7 @@ def _total(
     shared = Shared(base, alpha, scalars[:terms].copy(), scalars[terms:].copy(), covariance)
     cuts = Cuts(
         seg_ptr, node_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_seg, node_time, node_logw, node_piece,
-        event_seg, event_time, event_piece, event, causes,
+        event_seg, event_time, event_piece, event, node_gap, causes,
     )  # fmt: skip
     loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull, True)
     total = np.zeros(())
@@ -96,12 +96,12 @@ def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
     def joint(
         mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
         seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
-        event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
+        event_seg, event_time, event_piece, event, node_gap, abscissae, grid, grid_logw,
     ):  # fmt: skip
         return _total(
             weibull, causes, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
             covariance, seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
-            event_seg, event_time, event_piece, event, abscissae, grid, grid_logw,
+            event_seg, event_time, event_piece, event, node_gap, abscissae, grid, grid_logw,
         )  # fmt: skip
 
     return joint, int(code_digest(["alsmodel.kernels"])[:12], 16)

@@ -118,9 +118,10 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
     early_layout = layout_of(spec, data, knots, before_entry=True) if incident else layout
     random = len(spec.effects)
     early_hermite = max(spec.hermite, PRIOR_HERMITE) if incident else spec.hermite
-    # Without any of these, scores and survival come apart, in closed form.
+    # Without any of these, scores and survival come apart, in closed form, unless an event lies somewhere on a stretch of time.
     reached = bool(spec.association) or any(cause.association for cause in spec.causes)
-    needed = reached or random > 2 or layout.bend_knots.size > 0
+    between = bool(data.interval_censored.any())
+    needed = reached or between or random > 2 or layout.bend_knots.size > 0
     return Program(
         blocks=blocks,
         derived=derived(spec, data, knots),

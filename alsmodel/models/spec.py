@@ -8,7 +8,7 @@ arrays of a cohort.
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
-from alsmodel.cohort.selection import Covariate, DeltaFrs, Exposure, Population, Selection, TimeUnit, Transform
+from alsmodel.cohort.selection import Covariate, DeltaFrs, EventDays, Exposure, Population, Selection, TimeUnit, Transform
 from alsmodel.models.association import Associations, ByGroup, kinds
 from alsmodel.models.causes import AfterEvent, Cause, cause_faults, leaving
 from alsmodel.models.decline import Linear, NaturalSpline, Quadratic, level_covariates, slope_covariates
@@ -55,6 +55,10 @@ class JointModel:
     end_point : str or None
         Tag of a survival end point, such as "death or tracheostomy", in place of `events`; refused when the source does not
         record all that it is made of.
+    event_days : {"between", "middle", "first known"}
+        What an event adds that is known only to lie between two days, last known free of it and first known to have had it. "between":
+        the chance that it happened between them. The others take one day for it, as most analyses have done: the middle of the two, or
+        the later; as sensitivity analyses, since they put every hazard off.
     association : tuple of {"value", "slope"} or ByGroup
         Through what the path reaches the hazard; ``CurrentValue() + Slope()`` is ("value", "slope"), and ``CurrentValue(by="phenotype")``
         has one association for each phenotype, drawn towards a common one.
@@ -91,6 +95,7 @@ class JointModel:
     survival: Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar = field(default_factory=PiecewiseExponential)
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
+    event_days: EventDays = "between"
     association: Associations = ("value",)
     causes: tuple[Cause, ...] = ()
     after: tuple[AfterEvent, ...] = ()
@@ -200,6 +205,7 @@ class JointModel:
             time_unit=self.time_unit,
             events=self.events,
             end_point=self.end_point,
+            event_days=self.event_days,
             causes=leaving(self),
             covariates={name: self.covariates.get(name, Covariate()) for name in names},
             groups=self.groups,

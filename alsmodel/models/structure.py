@@ -79,6 +79,7 @@ def _layout_of_one(spec: JointModel, data: JointData, knots: Floats, *, before_e
         drugs=len(acting.acting),
         bend_knots=bends,
         kinks=bends if "slope" in kinds(spec.association) else nothing,  # the slope of a spline bends at its knots
+        free_until=None if before_entry else data.free_until,
     )
     layout = replace(layout, seg_alpha=reach(spec, data).row[layout.seg_person], noise=noise(spec, data).row)
     kind = baseline_kind(spec)

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from alsmodel.models.survival import Survival
     from alsmodel.models.treatments import Treatment
 
+#: What is made of an event known only to lie between two days, where it is not kept as that.
+EVENT_DAYS = {
+    "middle": "An event known only to lie between two days counts as if it had happened on the middle of the two.",
+    "first known": "An event known only to lie between two days counts as if it had happened on the later of the two.",
+}
 _OUTCOMES = {"alsfrs_r_total": "The ALSFRS-R total", "alsfrs_total": "The ALSFRS total"}
 
 
@@ -26,6 +31,8 @@ def sentences(spec: "JointModel") -> list[str]:
     if spec.hierarchy:
         inside = " within ".join(reversed(spec.hierarchy))
         out.append(f"Every {inside} has a level and a slope of its own, normal about those of all, with SDs that are estimated.")
+    if taken := EVENT_DAYS.get(spec.event_days):
+        out.append(taken)
     if spec.population == "incident":
         out.append("Random effects describe everybody from onset; each likelihood is divided by the chance of having lived to entry.")
     out.append("Random effects are integrated out of the likelihood.")

@@ -34,6 +34,7 @@ def classical_baselines(study: Study, fit: "AnyFit") -> "Baselines":
     how: dict[str, Any] = {"entry_time": data.entry_time if late else None, "missing": "complete-case"}
     causes = study.model.causes if isinstance(study.model, JointModel) else ()
     if not causes:
+        how["free_until"] = data.free_until
         return classical_fit(data.event_time, data.event, columns, groups, data.time_unit, **how)
     whole = classical_fit(data.event_time, data.event, {}, groups, data.time_unit, **how)
     own = classical_fit(data.event_time, data.event * (data.cause == 0), columns, {}, data.time_unit, **how)

@@ -40,9 +40,17 @@ def outcome_name(study: Study) -> str:
     return name if unit == name else f"{name} ({unit})"
 
 
-def model_words(study: Study) -> list[str]:
-    """The model in sentences."""
-    return study.model.words()
+def model_words(study: Study, fit: "AnyFit | None" = None) -> list[str]:
+    """The model in sentences, and what it made of events that lie between two days where those fitted had any."""
+    words = study.model.words()
+    data = None if fit is None else participants_of(fit)
+    if data is not None and (count := int(data.interval_censored.sum())):
+        words.append(
+            f"{count} of {int(data.event.sum())} events are known only to lie between two days, and add the chance that they happened "
+            "between them. Kaplan-Meier curves of the data put them in the middle of the two; in the predictive check of survival the data "
+            "are drawn as Turnbull's estimate."
+        )
+    return words
 
 
 def model_formulas(study: Study) -> list[str]:

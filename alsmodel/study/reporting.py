@@ -54,7 +54,7 @@ def content(
         "event": study.model.event_words,
         "time_unit": study.model.time_unit,
         "estimand": methods.estimand_rows(study),
-        "model_words": methods.model_words(study),
+        "model_words": methods.model_words(study, fit),
         "model_formulas": methods.model_formulas(study),
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,

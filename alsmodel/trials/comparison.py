@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, final
 
+from alsmodel.cohort.selection import EventDays
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.designs import Decision, Side
 from alsmodel.trials.endpoints import ANCOVA, MMRM, Cox, JointRank, Win
@@ -36,6 +37,9 @@ class ComparisonPlan:
         Kinds of event that end the follow-up, whichever comes first.
     end_point : str or None
         Tag of a survival end point in place of `events`; refused when the source does not record all that it is made of.
+    event_days : {"between", "middle", "first known"}
+        Day of an event known only to lie between two: the middle or the later of them. "between" keeps both, and is refused where
+        there are such events, since the analyses take one day.
     duration : float or None
         Months of planned follow-up; events after it are not counted. None: as long as anybody was followed.
     covariates, strata : tuple of str
@@ -63,6 +67,7 @@ class ComparisonPlan:
     outcome: str = "alsfrs_r_total"
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
+    event_days: EventDays = "between"
     duration: float | None = None
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ import polars as pl
 from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.baseline import covariate_values
+from alsmodel.cohort.between import between, refuse_between, with_days
 from alsmodel.cohort.endpoints import end_point
 from alsmodel.cohort.selection import Covariate, Selection
 from alsmodel.errors import Fault, InvalidInput
@@ -192,6 +193,11 @@ def followed(
     cohort: Cohort, plan: ComparisonPlan, people: pl.DataFrame, faults: list[Fault], steps: list[tuple[str, int, int, str]], where: str
 ) -> pl.DataFrame:
     """`people` with `end` (day), `event` and `death_day`; whoever was never seen is censored at day 0."""
+    if plan.event_days == "between":
+        counted = ["death", *plan.events] if plan.end_point is None else cohort.events["kind"].to_list()
+        refuse_between(cohort.events.filter(pl.col("kind").is_in(counted)), faults, where, "the analyses of a trial take one day.")
+    apart = between(cohort.events)["participant_id"].n_unique()
+    cohort = with_days(cohort, plan.event_days)
     deaths = cohort.events.filter(pl.col("kind") == "death").group_by("participant_id").agg(death_day=pl.col("day").min())
     joined = people.join(deaths, on="participant_id", how="left", maintain_order="left")
     if plan.end_point is not None:
@@ -208,6 +214,8 @@ def followed(
     lost = filled.filter(pl.col("undated") & ~pl.col("event")).height
     early = filled.filter("early").height
     reason = f"{lost} with the event on an unknown day: censored at last contact; {early} with it on or before day 0: censored at day 0"
+    if apart:
+        reason += f"; {apart} of the cohort with an event known only to lie between two days: {plan.event_days} day taken"
     steps.append(("followed", filled.height, 0, reason))
     return filled
 

@@ -32,6 +32,7 @@ class Person:
     scores: Floats = field(default_factory=lambda: np.empty(0))
     end: float = 0.0
     event: bool = False
+    free: float | None = None  # the event happened after this and by `end`; None: at `end`
 
 
 # The truth -----------------------------------------------------------------------------------------------------------
@@ -444,6 +445,22 @@ def _live(model: Mapping, design: Mapping, truth: dict[str, float], person: Pers
     person.visits = planned[planned <= person.end]
     noise = truth["sd:residual"] * rng.normal(size=planned.size)
     person.scores = course.value(person.visits, person.effects) + noise[: person.visits.size]
+    if design.get("contacts"):
+        _learnt_later(person, design["contacts"], censoring, rng)
+
+
+def _learnt_later(person: Person, every: float, censoring: float, rng: np.random.Generator) -> None:
+    """Of half of the participants it is asked only at contacts, the last of which ends follow-up, whether the event has happened.
+
+    A score between the last contact free of the event and the next one may be of somebody who has had it, and is not used.
+    """
+    if rng.uniform() < 0.5 or not person.event:
+        return
+    contacts = np.append(np.arange(0.0, censoring, every), censoring)
+    after = int(np.searchsorted(contacts, person.end, side="left"))
+    person.free, person.end = float(contacts[after - 1]), float(contacts[after])
+    before = person.visits <= person.free
+    person.visits, person.scores = person.visits[before], person.scores[before]
 
 
 # The density, by brute force -----------------------------------------------------------------------------------------
@@ -453,6 +470,8 @@ def loglik(model: Mapping, truth: dict[str, float], person: Person, nodes: int =
     """Log-likelihood of one participant, random effects integrated out by brute force."""
     course, prior = Course(model, truth, person), covariance(model, truth)
     edges = _cells(model, person, person.end)
+    if person.free is not None:
+        edges = np.union1d(edges, person.free)
     total = _integral(course, prior, truth["sd:residual"], person, edges, nodes)
     if model.get("population") == "incident":
         early = Person(covariates=person.covariates, cohort=person.cohort, shift=person.shift, intervals=person.intervals)
@@ -500,7 +519,11 @@ def _log_joint(course: Course, prior: Floats, sigma: float, person: Person, edge
     residual = person.scores - course.value(person.visits, effects)
     total = -0.5 * residual @ residual / sigma**2 - residual.size * np.log(np.sqrt(2 * np.pi) * sigma)
     total -= 0.5 * (effects @ np.linalg.solve(prior, effects) + np.linalg.slogdet(2 * np.pi * prior)[1])
-    total -= course.cumulative(edges, effects)[-1]
+    risen = course.cumulative(edges, effects)
+    if person.free is not None:
+        before = risen[np.searchsorted(edges, person.free)]
+        return float(total - before + np.log1p(-np.exp(-(risen[-1] - before))))
+    total -= risen[-1]
     if person.event:
         total += course.log_baseline(person.end) + course.log_ratio(np.array([person.end]), effects)[0]
     return float(total)

@@ -28,8 +28,8 @@ RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
 KERNELS = (
-    "baseline", "bends", "causes", "correlations", "joint", "joint_apart", "joint_block", "joint_general", "joint_grid", "joint_linear",
-    "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
+    "baseline", "bends", "causes", "correlations", "joint", "joint_apart", "joint_block", "joint_gap", "joint_general", "joint_grid",
+    "joint_linear", "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
 )  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
@@ -157,6 +157,7 @@ def arrays(row: Row, people: list[Person]) -> JointData:
         cause=np.array([getattr(person, "cause", 0) for person in people], np.int64),
         later_time=np.array([getattr(person, "later", person.end) for person in people]),
         later_event=np.array([float(getattr(person, "later_event", False)) for person in people]),
+        free_until=np.array([person.end if person.free is None else person.free for person in people]),
         columns=columns,
         missing=dict.fromkeys(columns, absent) if absent.any() else {},
         terms=terms,

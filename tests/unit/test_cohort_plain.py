@@ -56,7 +56,7 @@ def test_every_part_lands_in_its_table(tmp_path: Path) -> None:
         ("10", 0.0, "score", 30.0),
         ("10", 56.0, "score", 20.0),
     ]
-    assert cohort.events.rows() == [("2", "death", 21.0, "death, any cause"), ("10", "death", 63.0, "death, any cause")]
+    assert cohort.events.rows() == [("2", "death", 21.0, "death, any cause", None), ("10", "death", 63.0, "death, any cause", None)]
     assert cohort.covariates.rows() == [
         ("1", "arm", None, "active"),
         ("1", "marker", 1.5, None),
@@ -124,7 +124,7 @@ def test_row_faults_are_listed_with_their_action(
 
 def test_an_unknown_follow_up_time_is_no_censoring_and_loses_no_event(tmp_path: Path) -> None:
     cohort = made(tmp_path, surv=SURV.replace("2,3,1", "2,,1"))
-    assert ("2", "death", None, "death, any cause") in cohort.events.rows()
+    assert ("2", "death", None, "death, any cause", None) in cohort.events.rows()
     assert cohort.participants.filter(participant_id="2")["last_contact_day"].item() == 0.0
 
 

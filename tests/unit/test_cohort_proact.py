@@ -80,7 +80,7 @@ def test_a_clean_folder_becomes_a_cohort(tmp_path: Path) -> None:
         ("2", "female", "PRO-ACT", 0.0, 0.0),
     ]
     assert cohort.participants["age"].to_list() == [61.0, 20000 / 365.25]
-    assert cohort.events.rows() == [("1", "death", 400.0, "death, any cause")]
+    assert cohort.events.rows() == [("1", "death", 400.0, "death, any cause", None)]
 
 
 def test_totals_and_domains_are_measurements_and_scales_never_mix(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def test_every_table_comes_back_with_all_its_columns_filled(tmp_path: Path) -> N
             row[column] = words[0] if words else {pl.String: "ü,\n=1", pl.Boolean: True, pl.Float64: 0.1 + 0.2}.get(kind, 1)
         filled[name] = row | {"participant_id": "ü"} if "participant_id" in row else row
     filled["covariates"]["text"] = None
+    filled["events"]["day"] = 1.0  # after the last day free of it
     filled["flow"] = {"file": "a", "read": 4, "kept": 1, "repaired": 1, "rejected": 1, "set_aside": 1}
     filled["participant_flow"] = {"step": "a", "n": 1, "excluded": 0, "reason": None}
     cohort = Cohort.of(**{name: pl.DataFrame([row]) for name, row in filled.items()})

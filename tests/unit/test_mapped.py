@@ -234,7 +234,7 @@ def test_a_day_alone_in_a_shared_file_says_nothing_where_it_is_empty(mapping: Pa
     change(mapping, ('set_aside = ["note"]\n', ""))
     mapping.write_text(mapping.read_text() + event)
     (mapping.parent / "data" / "visits.csv").write_text(VISITS.replace(",x\n1,90", ",\n1,90").replace("2,x\n", "2,50\n").replace(",x", ","))
-    assert read_mapped(mapping.parent / "data", mapping).events.rows() == [("1", "niv", 50.0, "start")]
+    assert read_mapped(mapping.parent / "data", mapping).events.rows() == [("1", "niv", 50.0, "start", None)]
 
 
 # ---- REDCap, end to end

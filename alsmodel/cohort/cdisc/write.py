@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from alsmodel.clinical.events import EVENT_COMPONENTS, EVENT_DEFINITIONS, supports
+from alsmodel.cohort.between import between
 from alsmodel.cohort.cdisc.data_sets import CREATED, MOST_NAME, SUFFIX, DataSet, Files, faults_of, write_data_set
 from alsmodel.cohort.cohort import Cohort
 from alsmodel.cohort.endpoints import RECORDS, end_point, recorded_events
@@ -251,6 +252,9 @@ def _arms(cohort: Cohort) -> pl.DataFrame:
 
 
 def _times(cohort: Cohort, end_points: Sequence[str] | None, days: _Days, faults: list[Fault]) -> DataSet | None:
+    if count := between(cohort.events)["participant_id"].n_unique():
+        fault = f"{count} participants have an event known only to lie between two days; ADTTE has one."
+        faults.append(Fault("events:free_until_day", fault, "Take one day for each, by alsmodel.cohort.between.with_days, and say so."))
     tags = _supported(cohort) if end_points is None else list(dict.fromkeys(end_points))
     parts = []
     for number, tag in enumerate(tags, 1):

@@ -139,8 +139,10 @@ KINDS: dict[str, KindOfForm] = {
         "motor neuron signs: a row per sign, or a column each",
         ("sign:",),
     ),
-    "death": KindOfForm(("participant_id",), ("died", "day"), "whether and when a participant died"),
-    "event": KindOfForm(("participant_id",), ("happened", "day"), "an event other than death, named by `event` and `definition`"),
+    "death": KindOfForm(("participant_id",), ("died", "day", "free_until_day"), "whether and when a participant died"),
+    "event": KindOfForm(
+        ("participant_id",), ("happened", "day", "free_until_day"), "an event other than death, named by `event` and `definition`"
+    ),
     "drug_use": KindOfForm(("participant_id", "taken"), ("start_day",), "whether one drug, named by `drug`, was taken"),
     "medications": KindOfForm(
         ("participant_id", "drugs"),

@@ -3,6 +3,7 @@
 import polars as pl
 
 from alsmodel.clinical.events import DEATH
+from alsmodel.cohort.between import checked_free_until
 from alsmodel.cohort.cells import DAY_RANGE, finite, known_word, reject_copies
 from alsmodel.cohort.forms.covariates import listed
 from alsmodel.cohort.forms.form import Form
@@ -26,7 +27,7 @@ def read_deaths(form: Form, last_visit: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     frame = known_word(frame, "died", form.words("yes_no"), ledger, written["died"])
     if ledger.flag("nothing_recorded", frame, pl.col("died").is_null(), column=written["died"]):
         frame = ledger.usable(frame)
-    frame = form.days(frame, "day")
+    frame = _days(form, frame)
     frame = frame.sort(pl.col("died") == "yes", pl.col("day").is_not_null(), descending=True, maintain_order=True)
     again = frame.filter(~pl.col("participant_id").is_first_distinct())
     if ledger.flag("death_conflict", again):
@@ -36,11 +37,13 @@ def read_deaths(form: Form, last_visit: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     early = dead & (pl.col("day") < pl.col("last_visit").fill_null(0.0))
     ledger.flag("death_day_missing", frame, dead & pl.col("day").is_null(), column=written["day"])
     ledger.flag("death_before_last_visit", frame, early, column=written["day"])
+    frame = _between(form, frame.with_columns(_had=dead & ~early.fill_null(False)))
     events = frame.filter(dead).select(
         "participant_id",
         pl.lit("death").alias("kind"),
         pl.when(~early.fill_null(False)).then(pl.col("day")).alias("day"),
         pl.lit(DEATH.tag).alias("definition"),
+        "free_until_day",
     )
     recorded = pl.when(dead).then(pl.lit("died")).otherwise(pl.lit("not died")).alias("text")
     return events, frame.select("participant_id", pl.lit("death_recorded").alias("name"), recorded)
@@ -143,13 +146,29 @@ def read_event(form: Form) -> pl.DataFrame:
         frame = frame.with_columns(pl.coalesce("happened", pl.lit("yes")).alias("happened"))
     else:
         frame = frame.with_columns(pl.lit("yes").alias("happened"))
-    frame = form.days(frame, "day")
+    frame = _days(form, frame)
     happened = frame.filter(pl.col("happened") == "yes").sort("day", nulls_last=True, maintain_order=True)
     again = happened.filter(~pl.col("participant_id").is_first_distinct())
     ledger.flag("event_repeated", again)
     happened = happened.filter(pl.col("participant_id").is_first_distinct())
     ledger.flag("event_day_missing", happened, pl.col("day").is_null(), column=written["day"])
-    return happened.select("participant_id", pl.lit(form.map.event).alias("kind"), "day", pl.lit(form.map.definition).alias("definition"))
+    happened = _between(form, happened.with_columns(_had=pl.lit(True)))
+    named = (pl.lit(form.map.event).alias("kind"), "day", pl.lit(form.map.definition).alias("definition"))
+    return happened.select("participant_id", *named, "free_until_day")
+
+
+def _days(form: Form, frame: pl.DataFrame) -> pl.DataFrame:
+    """Read the day of an event and the last one known free of it, with `_given`: whether the cell of the latter held anything."""
+    return form.days(frame.with_columns(_given=pl.col("free_until_day").is_not_null()), "day", "free_until_day")
+
+
+def _between(form: Form, frame: pl.DataFrame) -> pl.DataFrame:
+    """Check the last day known free of the event where the form has it."""
+    if "free_until_day" not in form.written:
+        return frame.with_columns(free_until_day=pl.lit(None, pl.Float64))
+    free, day, had, given = (pl.col(name) for name in ("free_until_day", "day", "_had", "_given"))
+    column = form.written["free_until_day"]
+    return frame.with_columns(checked_free_until(frame, form.ledger, given=given, free=free, day=day, happened=had, column=column))
 
 
 def _interval(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
