@@ -81,6 +81,12 @@ class Cuts(NamedTuple):
         End of follow-up, and whether it was the event (1.0) or censoring (0.0).
     causes : int
         Causes of the event. With several, a participant's segments stand once for each, and the association differs between them.
+    top : float
+        Full score, where paths are sigmoid from there to zero; 0 where they are not.
+    origin : array, shape (N,)
+        Time from onset to time zero. This and the visits one by one are read for sigmoid paths only, and empty for others.
+    visit_ptr, visit_seg, visit_time, score : array
+        Where each participant's visits begin, and segment, time and score of each.
     """
 
     seg_ptr: Ints
@@ -99,6 +105,12 @@ class Cuts(NamedTuple):
     event_piece: Ints
     event: Floats
     causes: int
+    top: float
+    origin: Floats
+    visit_ptr: Ints
+    visit_seg: Ints
+    visit_time: Floats
+    score: Floats
 
 
 class Rule(NamedTuple):
@@ -107,7 +119,7 @@ class Rule(NamedTuple):
     Attributes
     ----------
     abscissae : array, shape (Q,)
-        Symmetric about zero, increasing.
+        Symmetric about zero, increasing. Of sigmoid paths: Gauss-Legendre nodes on (0, 1), then their weights.
     grid : array, shape (q, Q**q)
         Product grid, last dimension running fastest.
     log_weight : array, shape (Q**q,)
