@@ -123,7 +123,8 @@ def _sigmoid(spec: "JointModel", name: str) -> str:
     assert spec.decline.kind == "sigmoid"
     text = (
         f"{name} falls along a sigmoid from {spec.decline.top:g} to 0 over the time since symptom onset for every participant "
-        f"(random log D50, the time at which half of it is gone, and log dx, the time constant of the loss), with independent normal residuals"
+        f"(random log D50, the time at which half of it is gone, and log dx, the time constant of the loss), "
+        "with independent normal residuals"
     )
     if by := spec.decline.residual_by:
         text += f" whose SD is each {by.replace('_', ' ')}'s own"

@@ -108,20 +108,20 @@ def draw_people(model: Mapping, design: Mapping, truth: dict[str, float], rng: n
         yield person
 
 
-def loglik(model: Mapping, truth: dict[str, float], person: Person, points: int = 41) -> float:
+def loglik(model: Mapping, truth: dict[str, float], person: Person, points: int = 61) -> float:
     """Log-likelihood of one participant: terms summed over a grid on the prior's scale, then over one on what had mass there."""
     course, prior, sigma = Course(model, truth, person), covariance(model, truth), truth["sd:residual"]
     edges = literal._cells(line(model), person, person.end)
     low, high = -7.0 * np.sqrt(np.diag(prior)), 7.0 * np.sqrt(np.diag(prior))
-    for _ in range(3):
-        axes = [np.linspace(a, b, points) for a, b in zip(low, high, strict=True)]
+    for many in (41, 25, points):
+        axes = [np.linspace(a, b, many) for a, b in zip(low, high, strict=True)]
         terms = np.array([[_log_joint(course, prior, sigma, person, edges, np.array([a, b])) for b in axes[1]] for a in axes[0]])
         kept = np.argwhere(terms > terms.max() - 30.0)
         width = np.array([axis[1] - axis[0] for axis in axes])
         total = float(terms.max() + np.log(np.exp(terms - terms.max()).sum()) + np.log(width).sum())
         low, high = (
             np.array([axis[max(kept[:, k].min() - 1, 0)] for k, axis in enumerate(axes)]),
-            np.array([axis[min(kept[:, k].max() + 1, points - 1)] for k, axis in enumerate(axes)]),
+            np.array([axis[min(kept[:, k].max() + 1, many - 1)] for k, axis in enumerate(axes)]),
         )
     return total
 
