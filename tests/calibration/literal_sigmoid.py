@@ -108,15 +108,22 @@ def draw_people(model: Mapping, design: Mapping, truth: dict[str, float], rng: n
         yield person
 
 
+CELL = 0.05  # months; hazards of smooth paths need no finer cells
+#: Points of the grid in each dimension, pass after pass, and how far below its largest term the next grid still reaches: a narrow ridge
+#: may fall between the points of the first ones.
+PASSES = ((31, 400.0), (31, 100.0), (41, 40.0), (61, 0.0))
+
+
 def loglik(model: Mapping, truth: dict[str, float], person: Person, points: int = 61) -> float:
-    """Log-likelihood of one participant: terms summed over a grid on the prior's scale, then over one on what had mass there."""
+    """Log-likelihood of one participant: terms summed over a grid on the prior's scale, then over ones on what had mass there."""
     course, prior, sigma = Course(model, truth, person), covariance(model, truth), truth["sd:residual"]
-    edges = literal._cells(line(model), person, person.end)
+    jumps = np.array([*model["survival"].get("knots", []), *np.array(person.intervals).ravel()])
+    edges = np.union1d(np.linspace(0.0, person.end, round(person.end / CELL) + 2), jumps[(jumps > 0) & (jumps < person.end)])
     low, high = -7.0 * np.sqrt(np.diag(prior)), 7.0 * np.sqrt(np.diag(prior))
-    for many in (41, 25, points):
+    for many, reach in (*PASSES[:-1], (points, 0.0)):
         axes = [np.linspace(a, b, many) for a, b in zip(low, high, strict=True)]
         terms = np.array([[_log_joint(course, prior, sigma, person, edges, np.array([a, b])) for b in axes[1]] for a in axes[0]])
-        kept = np.argwhere(terms > terms.max() - 30.0)
+        kept = np.argwhere(terms >= terms.max() - reach)
         width = np.array([axis[1] - axis[0] for axis in axes])
         total = float(terms.max() + np.log(np.exp(terms - terms.max()).sum()) + np.log(width).sum())
         low, high = (
