@@ -53,6 +53,8 @@ class JointData:
         Follow-up, and whether it ended with an event (1.0) or was censored (0.0).
     onset_shift : array, shape (N,)
         Time from symptom onset to the time origin; zero unless the population is "incident".
+    since_onset : array, shape (N,)
+        The same where the score's path runs from onset; else zero.
     cause : int array, shape (N,)
         Which of several causes ended follow-up, where `event` is 1: 0 the main one, k the k-th of `Selection.causes`.
     later_time, later_event : array, shape (N,)
@@ -108,6 +110,7 @@ class JointData:
     later_time: Floats = field(default_factory=lambda: np.zeros(0))
     later_event: Floats = field(default_factory=lambda: np.zeros(0))
     free_until: Floats = field(default_factory=lambda: np.zeros(0))
+    since_onset: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if self.cause.size == 0:  # one cause, and nothing after it
@@ -116,6 +119,8 @@ class JointData:
             object.__setattr__(self, "later_event", np.zeros(self.people))
         if self.free_until.size == 0:  # every event has a day
             object.__setattr__(self, "free_until", self.event_time.copy())
+        if self.since_onset.size == 0:
+            object.__setattr__(self, "since_onset", np.zeros(self.people))
 
     @property
     def people(self) -> int:
@@ -168,6 +173,7 @@ class JointData:
             later_time=self.later_time[people],
             later_event=self.later_event[people],
             free_until=self.free_until[people],
+            since_onset=self.since_onset[people],
             columns={name: column[people] for name, column in self.columns.items()},
             missing={name: absent[people] for name, absent in self.missing.items()},
             groups={name: tuple(column[i] for i in people) for name, column in self.groups.items()},
@@ -207,6 +213,8 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         raise InvalidInput(faults)
     steps.note("with a score and follow-up", people.height, visits.height, f"no {selection.outcome} score")
     people, visits = _drop_impossible(people, visits, steps, selection)
+    if selection.from_onset:
+        people, visits = _with_onset(people, visits, steps)
     people = with_later(cohort, selection, people, steps, visits.height)
     values = covariate_values(cohort, selection, people, visits, faults, where)
     grouping = group_values(cohort, selection, people, visits, faults, where)
@@ -272,6 +280,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
         later_time=people["later_end"].to_numpy() / per,
         later_event=people["later_event"].cast(pl.Float64).to_numpy().copy(),
         free_until=people["free"].to_numpy() / per,
+        since_onset=-people["onset_day"].cast(pl.Float64).to_numpy() / per if selection.from_onset else np.zeros(people.height),
         columns=columns,
         missing=missing,
         terms=terms,
@@ -391,6 +400,25 @@ def _from_onset(people: pl.DataFrame, selection: Selection, faults: list[Fault],
         if late := people.filter(pl.col("shift") + pl.col("entry") < 0).height:
             faults.append(Fault(f"{where}.population", f'"incident" needs onset before entry; {late} participants have it after.'))
     return people
+
+
+def _with_onset(people: pl.DataFrame, visits: pl.DataFrame, steps: Steps) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Leave out participants whose onset is unknown, or after they entered or were first seen; count both."""
+    first = visits.group_by("participant_id").agg(pl.col("day").min().alias("first_visit"))
+    seen = people.join(first, on="participant_id", how="left", maintain_order="left")
+    late = (pl.col("onset_day") > pl.min_horizontal("entry", "first_visit")).fill_null(False)
+    lost = seen.select(unknown=pl.col("onset_day").is_null(), late=late)
+    for keep, step, reason in (
+        (~lost["unknown"], "with a known onset", "{} without a day of symptom onset left out"),
+        (~lost["unknown"] & ~lost["late"], "seen after onset only", "{} with an onset after entry or the first score left out"),
+    ):
+        gone = people.height - int(keep.sum()) if "known" in step else int((~keep & ~lost["unknown"]).sum())
+        if gone:
+            kept = seen.filter(keep)
+            visits = visits.filter(pl.col("participant_id").is_in(kept["participant_id"].implode()))
+            steps.note(step, kept.height, visits.height, reason.format(gone))
+    people = people.filter(~lost["unknown"] & ~lost["late"])
+    return people, visits
 
 
 def _drop_impossible(people: pl.DataFrame, visits: pl.DataFrame, steps: Steps, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -125,6 +125,8 @@ class Selection:
         Source of the covariate ``delta_frs``.
     gaussian_at_bounds : bool
         Accept more than 15% of scores at a bound.
+    from_onset : bool
+        The score's path runs from symptom onset; participants without a known onset, or with one after entry, are left out.
     """
 
     outcome: str = "alsfrs_r_total"
@@ -141,6 +143,7 @@ class Selection:
     population: Population = "enrolled"
     delta_frs: DeltaFrs = "screening"
     gaussian_at_bounds: bool = False
+    from_onset: bool = False
 
     @property
     def randomised(self) -> bool:

@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.bends import bends_over
@@ -141,8 +142,8 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     """Draw the random effects of new participants with the covariates and exposures of `people`, and follow their paths."""
     covariance = draw.covariance(spec.effects)
     b = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=people.size, method="cholesky")
-    start = draw.get("intercept") + draw.linear(spec, data, "intercept", people) + b[:, 0]
-    slope = draw.get("slope") + draw.linear(spec, data, "slope", people)
+    start = draw.get(spec.stem("intercept")) + draw.linear(spec, data, "intercept", people) + b[:, 0]
+    slope = draw.get(spec.stem("slope")) + draw.linear(spec, data, "slope", people)
 
     log_rate = np.zeros((people.size, grid.width.size))
     own, clock, added = log_rate.copy(), log_rate.copy(), log_rate.copy()
@@ -151,22 +152,43 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
         own += draw.get(one.psi) * x
         added += draw.get(one.additive) * x
         clock += draw.get(one.clock) * x
+    tau = _running(np.exp(clock) * grid.width)
+    if spec.decline.kind == "sigmoid":
+        value, speed = _sigmoid(spec.decline.top, data.since_onset[people], np.exp(log_rate), grid, start, slope + b[:, 1])
+        return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, speed))
     speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
     value = start[:, None] + _running(speed * grid.width)
-    tau = _running(np.exp(clock) * grid.width)
     curve = bend_knots(spec, data)
     bend = np.array([[draw.get(name) for name in spec.bends or ("quadratic",)]]).repeat(people.size, axis=0)
     if b.shape[1] > 2:
         bend = bend + b[:, 2:]
     value = value + bend @ bends_over(grid.edges, curve)[0].T
-    middle = (value[:, 1:] + value[:, :-1]) / 2
     steepness = speed + bend @ bends_over(grid.middle, curve)[1].T
+    return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, steepness))
+
+
+def _sigmoid(top: float, since: Floats, rate: Floats, grid: Grid, log_d50: Floats, log_dx: Floats) -> tuple[Floats, Floats]:
+    """Value at the edges and slope at the middle of the cells of a sigmoid path, the disease clock running at `rate`, shape (people, G)."""
+    edge = since[:, None] + _running(rate * grid.width)
+    d50, dx = np.exp(log_d50)[:, None], np.exp(log_dx)[:, None]
+    share = expit((d50 - edge) / dx)
+    middle = expit((d50 - (edge[:, 1:] + edge[:, :-1]) / 2) / dx)
+    return top * share, -top * middle * (1.0 - middle) / dx * rate
+
+
+def _followed(
+    spec: JointModel, data: JointData, draw: Draw, grid: Grid, people: Ints, knots: Floats, clocks: tuple[Floats, Floats],
+    path: tuple[Floats, Floats],
+) -> Paths:  # fmt: skip
+    """Add cumulative hazards to paths: `clocks` as `_log_hazard` takes them, `path` values at the edges and slopes amid the cells."""
+    value, steepness = path
+    middle = (value[:, 1:] + value[:, :-1]) / 2
     hazards, after = [], []
     for process in processes(spec, data, knots):
         if process.kind == "after":
             after.append(_after(process, data, draw.of(process.suffix), grid, people))
             continue
-        eta = _log_hazard(process, data, draw.of(process.suffix), grid, people, (clock, tau), (middle, steepness))
+        eta = _log_hazard(process, data, draw.of(process.suffix), grid, people, clocks, (middle, steepness))
         hazards.append(_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
     whole = hazards[0] if len(hazards) == 1 else np.sum(hazards, axis=0)
     none = np.zeros((0, *whole.shape))

@@ -80,7 +80,9 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
 def _require(fit: "Fit") -> None:
     spec = fit.spec
     faults = []
-    if spec.random_effects != "linear" or spec.fixed_quadratic:
+    if spec.decline.kind == "sigmoid":
+        faults.append(Fault("trial.truth", "Trials are drawn from straight lines; the paths of this fit are sigmoid.", "Fit a linear one."))
+    elif spec.random_effects != "linear" or spec.fixed_quadratic:
         faults.append(Fault("trial.truth", "Trials are drawn from straight lines; the paths of this fit bend.", "Fit a linear one."))
     if spec.transform != "identity":
         faults.append(Fault("trial.truth", f"Trials are drawn on the outcome's own scale; this fit is of its {spec.transform}."))

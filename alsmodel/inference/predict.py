@@ -295,11 +295,15 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
                 values[label] = np.abs(drawn) if block.kind == "half-normal" else drawn
     first = data.visit_time <= np.quantile(data.visit_time, 0.2)
     unit = spec.time_unit
-    rows = [
-        ("mean at time zero", "outcome units", values["intercept"], float(data.outcome[first].mean())),
-        ("mean slope", f"outcome units/{unit}", values["slope"], _crude_slope(data)),
-        ("SD between participants at time zero", "outcome units", values["sd:intercept"], float(data.outcome[first].std(ddof=1))),
-    ]
+    rows = (
+        _sigmoid_rows(spec.decline.top, data, values, unit)
+        if spec.decline.kind == "sigmoid"
+        else [
+            ("mean at time zero", "outcome units", values["intercept"], float(data.outcome[first].mean())),
+            ("mean slope", f"outcome units/{unit}", values["slope"], _crude_slope(data)),
+            ("SD between participants at time zero", "outcome units", values["sd:intercept"], float(data.outcome[first].std(ddof=1))),
+        ]
+    )
     for name in (name for name in values if name.startswith(RESIDUAL)):
         rows.append((f"residual SD{name.removeprefix(RESIDUAL)}", "outcome units", values[name], float("nan")))
     for name in [name for name in values if name.startswith(("theta:", "association:"))]:
@@ -315,6 +319,22 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
             for what, unit, v, seen in rows
         ]
     )
+
+
+def _sigmoid_rows(top: float, data: JointData, values: dict[str, Floats], unit: str) -> list[tuple[str, str, Floats, float]]:
+    """Typical curve under the priors; D50 and the SDs are not seen in any data before a fit."""
+    unknown = float("nan")
+    first = data.visit_time <= np.quantile(data.visit_time, 0.2)
+    since = float(np.median((data.visit_time + data.since_onset[data.visit_person])[first]))
+    with np.errstate(over="ignore"):
+        score = top / (1.0 + np.exp((since - np.exp(values["log_d50"])) / np.exp(values["log_dx"])))
+    return [
+        ("median D50", f"{unit}s", np.exp(values["log_d50"]), unknown),
+        ("median dx", f"{unit}s", np.exp(values["log_dx"]), unknown),
+        (f"typical score {since:.3g} {unit}s after onset, at first visits", "outcome units", score, float(data.outcome[first].mean())),
+        ("SD between participants of log D50", "log ratio", values["sd:log_d50"], unknown),
+        ("SD between participants of log dx", "log ratio", values["sd:log_dx"], unknown),
+    ]
 
 
 def _crude_slope(data: JointData) -> float:

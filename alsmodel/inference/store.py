@@ -17,7 +17,7 @@ from alsmodel.cohort.exposed import ExposureCount
 from alsmodel.estimators.laplace import Weighted
 
 Floats = NDArray[np.float64]
-_PEOPLE = ("entry_time", "event_time", "event", "onset_shift", "cause", "later_time", "later_event", "free_until")
+_PEOPLE = ("entry_time", "event_time", "event", "onset_shift", "cause", "later_time", "later_event", "free_until", "since_onset")
 _VISITS = ("visit_person", "visit_time", "outcome")
 _INTERVALS = ("exposure_person", "exposure_drug", "exposure_start", "exposure_stop")
 

@@ -31,6 +31,8 @@ def named_draws(spec: JointModel, data: JointData, made: Program, x: Floats) -> 
     draws = {label: value for label, value in plain.items() if not label.startswith("partial:")}
     draws |= correlations({label: 2 * value - 1 for label, value in plain.items() if label.startswith("partial:")})
     draws |= made.derived_values(values)
+    if spec.decline.kind == "sigmoid":
+        return draws | _sigmoid_values(spec, data, draws)
     return draws | _treatment_effects(spec, data, draws)
 
 
@@ -38,6 +40,17 @@ def mean_slope(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> F
     """Population mean slope at the mean of the covariates, without treatment."""
     names, design = data.design(spec.slope)
     return draws["slope"] + sum((draws[f"slope:{n}"] * m for n, m in zip(names, design.mean(axis=0), strict=True)), start=0.0)
+
+
+def _sigmoid_values(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> dict[str, Floats]:
+    """Median D50 and dx at the mean of the covariates, and the rate of the disease clock under each drug that acts on it."""
+    out: dict[str, Floats] = {}
+    for part, name in (("intercept", "d50"), ("slope", "dx")):
+        stem = spec.stem(part)
+        columns, design = data.design(getattr(spec, part))
+        out[name] = np.exp(draws[stem] + sum(draws[f"{stem}:{c}"] * m for c, m in zip(columns, design.mean(axis=0), strict=True)))
+    acting = (one.theta for one in exposed(spec, data).acting if one.theta)
+    return out | {f"clock ratio:{theta.removeprefix('theta:')}": np.exp(draws[theta]) for theta in acting}
 
 
 def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> dict[str, Floats]:
@@ -153,7 +166,16 @@ def lkj_text(shape: float, random: int) -> tuple[str, float]:
     return words, float(1 / np.sqrt(2 * (shape + (random - 2) / 2) + 1))
 
 
-_PARTS = {"intercept": "mean at time zero", "slope": "mean slope", "hazard": "log hazard"}
+_PARTS = {"intercept": "mean at time zero", "slope": "mean slope", "hazard": "log hazard", "log_d50": "log D50", "log_dx": "log dx"}
+_SIGMOID = {
+    "log_d50": "Mean log D50",
+    "log_dx": "Mean log dx",
+    "d50": "Median D50, half of the score gone",
+    "dx": "Median dx, time constant of the loss",
+    "sd:log_d50": "SD between participants, log D50",
+    "sd:log_dx": "SD between participants, log dx",
+    "corr:log_d50,log_dx": "Correlation of log D50 and log dx",
+}
 
 
 def label_of(name: str, spec: JointModel) -> str:
@@ -163,6 +185,8 @@ def label_of(name: str, spec: JointModel) -> str:
         return f"{label_of(plain, spec)}, {of_cause}"
     part, _, rest = name.partition(":")
     drugs = {drug.name: drug for drug in spec.treatments}
+    if name in _SIGMOID:
+        return _SIGMOID[name]
     if name in ("intercept", "slope", "quadratic"):
         return {"intercept": "Mean at time zero", "slope": "Mean slope", "quadratic": "Mean quadratic coefficient"}[name]
     if name.startswith("quadratic["):
@@ -176,9 +200,10 @@ def label_of(name: str, spec: JointModel) -> str:
         attenuated = " (attenuated: made of the baseline score)" if rest == "delta_frs" and spec.delta_frs == "attenuated" else ""
         return f"{rest} on {_PARTS[part]}{attenuated}"
     words = {
-        "theta": f"{rest}: log ratio of slopes",
+        "theta": f"{rest}: log ratio of {'the disease clock' if spec.decline.kind == 'sigmoid' else 'slopes'}",
         "psi": f"{rest}: log ratio of the participant's own clock",
         "slope ratio": f"{rest}: ratio of slopes",
+        "clock ratio": f"{rest}: rate of the disease clock",
         "slope difference": f"{rest}: change in slope",
         "sd": f"Residual SD{f', {of.removesuffix(chr(93))}' if of else ''}" if base == "residual" else f"SD between participants, {rest}",
         "corr": f"Correlation of {rest.replace(',', ' and ')}",
@@ -233,4 +258,8 @@ def unit_of(name: str, spec: JointModel) -> str:
         return "log ratio"
     if name.startswith(("log_hazard", "log_level")):
         return f"log of events per {t}"
-    return "ratio" if part == "slope ratio" else ""
+    if name in ("d50", "dx"):
+        return f"{t}s"
+    if part in ("log_d50", "log_dx") or name.startswith("sd:log_d"):
+        return f"log {t}s" if part in ("log_d50", "log_dx") and not rest else "log ratio"
+    return "ratio" if part in ("slope ratio", "clock ratio") else ""

@@ -192,6 +192,9 @@ def _effect(fit: "Fit", effect: str, horizon: float) -> tuple[Floats, Bools]:
     data, spec = fit.data, fit.spec
     if spec.transform != "identity":
         raise InvalidInput([Fault("model.transform", f"Deltas are points; the outcome is its {spec.transform}.")])
+    if spec.decline.kind == "sigmoid":
+        fault = "A tipping point is stated in points along a line; the decline of this fit is a sigmoid."
+        raise InvalidInput([Fault("model.decline", fault, "Fit a linear decline for it.")])
     column = data.columns.get(effect.removeprefix("slope:"))
     names = [t.name for t in spec.treatments]
     if effect in names:

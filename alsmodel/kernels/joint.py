@@ -14,7 +14,8 @@ Given the scores, :math:`b` is Gaussian with precision :math:`\Lambda = D^{-1} +
 in :math:`b`, so it only shifts that Gaussian. What remains is :math:`E[\exp\{-H(b)\}]`, taken by Gauss-Hermite quadrature recentred
 and rescaled at the mode (Liu & Pierce 1994, Biometrika 81:624, doi 10.1093/biomet/81.3.624). The gradient follows from Fisher's
 identity: the expectation of the complete-data score under the participant's own posterior (Wulfsohn & Tsiatis 1997, Biometrics
-53:330, doi 10.2307/2533118, uses the same expectations in an EM algorithm).
+53:330, doi 10.2307/2533118, uses the same expectations in an EM algorithm). Sigmoid paths are not linear in b; theirs is
+`alsmodel.kernels.joint_sigmoid`.
 
 An event that is known only to lie between L and R adds :math:`S(L \mid b) - S(R \mid b)`: see `alsmodel.kernels.joint_gap`.
 """
@@ -28,6 +29,7 @@ from alsmodel.kernels.joint_apart import apart_loglik
 from alsmodel.kernels.joint_gap import has_gaps
 from alsmodel.kernels.joint_general import general_loglik
 from alsmodel.kernels.joint_linear import linear_loglik
+from alsmodel.kernels.joint_sigmoid import sigmoid_loglik
 from alsmodel.kernels.records import Gradient
 from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky
 
@@ -69,7 +71,9 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     half_logdet = 0.0
     for k in range(random):
         half_logdet += math.log(chol[k, k])
-    if rule.abscissae.size == 0:
+    if cuts.top > 0.0:
+        fine = sigmoid_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
+    elif rule.abscissae.size == 0:
         fine = apart_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts):
         fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)

@@ -4,8 +4,8 @@ Each participant's time is cut where an exposure starts or stops (*segments*), a
 baseline hazard; Gauss-Legendre nodes lie inside each of these pieces, so nothing that is integrated has a kink.
 """
 
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import numpy as np
 from numba import njit
@@ -53,6 +53,8 @@ class Layout:
         How often a participant's time is laid out: once for each cause.
     of_causes : tuple of Layout
         That of each cause alone, where there are several.
+    top, origin, visit_ptr, visit_seg, visit_time, score
+        Of sigmoid paths, as in `alsmodel.kernels.records.Cuts`.
     """
 
     seg_ptr: Ints
@@ -79,6 +81,12 @@ class Layout:
     pieces: int
     causes: int = 1
     of_causes: "tuple[Layout, ...]" = ()
+    top: float = 0.0
+    origin: Floats = field(default_factory=lambda: np.zeros(0))
+    visit_ptr: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    visit_seg: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    visit_time: Floats = field(default_factory=lambda: np.zeros(0))
+    score: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def hermite_grid(per_dimension: int, dimensions: int) -> tuple[Floats, Floats, Floats]:
@@ -99,6 +107,15 @@ def hermite_grid(per_dimension: int, dimensions: int) -> tuple[Floats, Floats, F
     index = np.stack([a.ravel() for a in axes], axis=1)
     grid = np.ascontiguousarray(x[index])
     return x, grid, logw[index].sum(axis=1) + 0.5 * (grid**2).sum(axis=1)
+
+
+MORE = 3  # Gauss-Legendre nodes of a panel beyond the Gauss-Hermite nodes of a dimension: half a Gaussian needs more than a whole one
+
+
+def legendre_panel(hermite: int) -> Floats:
+    """Gauss-Legendre nodes on (0, 1) and then their weights, as `alsmodel.kernels.sigmoid_nodes` takes them; for so many Hermite nodes."""
+    x, w = np.polynomial.legendre.leggauss(hermite + MORE)
+    return np.concatenate([0.5 + 0.5 * x, 0.5 * w])
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
@@ -240,6 +257,8 @@ def lay_out(
     bend_knots: Floats | None = None,
     kinks: Floats | None = None,
     free_until: Floats | None = None,
+    top: float = 0.0,
+    origin: Floats | None = None,
 ) -> Layout:
     """Cut every participant's time and collect what the likelihood needs.
 
@@ -269,6 +288,10 @@ def lay_out(
         Further times, on the score's clock, at which follow-up is cut.
     free_until : array, shape (N,), optional
         Where it lies before the `end` of somebody with the event, the event happened somewhere between the two.
+    top : float
+        Full score of sigmoid paths; 0 for others.
+    origin : array, shape (N,), optional
+        Time from onset to time zero, of sigmoid paths.
     """
     kinks = np.empty(0) if kinks is None else kinks
     bend_knots = np.empty(0) if bend_knots is None else bend_knots
@@ -316,4 +339,21 @@ def lay_out(
         event=np.where(somewhere, 0.0, event),
         node_gap=np.ascontiguousarray(gap),
         pieces=knots.size + 1,
+        **(_one_by_one(seg_ptr, seg_end, visit_person, visit_time, outcome, top, origin) if top > 0 else {}),
     )
+
+
+def _one_by_one(
+    seg_ptr: Ints, seg_end: Floats, visit_person: Ints, visit_time: Floats, outcome: Floats, top: float, origin: Floats | None
+) -> dict[str, Any]:
+    """What sigmoid paths need beyond cross-products: every visit."""
+    assert origin is not None
+    count = np.bincount(visit_person, minlength=seg_ptr.size - 1)
+    return {
+        "top": float(top),
+        "origin": origin.astype(float),
+        "visit_ptr": np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
+        "visit_seg": np.array([_locate(seg_ptr, seg_end, i, t) for i, t in zip(visit_person, visit_time, strict=True)], np.int64),
+        "visit_time": visit_time.astype(float),
+        "score": outcome.astype(float),
+    }

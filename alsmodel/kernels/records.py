@@ -84,6 +84,12 @@ class Cuts(NamedTuple):
         known or nothing happened, the end of the participant's nodes.
     causes : int
         Causes of the event. With several, a participant's segments stand once for each, and the association differs between them.
+    top : float
+        Full score, where paths are sigmoid from there to zero; 0 where they are not.
+    origin : array, shape (N,)
+        Time from onset to time zero. This and the visits one by one are read for sigmoid paths only, and empty for others.
+    visit_ptr, visit_seg, visit_time, score : array
+        Where each participant's visits begin, and segment, time and score of each.
     """
 
     seg_ptr: Ints
@@ -103,6 +109,12 @@ class Cuts(NamedTuple):
     event: Floats
     node_gap: Ints
     causes: int
+    top: float
+    origin: Floats
+    visit_ptr: Ints
+    visit_seg: Ints
+    visit_time: Floats
+    score: Floats
 
 
 class Rule(NamedTuple):
@@ -111,7 +123,7 @@ class Rule(NamedTuple):
     Attributes
     ----------
     abscissae : array, shape (Q,)
-        Symmetric about zero, increasing.
+        Symmetric about zero, increasing. Of sigmoid paths: Gauss-Legendre nodes on (0, 1), then their weights.
     grid : array, shape (q, Q**q)
         Product grid, last dimension running fastest.
     log_weight : array, shape (Q**q,)

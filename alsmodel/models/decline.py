@@ -128,24 +128,62 @@ def _spline_faults(part: NaturalSpline) -> list[str]:
     return faults
 
 
-Decline = Linear | Quadratic | NaturalSpline
+@final
+@dataclass(frozen=True, kw_only=True)
+class Sigmoid:
+    """A sigmoid from the full score to zero over the time since symptom onset, each participant with a D50 and a dx of their own.
+
+    The score is top / (1 + exp{(u - D50) / dx}), u the time since onset: D50 is the time at which half of the score is gone, dx the time
+    constant of the loss. Log D50 and log dx are jointly normal between participants (`alsmodel.clinical.d50` has the model's sources).
+
+    Attributes
+    ----------
+    covariates : tuple of str
+        Baseline covariates of log D50.
+    steepness : tuple of str
+        Baseline covariates of log dx.
+    by : str or None
+        A text covariate whose levels have mean curves of their own: it enters log D50 and log dx both.
+    residual_by : str or None
+        As in `Linear`.
+    top : float
+        Full score, 48 points for an ALSFRS-R total.
+    """
+
+    kind: Literal["sigmoid"] = "sigmoid"
+    covariates: tuple[str, ...] = ()
+    steepness: tuple[str, ...] = ()
+    by: str | None = None
+    residual_by: str | None = None
+    top: float = 48.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "covariates", tuple(self.covariates))
+        object.__setattr__(self, "steepness", tuple(self.steepness))
+        if not (self.top > 0 and math.isfinite(self.top)):
+            raise ValueError(f"top is the score of somebody without the disease and must be above 0; got {self.top}.")
+
+
+Decline = Linear | Quadratic | NaturalSpline | Sigmoid
+#: What the two parts of a decline are called in the names of parameters.
+STEMS = {"intercept": "log_d50", "slope": "log_dx"}
 
 
 def level_covariates(decline: Decline) -> tuple[str, ...]:
-    """Covariates of the mean at time zero, those of `by` first."""
-    return _joined(decline.by, decline.level)
+    """Covariates of the mean at time zero (of log D50), those of `by` first."""
+    return _joined(decline.by, decline.covariates if isinstance(decline, Sigmoid) else decline.level)
 
 
 def slope_covariates(decline: Decline) -> tuple[str, ...]:
-    """Covariates of the slope, those of `by` first."""
-    return _joined(decline.by, decline.covariates)
+    """Covariates of the slope (of log dx), those of `by` first."""
+    return _joined(decline.by, decline.steepness if isinstance(decline, Sigmoid) else decline.covariates)
 
 
 def _joined(by: str | None, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*([by] if by else []), *names)))
 
 
-def _as_tuples(part: Decline) -> None:
+def _as_tuples(part: Linear | Quadratic | NaturalSpline) -> None:
     """Lists are taken too, so that a specification can be written with brackets."""
     object.__setattr__(part, "covariates", tuple(part.covariates))
     object.__setattr__(part, "level", tuple(part.level))

@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.kernels.layout import Layout, hermite_grid
+from alsmodel.kernels.layout import Layout, hermite_grid, legendre_panel
 from alsmodel.models.baseline import coefficient_labels, reference, strata
 from alsmodel.models.merging import acting_of, later_of, starts_of, through
 from alsmodel.models.noise import noise
@@ -51,6 +51,7 @@ def build(spec: JointModel, data: JointData) -> pm.Model:
     -----
     Score of participant i: :math:`y = \\beta_0 + x^\\top\\beta + b_0 + \\mu_i \\tau(t;\\theta) + b_1 \\tau(t;\\psi) + \\epsilon` with
     :math:`\\mu_i = \\gamma_0 + w^\\top\\gamma` and :math:`\\tau(t;\\theta) = \\int_0^t \\exp\\{\\sum_d \\theta_d x_d(s)\\} ds`.
+    Of a sigmoid decline the first two parts are log D50 and log dx (`alsmodel.kernels.sigmoid`).
     """
     knots = hazard_knots(spec, data)
     layout = layout_of(spec, data, knots)
@@ -93,8 +94,8 @@ class _Parts:
         zero = pt.as_tensor(0.0)
         self.spec, self.data, self.values, self.knots = spec, data, values, knots
         self.processes = processes(spec, data, knots)
-        self.intercept = values["intercept"] + self._linear("intercept")
-        self.slope = values["slope"] + self._linear("slope")
+        self.intercept = values[spec.stem("intercept")] + self._linear("intercept")
+        self.slope = values[spec.stem("slope")] + self._linear("slope")
         self.hazard = self._linear("hazard")
         self.bends = [values.get(name, zero) for name in spec.bends or ("quadratic",)]
         self.alpha = pt.stack([pt.stack([values.get(label, zero) for label in labels]) for labels in through(spec, data)])
@@ -112,7 +113,7 @@ class _Parts:
         rows = {one.suffix: one.place * self.data.people for one in self.processes}
         for label, column in zip(labels, design.T, strict=True):
             x = pt.as_tensor(column)
-            name, mark, of = label.removeprefix(f"{part}:").partition("@")
+            name, mark, of = label.removeprefix(f"{self.spec.stem(part)}:").partition("@")
             if name in self.data.missing:
                 people = np.flatnonzero(self.data.missing[name]) + rows[mark + of]
                 numbers = [self.values[f"imputed:{name}[{k + 1}]"] for k in range(people.size)]
@@ -197,9 +198,11 @@ def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, pr
     offset = offset + pt.log(clock_rate)
     shift = part.data.onset_shift[person]
     abscissae, grid, logw = hermite_grid(hermite, len(spec.effects))
+    if layout.top > 0:
+        abscissae = legendre_panel(hermite)
     arrays = {**vars(layout), "abscissae": abscissae, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
     shared = [pm.Data(f"{prefix}{name}", arrays[name]) for name in DATA]
-    op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK, layout.causes)
+    op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK, layout.causes, layout.top)
     outputs: Any = op(
         level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base(layout), part.alpha,
         pt.stack([*part.bends, *part.sigmas]), part.covariance, *shared,

@@ -21,19 +21,22 @@ PARAMETERS = (
 )  # fmt: skip
 DATA = (
     "seg_ptr", "seg_ref", "seg_alpha", "noise", "cross", "bend_knots", "node_ptr", "node_seg", "node_time", "node_logw", "node_piece",
-    "event_seg", "event_time", "event_piece", "event", "node_gap", "abscissae", "grid", "grid_logw",
+    "event_seg", "event_time", "event_piece", "event", "node_gap", "origin", "visit_ptr", "visit_seg", "visit_time", "score",
+    "abscissae", "grid", "grid_logw",
 )  # fmt: skip
 _FORMS = {"alpha": dmatrix, "covariance": dmatrix}
-_WHOLE = ("seg_ptr", "seg_alpha", "noise", "node_ptr", "node_seg", "node_piece", "event_seg", "event_piece", "node_gap")
+_WHOLE = (
+    "seg_ptr", "seg_alpha", "noise", "node_ptr", "node_seg", "node_piece", "event_seg", "event_piece", "node_gap", "visit_ptr", "visit_seg",
+)  # fmt: skip
 #: PyTensor keeps constants as narrow as their values allow; to numba each width is another type, which would compile the kernel again.
 TYPES = tuple("int64" if name in _WHOLE else "float64" for name in (*PARAMETERS, *DATA))
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def _total(
-    weibull, causes, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
+    weibull, causes, top, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
     seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
-    event_seg, event_time, event_piece, event, node_gap, abscissae, grid, grid_logw,
+    event_seg, event_time, event_piece, event, node_gap, origin, visit_ptr, visit_seg, visit_time, score, abscissae, grid, grid_logw,
 ):  # fmt: skip
     """Sum of the log-likelihoods and its gradient; `scalars` is (coefficients of bending terms, residual SDs)."""
     path = Path(mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset)
@@ -41,7 +44,7 @@ def _total(
     shared = Shared(base, alpha, scalars[:terms].copy(), scalars[terms:].copy(), covariance)
     cuts = Cuts(
         seg_ptr, node_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_seg, node_time, node_logw, node_piece,
-        event_seg, event_time, event_piece, event, node_gap, causes,
+        event_seg, event_time, event_piece, event, node_gap, causes, top, origin, visit_ptr, visit_seg, visit_time, score,
     )  # fmt: skip
     loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull, True)
     total = np.zeros(())
@@ -59,11 +62,12 @@ class JointLogLikelihood(Op):
     Outputs the sum and its gradient with respect to each of `PARAMETERS`; only the sum can be differentiated.
     """
 
-    __props__ = ("weibull", "causes")
+    __props__ = ("weibull", "causes", "top")
 
-    def __init__(self, weibull: bool, causes: int = 1) -> None:
+    def __init__(self, weibull: bool, causes: int = 1, top: float = 0.0) -> None:
         self.weibull = weibull
         self.causes = causes
+        self.top = top
 
     def make_node(self, *inputs: Variable) -> Apply:
         """Take `PARAMETERS` then `DATA`."""
@@ -75,7 +79,7 @@ class JointLogLikelihood(Op):
         """Run the kernel."""
         # A read-only array is another type to numba, and would compile the kernel a second time.
         arrays = [np.require(x, requirements=["C", "W"]) for x in inputs]
-        for place, value in zip(outputs, _total(self.weibull, self.causes, *arrays), strict=True):
+        for place, value in zip(outputs, _total(self.weibull, self.causes, self.top, *arrays), strict=True):
             place[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -90,18 +94,18 @@ class JointLogLikelihood(Op):
 
 @register_funcify_default_op_cache_key(JointLogLikelihood)
 def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
-    weibull, causes = op.weibull, op.causes
+    weibull, causes, top = op.weibull, op.causes, op.top
 
     @njit(fastmath=False, nogil=True, error_model="numpy")
     def joint(
         mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars, covariance,
         seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
-        event_seg, event_time, event_piece, event, node_gap, abscissae, grid, grid_logw,
+        event_seg, event_time, event_piece, event, node_gap, origin, visit_ptr, visit_seg, visit_time, score, abscissae, grid, grid_logw,
     ):  # fmt: skip
         return _total(
-            weibull, causes, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
+            weibull, causes, top, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
             covariance, seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
-            event_seg, event_time, event_piece, event, node_gap, abscissae, grid, grid_logw,
+            event_seg, event_time, event_piece, event, node_gap, origin, visit_ptr, visit_seg, visit_time, score, abscissae, grid, grid_logw,
         )  # fmt: skip
 
     return joint, int(code_digest(["alsmodel.kernels"])[:12], 16)

@@ -17,6 +17,7 @@ from alsmodel.models.noise import RESIDUAL, noise
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Scales, log_rate_of, mixture_text, normal_prior
 from alsmodel.models.processes import Process, processes
 from alsmodel.models.reach import centring, levels_of_association
+from alsmodel.models.sigmoid import default_coefficients, default_means, default_spreads
 from alsmodel.models.spec import JointModel
 from alsmodel.models.treatments import Treatment
 
@@ -145,10 +146,14 @@ def _of_one(spec: JointModel, data: JointData, scales: Scales, knots: Floats) ->
     """Parameters of a model with one cause."""
     pri, s = spec.priors, scales
     wide = 10 * s.spread / s.length
-    blocks = [
-        _normal("intercept", pri.intercept, normal_prior(s.centre, 10 * s.spread)),
-        _normal("slope", pri.slope, normal_prior(0.0, wide)),
-    ]
+    blocks = (
+        _sigmoid_means(spec)
+        if spec.decline.kind == "sigmoid"
+        else [
+            _normal("intercept", pri.intercept, normal_prior(s.centre, 10 * s.spread)),
+            _normal("slope", pri.slope, normal_prior(0.0, wide)),
+        ]
+    )
     if spec.fixed_quadratic:
         blocks += [_normal(name, pri.quadratic, normal_prior(0.0, wide / s.length)) for name in spec.bends]
     for part, terms, prior, spread in (
@@ -156,12 +161,28 @@ def _of_one(spec: JointModel, data: JointData, scales: Scales, knots: Floats) ->
         ("slope", spec.slope, pri.slope_covariates, wide),
         ("hazard", spec.hazard, pri.hazard_covariates, 2.5),
     ):
-        blocks += _coefficients(part, data.design(terms)[0], prior, spread, s)
+        columns = data.design(terms)[0]
+        if part != spec.stem(part):
+            blocks += _sigmoid_coefficients(spec, spec.stem(part), columns, s)
+        else:
+            blocks += _coefficients(part, columns, prior, spread, s)
     for kind in kinds(spec.association):
         blocks += _association(spec, data, s, kind)
     blocks += [*_random_effects(spec, data, s), *_baseline(spec, data, s, knots), *_drugs(spec, data, wide)]
     blocks += [*_hierarchy(spec, data, s), *_imputed(data)]
     return tuple(blocks)
+
+
+def _sigmoid_means(spec: JointModel) -> list[Block]:
+    """Means of log D50 and log dx."""
+    weak = default_means(spec)
+    return [_normal("log_d50", spec.priors.log_d50, weak[0]), _normal("log_dx", spec.priors.log_dx, weak[1])]
+
+
+def _sigmoid_coefficients(spec: JointModel, stem: str, columns: tuple[str, ...], s: Scales) -> list[Block]:
+    """Coefficients on log D50 or log dx."""
+    weak, given = default_coefficients(), getattr(spec.priors, f"{stem}_covariates")
+    return [replace(block, reason=block.reason if given else weak.reason) for block in _coefficients(stem, columns, given, weak.sd, s)]
 
 
 def derived(spec: JointModel, data: JointData, knots: Floats) -> tuple[Derived, ...]:
@@ -209,10 +230,18 @@ def _coefficients(part: str, columns: tuple[str, ...], prior: Normal | None, spr
 def _random_effects(spec: JointModel, data: JointData, s: Scales) -> list[Block]:
     """SDs, and canonical partial correlations that make the matrix LKJ (Lewandowski et al. 2009, doi 10.1016/j.jmva.2009.04.008)."""
     pri, wide = spec.priors, 10 * s.spread / s.length
-    blocks = [
-        _half_normal("sd:intercept", pri.half_normal("sd_intercept"), 2.5 * s.spread),
-        _half_normal("sd:slope", pri.half_normal("sd_slope"), wide),
-    ]
+    spreads = default_spreads()
+    blocks = (
+        [
+            _half_normal("sd:log_d50", pri.half_normal("sd_log_d50") or spreads[0]),
+            _half_normal("sd:log_dx", pri.half_normal("sd_log_dx") or spreads[1]),
+        ]
+        if spec.decline.kind == "sigmoid"
+        else [
+            _half_normal("sd:intercept", pri.half_normal("sd_intercept"), 2.5 * s.spread),
+            _half_normal("sd:slope", pri.half_normal("sd_slope"), wide),
+        ]
+    )
     names = spec.effects
     blocks += [_half_normal(f"sd:{name}", pri.half_normal("sd_quadratic"), wide / s.length) for name in names[2:]]
     for first, second in pairs_of(names):
@@ -381,7 +410,7 @@ def _derived_hierarchy(spec: JointModel, data: JointData) -> list[Derived]:
 def columns_of(spec: JointModel, data: JointData, part: str) -> tuple[tuple[str, ...], Floats]:
     """Labels of the coefficients of one part and their design, shape (N, columns): covariates, then groups."""
     names, design = data.design(getattr(spec, part))
-    labels, columns = [f"{part}:{name}" for name in names], [design]
+    labels, columns = [f"{spec.stem(part)}:{name}" for name in names], [design]
     if part != "hazard":
         for group in nested(spec):
             levels, index = members(data, group, where="model.hierarchy")

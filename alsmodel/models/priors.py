@@ -111,6 +111,8 @@ class Priors:
     N(0, (10 s / L / SD(x))^2), on the log hazard N(0, (2.5 / SD(x))^2), the association N(0, (2.5 / s)^2); SDs are half-normal
     with scale 2.5 s (intercept, residual) and 10 s / L (slope). Quadratic terms scale with 10 s / L^2.
 
+    Those of a sigmoid decline do not depend on the data (`alsmodel.models.sigmoid`).
+
     A half-normal prior may be given by its scale alone. The mean slope and the effects of drugs may have a `Mixture`.
 
     Attributes
@@ -120,6 +122,10 @@ class Priors:
         Population mean at time zero, mean slope and mean quadratic term with all covariates at zero.
     intercept_covariates, slope_covariates, hazard_covariates : Normal or None
         Shared by every coefficient on that part.
+    log_d50, log_dx : Normal or None
+        Population means of log D50 and log dx of a sigmoid decline, with all covariates at zero.
+    log_d50_covariates, log_dx_covariates : Normal or None
+        Shared by every coefficient on either.
     association_value, association_slope : Normal or None
         Log hazard per outcome unit, and per outcome unit per time unit.
     theta : Normal or Mixture
@@ -130,7 +136,7 @@ class Priors:
         Direct log hazard ratio of a drug.
     additive : Normal, Mixture or None
         Additive effect of a drug on the slope.
-    sd_intercept, sd_slope, sd_quadratic, sd_residual : HalfNormal, float or None
+    sd_intercept, sd_slope, sd_quadratic, sd_log_d50, sd_log_dx, sd_residual : HalfNormal, float or None
         SDs between participants, and of the residuals.
     correlation : float
         LKJ shape; 1 is uniform over correlation matrices.
@@ -157,6 +163,10 @@ class Priors:
     intercept_covariates: Normal | None = None
     slope_covariates: Normal | None = None
     hazard_covariates: Normal | None = None
+    log_d50: Normal | None = None
+    log_dx: Normal | None = None
+    log_d50_covariates: Normal | None = None
+    log_dx_covariates: Normal | None = None
     association_value: Normal | None = None
     association_slope: Normal | None = None
     theta: Normal | Mixture = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
@@ -166,6 +176,8 @@ class Priors:
     sd_intercept: HalfNormal | float | None = None
     sd_slope: HalfNormal | float | None = None
     sd_quadratic: HalfNormal | float | None = None
+    sd_log_d50: HalfNormal | float | None = None
+    sd_log_dx: HalfNormal | float | None = None
     sd_residual: HalfNormal | float | None = None
     correlation: float = 1.0
     log_hazard: Normal | None = None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.kernels.layout import Layout, hermite_grid
+from alsmodel.kernels.layout import Layout, hermite_grid, legendre_panel
 from alsmodel.kernels.posterior import Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.baseline import coefficient_labels, reference, strata
@@ -88,7 +88,7 @@ class Program(AbstractProgram):
             return self
         random = self.rule.grid.shape[0]
         early = self.early[2] if not self.incident else _rule(max(nodes, PRIOR_HERMITE), random)
-        return replace(self, rule=_rule(nodes, random), early=(*self.early[:2], early))
+        return replace(self, rule=_rule(nodes, random, self.cuts.top > 0), early=(*self.early[:2], early))
 
     def derived_values(self, values: Floats) -> dict[str, Floats]:
         """Derived values by printed name, from parameters on their own scale of shape (..., P)."""
@@ -121,7 +121,7 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
     # Without any of these, scores and survival come apart, in closed form, unless an event lies somewhere on a stretch of time.
     reached = bool(spec.association) or any(cause.association for cause in spec.causes)
     between = bool(data.interval_censored.any())
-    needed = reached or between or random > 2 or layout.bend_knots.size > 0
+    needed = reached or between or random > 2 or layout.bend_knots.size > 0 or layout.top > 0
     return Program(
         blocks=blocks,
         derived=derived(spec, data, knots),
@@ -130,7 +130,7 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
         wiring=_wiring(spec, data, blocks, knots),
         segments=segments_of(spec, data, knots, layout),
         cuts=cuts_of_layout(layout),
-        rule=_rule(spec.hermite if needed else 0, random),
+        rule=_rule(spec.hermite if needed else 0, random, layout.top > 0),
         weibull=baseline_kind(spec) == WEIBULL_CLOCK,
         incident=incident,
         early=(segments_of(spec, data, knots, early_layout), cuts_of_layout(early_layout), _rule(early_hermite if needed else 0, random)),
@@ -146,6 +146,8 @@ def _start(block: Block, scales: Scales) -> Floats:
         "log_level": scales.log_rate,
         "sd:intercept": np.log(0.8 * scales.spread),
         "sd:slope": np.log(scales.spread / scales.length),
+        "sd:log_d50": np.log(0.4),
+        "sd:log_dx": np.log(0.4),
         "sd:quadratic": np.log(0.5 * scales.spread / scales.length**2),
         "sd:residual": np.log(0.4 * scales.spread),
     }
@@ -157,10 +159,12 @@ def _start(block: Block, scales: Scales) -> Floats:
     return np.zeros(block.size) if block.kind == "beta" else block.a.copy()
 
 
-def _rule(hermite: int, random: int) -> Rule:
+def _rule(hermite: int, random: int, sigmoid: bool = False) -> Rule:
     if hermite == 0:
         return Rule(np.zeros(0), np.zeros((random, 0)), np.zeros(0))
     x, grid, logw = hermite_grid(hermite, random)
+    if sigmoid:
+        x = legendre_panel(hermite)
     return Rule(x, np.ascontiguousarray(grid.T), logw)
 
 
@@ -213,7 +217,7 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
     ]
     designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope")} | {"hazard": hazard_columns(spec, data, knots)}
     return Wiring(
-        one=find("intercept", "slope", *(spec.bends or ("quadratic",))),
+        one=find(spec.stem("intercept"), spec.stem("slope"), *(spec.bends or ("quadratic",))),
         sigma=find(*noise(spec, data).labels),
         alpha=np.array([find(*labels) for labels in through(spec, data)]),
         sds=find(*(f"sd:{name}" for name in spec.effects)),
@@ -229,7 +233,7 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
         x_intercept=designs["intercept"][1],
         x_slope=designs["slope"][1],
         x_hazard=designs["hazard"][1],
-        imputed=_imputed(data, where, {part: labels for part, (labels, _) in designs.items()}, [one.suffix for one in others]),
+        imputed=_imputed(data, where, {spec.stem(part): labels for part, (labels, _) in designs.items()}, [one.suffix for one in others]),
         shift=data.onset_shift,
         further=further_of(indices, [(baseline_kind(one.spec), reference(one.spec, one.knots)) for one in others]),
     )

@@ -11,15 +11,16 @@ from typing import Any, ClassVar, Literal, final
 from alsmodel.cohort.selection import Covariate, DeltaFrs, EventDays, Exposure, Population, Selection, TimeUnit, Transform
 from alsmodel.models.association import Associations, ByGroup, kinds
 from alsmodel.models.causes import AfterEvent, Cause, cause_faults, leaving
-from alsmodel.models.decline import Linear, NaturalSpline, Quadratic, level_covariates, slope_covariates
+from alsmodel.models.decline import STEMS, Linear, NaturalSpline, Quadratic, Sigmoid, level_covariates, slope_covariates
 from alsmodel.models.priors import HalfNormal, Normal, Priors
+from alsmodel.models.sigmoid import sigmoid_faults
 from alsmodel.models.survival import Exponential, MSpline, PiecewiseExponential, RoystonParmar, Weibull
 from alsmodel.models.treatments import Treatment
 from alsmodel.models.words import formulas, sentences
 
 __all__ = [
     "AfterEvent", "Cause", "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "NaturalSpline", "Normal",
-    "PiecewiseExponential", "Priors", "Quadratic", "RoystonParmar", "Treatment", "Weibull",
+    "PiecewiseExponential", "Priors", "Quadratic", "RoystonParmar", "Sigmoid", "Treatment", "Weibull",
 ]  # fmt: skip
 
 #: Names of settings that a flat specification had, and where they stand.
@@ -46,8 +47,8 @@ class JointModel:
         Applied to the outcome; "logit" needs `upper` (the share is outcome / upper).
     time_unit : {"day", "week", "month", "year"}
         Unit of time in the model and in every printed slope and hazard.
-    decline : Linear, Quadratic or NaturalSpline
-        Shape of the paths, and covariates of level and slope.
+    decline : Linear, Quadratic, NaturalSpline or Sigmoid
+        Shape of the paths, and covariates of level and slope, or of D50 and dx.
     survival : Exponential, PiecewiseExponential, Weibull, MSpline or RoystonParmar
         Baseline hazard, its strata, and covariates of the log hazard.
     events : tuple of str
@@ -91,7 +92,7 @@ class JointModel:
     transform: Transform = "identity"
     upper: float | None = None
     time_unit: TimeUnit = "month"
-    decline: Linear | Quadratic | NaturalSpline = field(default_factory=Linear)
+    decline: Linear | Quadratic | NaturalSpline | Sigmoid = field(default_factory=Linear)
     survival: Exponential | PiecewiseExponential | Weibull | MSpline | RoystonParmar = field(default_factory=PiecewiseExponential)
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
@@ -121,7 +122,7 @@ class JointModel:
     def __post_init__(self) -> None:
         for name in ("events", "association", "causes", "after", "treatments", "hierarchy"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        faults = [*_drug_faults(self), *_structure_faults(self), *cause_faults(self)]
+        faults = [*_drug_faults(self), *_structure_faults(self), *cause_faults(self), *sigmoid_faults(self)]
         if faults:
             raise ValueError(" ".join(faults))
 
@@ -164,14 +165,16 @@ class JointModel:
         return self.survival
 
     @property
-    def random_effects(self) -> Literal["linear", "quadratic", "natural-spline"]:
-        """Whether everybody's own path is a line, a parabola or a spline."""
+    def random_effects(self) -> Literal["linear", "quadratic", "natural-spline", "sigmoid"]:
+        """Whether everybody's own path is a line, a parabola, a spline or a sigmoid."""
+        if isinstance(self.decline, Sigmoid):
+            return "sigmoid"
         return "linear" if isinstance(self.decline, Linear) or not self.decline.random else self.decline.kind
 
     @property
     def fixed_quadratic(self) -> bool:
         """Whether the mean path bends."""
-        return not isinstance(self.decline, Linear) and self.decline.mean
+        return not isinstance(self.decline, Linear | Sigmoid) and self.decline.mean
 
     @property
     def bends(self) -> tuple[str, ...]:
@@ -183,7 +186,11 @@ class JointModel:
     @property
     def effects(self) -> tuple[str, ...]:
         """Names of the random effects of every participant."""
-        return ("intercept", "slope", *(() if self.random_effects == "linear" else self.bends))
+        return (self.stem("intercept"), self.stem("slope"), *(() if self.random_effects == "linear" else self.bends))
+
+    def stem(self, part: str) -> str:
+        """What a part of the model is called in the names of its parameters: those of a sigmoid are log D50 and log dx."""
+        return STEMS.get(part, part) if isinstance(self.decline, Sigmoid) else part
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -213,6 +220,7 @@ class JointModel:
             population=self.population,
             delta_frs=self.delta_frs,
             gaussian_at_bounds=self.gaussian_at_bounds,
+            from_onset=isinstance(self.decline, Sigmoid),
         )
 
     @property
@@ -292,7 +300,9 @@ def _structure_faults(spec: JointModel) -> list[str]:
     if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard_of_any}):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
     if "delta_frs" in spec.intercept:
-        faults.append("delta_frs is made of the score itself and may not enter the level; use the slope or the hazard.")
+        level = "log D50" if isinstance(spec.decline, Sigmoid) else "the level"
+        other = "the hazard" if isinstance(spec.decline, Sigmoid) else "the slope or the hazard"
+        faults.append(f"delta_frs is made of the score itself and may not enter {level}; use {other}.")
     if len(set(spec.hierarchy)) < len(spec.hierarchy):
         faults.append("hierarchy lists a level twice.")
     for name in sorted(set(spec.hierarchy) & {*spec.intercept, *spec.slope}):

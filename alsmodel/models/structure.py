@@ -78,6 +78,8 @@ def _layout_of_one(spec: JointModel, data: JointData, knots: Floats, *, before_e
         exposure_stop=acting.stop,
         drugs=len(acting.acting),
         bend_knots=bends,
+        top=spec.decline.top if spec.decline.kind == "sigmoid" else 0.0,
+        origin=data.since_onset,
         kinks=bends if "slope" in kinds(spec.association) else nothing,  # the slope of a spline bends at its knots
         free_until=None if before_entry else data.free_until,
     )

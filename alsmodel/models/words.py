@@ -46,11 +46,19 @@ def formulas(spec: "JointModel") -> list[str]:
     clock = any(t.score == "clock" for t in spec.treatments)
     added = "".join(f" + a_{t.name} e_{t.name}(t)" for t in spec.treatments if t.score == "additive")
     tau, own = ("τ(t; θ)", "τ(t; ψ)") if clock else ("t", "t")
+    if spec.decline.kind == "sigmoid":
+        path = [
+            f"m(t) = {spec.decline.top:g} / (1 + exp{{(u - D50) / dx}}),   u = o + {tau}   (o: time from onset to time zero)",
+            f"log D50 = β0{chr(32) + '+ x' + chr(39) + 'β' if spec.intercept else ''} + b0,   "
+            f"log dx = γ0{chr(32) + '+ w' + chr(39) + 'γ' if spec.slope else ''} + b1",
+        ]
     lines = [
         f"m(t) = β0 + x'β + b0{groups} + (γ0 + w'γ{groups.replace('u_', 'v_')}) {tau} + b1 {own}{added}{bends}",
         f"y(t) = m(t) + ε,   ε ~ N(0, σ{f'[{spec.decline.residual_by}]' if spec.decline.residual_by else ''}²)",
         f"({', '.join(f'b{k}' for k in range(len(spec.effects)))}) ~ N(0, D)",
     ]
+    if spec.decline.kind == "sigmoid":
+        lines = [*path, *lines[1:]]
     if spec.decline.kind == "natural-spline":
         lines.append("B_k: natural cubic spline with B_k(0) = B_k'(0) = 0 and B_k'' = 2 at knot k, 0 at the others")
     if clock:
@@ -101,17 +109,33 @@ def listed(names: tuple[str, ...]) -> str:
 
 def _decline(spec: "JointModel") -> str:
     name = _OUTCOMES.get(spec.outcome, spec.outcome.replace("_", " "))
+    if spec.decline.kind == "sigmoid":
+        return _sigmoid(spec, name)
     scale = "" if spec.transform == "identity" else f", on the {spec.transform} scale,"
     shape = {"linear": "a straight line", "quadratic": "a parabola"}.get(spec.decline.kind) or _spline(spec.decline)
     own = {
         "linear": "random intercept and slope",
         "quadratic": "random intercept, slope and quadratic term",
         "natural-spline": "random intercept, slope and curvature at each knot",
-    }[spec.random_effects]
+    }[str(spec.random_effects)]
     text = f"{name}{scale} follows {shape} in time for every participant ({own}), with independent normal residuals"
     if by := spec.decline.residual_by:
         text += f" whose SD is each {by.replace('_', ' ')}'s own"
     parts = [f"its {what} differs by {listed(names)}" for what, names in (("level", spec.intercept), ("slope", spec.slope)) if names]
+    return f"{text}; {' and '.join(parts)}." if parts else f"{text}."
+
+
+def _sigmoid(spec: "JointModel", name: str) -> str:
+    """A sigmoid decline in words."""
+    assert spec.decline.kind == "sigmoid"
+    text = (
+        f"{name} falls along a sigmoid from {spec.decline.top:g} to 0 over the time since symptom onset for every participant "
+        f"(random log D50, the time at which half of it is gone, and log dx, the time constant of the loss), "
+        "with independent normal residuals"
+    )
+    if by := spec.decline.residual_by:
+        text += f" whose SD is each {by.replace('_', ' ')}'s own"
+    parts = [f"{what} differs by {listed(names)}" for what, names in (("D50", spec.intercept), ("dx", spec.slope)) if names]
     return f"{text}; {' and '.join(parts)}." if parts else f"{text}."
 
 

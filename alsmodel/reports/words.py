@@ -220,9 +220,9 @@ def figures_strip(content: StudyReport) -> list[tuple[str, str, str]]:
 
 
 def _estimates(summary: pl.DataFrame) -> list[tuple[str, str, str]]:
-    wanted = ("slope", "sd:slope", "association:value", "association:slope")
+    wanted = ("slope", "sd:slope", "d50", "dx", "association:value", "association:slope")
     chosen = summary.filter(pl.col("parameter").is_in(wanted)).head(3)
-    if "slope" not in chosen["parameter"]:  # of several outcomes
+    if not set(chosen["parameter"]) & {"slope", "d50"}:  # of several outcomes
         chosen = summary.filter(pl.col("parameter").str.ends_with(".slope") & ~pl.col("parameter").str.contains(":")).head(3)
     return [
         (row["label"], number(row["mean"]), f"{row['unit']}; 95% CrI {number(row['q2_5'])} to {number(row['q97_5'])}")

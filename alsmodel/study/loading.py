@@ -8,6 +8,7 @@ from typing import final
 
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.models.domain import DomainModel
+from alsmodel.models.spec import JointModel
 from alsmodel.settings import Document, decode, load_toml
 from alsmodel.settings.reading import in_file_order, undecided
 from alsmodel.settings.salvage import attempt
@@ -138,12 +139,27 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
         found += _of_one_outcome(study)
     else:
         texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
+        found += _of_a_line(study)
     for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
         for name in names:
             if name is not None and name not in {*texts, *_CURVES}:
                 known = ", ".join(sorted(texts | _CURVES))
                 found.append((setting, f"{'.'.join(setting)}: {name!r} is no covariate of the model. Known: {known}."))
     return found
+
+
+def _of_a_line(study: Study) -> list[tuple[SettingPath, str]]:
+    """What a sigmoid decline cannot give to a simulated trial."""
+    plan = study.trial
+    if plan is None or not isinstance(study.model, JointModel) or study.model.decline.kind != "sigmoid":
+        return []
+    if plan.truth.kind != "posterior" and (plan.assurance is None or plan.assurance.kind != "posterior"):
+        return []
+    place = ("trial", "truth", "kind") if plan.truth.kind == "posterior" else ("trial", "assurance", "kind")
+    fault = (
+        "trials are drawn from straight lines, and the decline of this model is a sigmoid. Choose another decline, or another kind here."
+    )
+    return [(place, f'{".".join(place)}: "posterior" takes what the fit found; {fault}')]
 
 
 def _of_one_outcome(study: Study) -> list[tuple[SettingPath, str]]:

@@ -29,6 +29,8 @@ CLEAR = 0.9
 _PANELS = {
     "intercept": "Mean at time zero",
     "slope": "Mean slope",
+    "log_d50": "Mean log D50",
+    "log_dx": "Mean log dx",
     "hazard": "Log hazard beside the score",
 }
 
@@ -86,6 +88,9 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
         sentences.append(_answer(study, fit, rows[study.report.parameter]))
     if "slope" in rows:
         sentences.append(f"Mean slope{_reference_words(study, fit)}: {estimate(rows['slope'])}.")
+    if "d50" in rows:
+        middle, loss = estimate(rows["d50"]), estimate(rows["dx"])
+        sentences.append(f"Median time from onset until half of the score is gone (D50): {middle}; time constant of the loss (dx): {loss}.")
     told: tuple[tuple[Association, str], ...] = (("value", "score is one unit higher"), ("slope", "slope is one unit higher"))
     for kind, words in told:
         for suffix, of in _hazards(study):

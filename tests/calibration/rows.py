@@ -16,7 +16,7 @@ from alsmodel.inference import Sampling
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, digest_of
-from tests.calibration import literal, literal_causes, literal_groups
+from tests.calibration import literal, literal_causes, literal_groups, literal_sigmoid
 from tests.calibration.literal import Mapping, Person
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ RANKS = EVIDENCE / "ranks"
 #: Kernels of every row.
 KERNELS = (
     "baseline", "bends", "causes", "correlations", "joint", "joint_apart", "joint_block", "joint_gap", "joint_general", "joint_grid",
-    "joint_linear", "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
+    "joint_linear", "joint_scores", "joint_sigmoid", "layout", "posterior", "records", "sigmoid", "sigmoid_nodes", "smallmat", "vectors",
 )  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
@@ -90,6 +90,8 @@ def hands(model: Mapping) -> list[ModuleType]:
     """Modules that write a model out literally; the last draws its data and integrates its likelihood."""
     if model.get("causes"):
         return [literal, literal_causes]
+    if model["decline"]["kind"] == "sigmoid":
+        return [literal, literal_sigmoid]
     return [literal, literal_groups] if literal_groups.differs(model) else [literal]
 
 
@@ -158,6 +160,7 @@ def arrays(row: Row, people: list[Person]) -> JointData:
         later_time=np.array([getattr(person, "later", person.end) for person in people]),
         later_event=np.array([float(getattr(person, "later_event", False)) for person in people]),
         free_until=np.array([person.end if person.free is None else person.free for person in people]),
+        since_onset=np.array([getattr(person, "onset", 0.0) for person in people]),
         columns=columns,
         missing=dict.fromkeys(columns, absent) if absent.any() else {},
         terms=terms,
@@ -195,7 +198,8 @@ def unconstrained(made: Program, truth: dict[str, float]) -> Floats:
 
 def _partial(pair: str, truth: dict[str, float]) -> float:
     """Partial correlation of two random effects given those before the first of them."""
-    names = ["intercept", "slope", *(name.removeprefix("sd:") for name in truth if name.startswith("sd:quadratic"))]
+    first = ["log_d50", "log_dx"] if "sd:log_d50" in truth else ["intercept", "slope"]
+    names = [*first, *(name.removeprefix("sd:") for name in truth if name.startswith("sd:quadratic"))]
     first, second = (names.index(name) for name in pair.split(","))
     chosen = [*range(first), first, second]
     matrix = np.array([[1.0 if a == b else truth[f"corr:{names[min(a, b)]},{names[max(a, b)]}"] for a in chosen] for b in chosen])
