@@ -51,6 +51,15 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
         -inf where undefined, and then the gradient means nothing.
     gradient : Gradient
     """
+    return weighted_loglik(path, shared, cuts, rule, weibull, gradient, np.ones(cuts.seg_ptr.size - 1))
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def weighted_loglik(path, shared, cuts, rule, weibull, gradient, weight):
+    """Log-likelihood of each participant as `joint_loglik` gives it, and the gradient of their weighted sum.
+
+    `weight`, of shape (N,), may differ from one where there is a closed form, that is, where the rule is empty.
+    """
     people, segments = cuts.seg_ptr.size - 1, cuts.seg_ref.size
     random = shared.covariance.shape[0]
     loglik = np.full(people, -np.inf)
@@ -67,7 +76,7 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     for k in range(random):
         half_logdet += math.log(chol[k, k])
     if rule.abscissae.size == 0:
-        fine = apart_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
+        fine = apart_loglik(path, shared, cuts, weibull, gradient, weight, prior_precision, half_logdet, loglik, out, sum_bb)
     elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1:
         fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
     else:
@@ -75,5 +84,5 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     if not fine:
         loglik[:] = -np.inf
     # d/dD of the sum: (D^-1 E[bb'] D^-1 - D^-1) / 2 for each participant.
-    out.covariance[:] = 0.5 * (prior_precision @ sum_bb @ prior_precision - people * prior_precision)
+    out.covariance[:] = 0.5 * (prior_precision @ sum_bb @ prior_precision - weight.sum() * prior_precision)
     return loglik, out
