@@ -176,4 +176,6 @@ def memberships(x, priors, wiring, segments, cuts, rule, weibull, classes):
     """Probability of each class for each participant given everything observed, at one unconstrained vector; shape (K, N)."""
     value, slope, gradient = np.empty(x.size), np.empty(x.size), np.zeros(x.size)
     constrain(x, priors, value, slope, gradient)
-    return log_sums(class_logliks(extend(value, wiring.derived), wiring, segments, cuts, rule, weibull, classes), np.zeros(wiring.shift.size))
+    return log_sums(
+        class_logliks(extend(value, wiring.derived), wiring, segments, cuts, rule, weibull, classes), np.zeros(wiring.shift.size)
+    )

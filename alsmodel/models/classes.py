@@ -79,6 +79,8 @@ def class_faults(spec: "JointModel") -> list[str]:
         faults.append('classes need population = "enrolled": their shares are those among the people who were enrolled.')
     if spec.causes or spec.after:
         faults.append("classes go with one cause of the end of follow-up; leave out causes and after, or name an end point.")
+    if clocked := [t.name for t in spec.treatments if t.hazard == "clock"]:
+        faults.append(f'classes share the time of the hazard; treatment {clocked[0]!r} has hazard = "clock". Choose hazard = "ratio".')
     if "delta_frs" in spec.classes.covariates:
         faults.append("delta_frs is made of the score, whose decline defines the classes; it may not be a covariate of them.")
     return faults

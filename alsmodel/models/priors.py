@@ -152,8 +152,8 @@ class Priors:
     class_intercept : Normal or None
         Mean at time zero of each other latent class less that of the first; left out, N(0, (2.5 s)^2).
     class_log_step : Normal or None
-        Log of the slope of each latent class less that of the class before; left out, N(log(2 s / L), 0.75^2): steps of 0.2 to 4.4 times the
-        median. No weight lies on classes that decline alike, which would be one class twice.
+        Log of the slope of each latent class less that of the class before; left out, N(log(2 s / L), 0.75^2): steps of 0.2 to 4.4
+        times the median. No weight lies on classes that decline alike, which would be one class twice.
     class_hazard : Normal
         Log hazard ratio of each other latent class against the first.
     class_odds : Normal

@@ -217,12 +217,15 @@ def _classes(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots
         return None
     where = _places(spec, data, blocks, knots)
     odds, design = class_odds(spec, data), class_design(spec, data)[1]
-    one, two, three = (np.array([where.get(n, -1) for n in class_labels(spec, what)], np.int64) for what in ("intercept", "hazard", "log_step"))
+
+    def find(what: str) -> NDArray[np.int64]:
+        return np.array([where.get(name, -1) for name in class_labels(spec, what)], np.int64)
+
     return Classes(
         slots=np.array([where["intercept"], where["slope"], where[OF_CLASS]], np.int64),
-        intercept=one,
-        hazard=two,
-        step=three,
+        intercept=find("intercept"),
+        hazard=find("hazard"),
+        step=find("log_step"),
         odds=np.array([[where[name] for name in names] for names in odds], np.int64).reshape(len(odds), 1 + design.shape[1]),
         design=design,
     )

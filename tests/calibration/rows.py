@@ -29,14 +29,16 @@ RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
 KERNELS = (
-    "baseline", "bends", "causes", "classes", "correlations", "joint", "joint_apart", "joint_block", "joint_general", "joint_grid", "joint_linear",
-    "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
+    "baseline", "bends", "causes", "classes", "correlations", "joint", "joint_apart", "joint_block", "joint_general", "joint_grid",
+    "joint_linear", "joint_scores", "layout", "posterior", "records", "smallmat", "vectors",
 )  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
     *(f"alsmodel.kernels.{name}" for name in KERNELS),
     "alsmodel.models",
+    "alsmodel.inference.class_starts",
     "alsmodel.inference.mode",
+    "alsmodel.inference.modes",
     "alsmodel.inference.refine",
     "alsmodel.inference.sampling",
 ]
