@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.tensor.math import logsumexp
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout
@@ -56,7 +57,7 @@ def mixed_loglik(spec: JointModel, data: JointData, values: dict[str, Any], layo
         steeper = steeper + pt.exp(values[step])
         each.append(_of_class(data, layout, part, along, values[level], steeper, values.get(hazard, 0.0)))
     logs = pt.stack(odds)
-    return pt.logsumexp(pt.stack(each) + logs - pt.logsumexp(logs, axis=0, keepdims=True), axis=0)
+    return logsumexp(pt.stack(each) + logs - logsumexp(logs, axis=0, keepdims=True), axis=0)
 
 
 def _of_class(data: JointData, layout: Layout, part: "_Parts", along: Along, level: Any, steeper: Any, hazard: Any) -> Any:
