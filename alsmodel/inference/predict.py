@@ -15,8 +15,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.fit import Fit
 from alsmodel.inference.paths import THE_CLASS, Draw, Paths, draw_of, draw_paths, grid_of
 from alsmodel.inference.replicate import follow, planned_follow_up, visit_bins
-from alsmodel.inference.summary import class_shares
-from alsmodel.models.classes import class_labels
+from alsmodel.inference.summary import slope_over_classes
 from alsmodel.models.evaluation import draw_prior
 from alsmodel.models.noise import RESIDUAL
 from alsmodel.models.parameters import parameters
@@ -284,7 +283,7 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
     unit = spec.time_unit
     rows = [
         ("mean at time zero", "outcome units", values["intercept"], float(data.outcome[first].mean())),
-        ("mean slope", f"outcome units/{unit}", _prior_slope(spec, data, values), _crude_slope(data)),
+        ("mean slope", f"outcome units/{unit}", slope_over_classes(spec, data, values), _crude_slope(data)),
         ("SD between participants at time zero", "outcome units", values["sd:intercept"], float(data.outcome[first].std(ddof=1))),
     ]
     for name in (name for name in values if name.startswith(RESIDUAL)):
@@ -302,15 +301,6 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
             for what, unit, v, seen in rows
         ]
     )
-
-
-def _prior_slope(spec: JointModel, data: JointData, values: dict[str, Floats]) -> Floats:
-    """Mean slope over the latent classes, where there are any."""
-    if spec.classes is None or spec.classes.number == 1:
-        return values["slope"]
-    steps = [np.exp(values[name]) for name in class_labels(spec, "log_step")]
-    behind = np.cumsum([np.zeros_like(values["slope"]), *steps], axis=0)
-    return np.asarray(values["slope"] + (class_shares(spec, data, values) * behind).sum(axis=0))
 
 
 def _crude_slope(data: JointData) -> float:

@@ -12,7 +12,7 @@ from alsmodel.inference.checks import Diagnostics
 from alsmodel.models.bends import correlations
 from alsmodel.models.causes import suffixes
 from alsmodel.models.class_words import class_label, class_unit
-from alsmodel.models.classes import class_design, class_odds
+from alsmodel.models.classes import class_design, class_labels, class_odds
 from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.program import Program
@@ -39,7 +39,16 @@ def named_draws(spec: JointModel, data: JointData, made: Program, x: Floats) -> 
 def mean_slope(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> Floats:
     """Population mean slope at the mean of the covariates, without treatment."""
     names, design = data.design(spec.slope)
-    return draws["slope"] + sum((draws[f"slope:{n}"] * m for n, m in zip(names, design.mean(axis=0), strict=True)), start=0.0)
+    over = slope_over_classes(spec, data, draws)
+    return over + sum((draws[f"slope:{n}"] * m for n, m in zip(names, design.mean(axis=0), strict=True)), start=0.0)
+
+
+def slope_over_classes(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> Floats:
+    """Population mean slope with all covariates of the slope at zero: the mean over the latent classes, where there are any."""
+    if spec.classes is None or spec.classes.number == 1:
+        return draws["slope"]
+    behind = np.cumsum([np.zeros_like(draws["slope"]), *(np.exp(draws[name]) for name in class_labels(spec, "log_step"))], axis=0)
+    return np.asarray(draws["slope"] + (class_shares(spec, data, draws) * behind).sum(axis=0))
 
 
 def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> dict[str, Floats]:
