@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import weighted_quantile
+from alsmodel.inference.classes import require_one_population
 from alsmodel.inference.effects import path_at
 from alsmodel.inference.fit import Fit
 from alsmodel.inference.sampling import evenly
@@ -124,8 +125,9 @@ def futures(
     ValueError
         When the times do not increase from the landmark on.
     InvalidInput
-        When nobody is at risk, or the new data are of another kind than those fitted.
+        When nobody is at risk, the new data are of another kind than those fitted, or the model has latent classes.
     """
+    require_one_population(fit.spec, "Predictions of single participants")
     at = times_after(landmark, times)
     source = fit.data if data is None else data
     _require_alike(fit, source)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.errors import FitFailed
+from alsmodel.inference.classes import require_one_population
 from alsmodel.inference.sampling import evenly
 from alsmodel.kernels.baseline import extend
 from alsmodel.kernels.effects import draw_effects
@@ -50,7 +51,10 @@ def participant_effects(fit: "Fit", draws: int = 1000, *, seed: int = 1, cores: 
     ------
     FitFailed
         When a participant's posterior does not exist at some draw.
+    InvalidInput
+        For a model with latent classes.
     """
+    require_one_population(fit.spec, "Random effects of participants")
     made = fit.program
     flat = fit.x.reshape(-1, made.size)
     places = evenly(len(flat), draws)

@@ -202,7 +202,7 @@ def _by_psis(prepared: Prepared, data: JointData, weighted: Weighted, seed: int,
         x=x,
         draws=named_draws(spec, data, made, x),
         summary=summarise(spec, exact, list(exact), measured, prior_texts(spec, made), prior_reasons(made), weight),
-        checks=(*importance_gate(weighted), prepared.check),
+        checks=(*importance_gate(weighted), prepared.check, *prepared.further),
         provenance={"method": "psis", "importance_draws": int(weight.size)} | provenance(spec, made.knots, seed=seed, data=digest),
         weighted=weighted,
     )
@@ -214,7 +214,7 @@ def _by_nuts(
     spec, made = prepared.spec, prepared.program
     chains = judged_chains(
         made.density, prepared.mode, sampling, lambda x: named_draws(spec, data, made, x),
-        seed=seed, progress=progress, further=(prepared.check,), second=SecondTry(),
+        seed=seed, progress=progress, further=(prepared.check, *prepared.further), second=SecondTry(),
     )  # fmt: skip
     own = {"method": "nuts"} | chains.provenance | ({"fallback": fallback} if fallback else {})
     return Fit(

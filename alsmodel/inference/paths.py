@@ -15,6 +15,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.bends import bends_over
 from alsmodel.models.baseline import log_baseline, strata
 from alsmodel.models.bends import bend_knots
+from alsmodel.models.classes import class_design, class_odds
 from alsmodel.models.effects import exposed
 from alsmodel.models.parameters import columns_of
 from alsmodel.models.processes import Process, processes
@@ -23,6 +24,7 @@ from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+THE_CLASS = "the class"
 
 
 @final
@@ -144,6 +146,10 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     b = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=people.size, method="cholesky")
     start = draw.get(spec.stem("intercept")) + draw.linear(spec, data, "intercept", people) + b[:, 0]
     slope = draw.get(spec.stem("slope")) + draw.linear(spec, data, "slope", people)
+    of_class = np.zeros(people.size)
+    if spec.classes is not None:
+        level, steeper, of_class = class_shifts(spec, data, draw, people, rng)
+        start, slope = start + level, slope + steeper
 
     log_rate = np.zeros((people.size, grid.width.size))
     own, clock, added = log_rate.copy(), log_rate.copy(), log_rate.copy()
@@ -155,7 +161,7 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     tau = _running(np.exp(clock) * grid.width)
     if spec.decline.kind == "sigmoid":
         value, speed = _sigmoid(spec.decline.top, data.since_onset[people], np.exp(log_rate), grid, start, slope + b[:, 1])
-        return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, speed))
+        return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, speed), of_class)
     speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
     value = start[:, None] + _running(speed * grid.width)
     curve = bend_knots(spec, data)
@@ -164,7 +170,7 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
         bend = bend + b[:, 2:]
     value = value + bend @ bends_over(grid.edges, curve)[0].T
     steepness = speed + bend @ bends_over(grid.middle, curve)[1].T
-    return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, steepness))
+    return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, steepness), of_class)
 
 
 def _sigmoid(top: float, since: Floats, rate: Floats, grid: Grid, log_d50: Floats, log_dx: Floats) -> tuple[Floats, Floats]:
@@ -178,9 +184,13 @@ def _sigmoid(top: float, since: Floats, rate: Floats, grid: Grid, log_d50: Float
 
 def _followed(
     spec: JointModel, data: JointData, draw: Draw, grid: Grid, people: Ints, knots: Floats, clocks: tuple[Floats, Floats],
-    path: tuple[Floats, Floats],
+    path: tuple[Floats, Floats], of_class: Floats,
 ) -> Paths:  # fmt: skip
-    """Add cumulative hazards to paths: `clocks` as `_log_hazard` takes them, `path` values at the edges and slopes amid the cells."""
+    """Add cumulative hazards to paths.
+
+    `clocks` as `_log_hazard` takes them, `path` values at the edges and slopes amid the cells, `of_class` what the class of each adds to
+    the log hazard.
+    """
     value, steepness = path
     middle = (value[:, 1:] + value[:, :-1]) / 2
     hazards, after = [], []
@@ -188,11 +198,33 @@ def _followed(
         if process.kind == "after":
             after.append(_after(process, data, draw.of(process.suffix), grid, people))
             continue
-        eta = _log_hazard(process, data, draw.of(process.suffix), grid, people, clocks, (middle, steepness))
+        eta = _log_hazard(process, data, draw.of(process.suffix), grid, people, clocks, (middle, steepness)) + of_class[:, None]
         hazards.append(_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
     whole = hazards[0] if len(hazards) == 1 else np.sum(hazards, axis=0)
     none = np.zeros((0, *whole.shape))
     return Paths(edges=grid.edges, value=value, cumulative=whole, by_cause=np.array(hazards), after=np.array(after) if after else none)
+
+
+def class_shifts(spec: JointModel, data: JointData, draw: Draw, people: Ints, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """Deal a latent class to each of `people`; what it adds to level, slope and log hazard, each (people,).
+
+    A draw that holds ``the class`` deals that one, counted from 1, to everybody.
+    """
+    assert spec.classes is not None
+    count = spec.classes.number
+    odds = np.zeros((people.size, count))
+    design = class_design(spec, data)[1][people]
+    for k, names in enumerate(class_odds(spec, data), start=1):
+        odds[:, k] = draw.get(names[0]) + design @ np.array([draw.get(name) for name in names[1:]])
+    share = np.exp(odds - np.logaddexp.reduce(odds, axis=1, keepdims=True))
+    own = (rng.random((people.size, 1)) > np.cumsum(share, axis=1)[:, :-1]).sum(axis=1)
+    if THE_CLASS in draw.values:
+        own = np.full(people.size, int(draw.values[THE_CLASS]) - 1)
+    others = range(2, count + 1)
+    level = np.array([0.0, *(draw.get(f"class:intercept[{k}]") for k in others)])
+    steeper = np.cumsum([0.0, *(np.exp(draw.get(f"class:log_step[{k}]")) for k in others)])
+    hazard = np.array([0.0, *(draw.get(f"class:hazard[{k}]") for k in others)])
+    return level[own], steeper[own], hazard[own]
 
 
 def _log_hazard(

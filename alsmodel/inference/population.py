@@ -90,6 +90,8 @@ def _require(fit: "Fit") -> None:
         faults.append(Fault("trial.truth", "Trials start at enrolment; this fit describes people from onset.", 'Use "enrolled".'))
     if spec.causes:
         faults.append(Fault("trial.truth", "Trials have one hazard; this fit has several causes.", "Fit one without causes."))
+    if spec.classes is not None:
+        faults.append(Fault("trial.truth", "Trials have one population; this fit has latent classes.", "Fit one without classes."))
     if spec.survival.strata is not None:
         faults.append(Fault("trial.truth", "Trials have one baseline hazard; this fit has strata.", "Fit one without survival.strata."))
     if spec.decline.residual_by is not None:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.fit import Fit
-from alsmodel.inference.paths import Draw, Paths, draw_of, draw_paths, grid_of
+from alsmodel.inference.paths import THE_CLASS, Draw, Paths, draw_of, draw_paths, grid_of
 from alsmodel.inference.replicate import follow, planned_follow_up, visit_bins
+from alsmodel.inference.summary import slope_over_classes
 from alsmodel.models.evaluation import draw_prior
 from alsmodel.models.noise import RESIDUAL
 from alsmodel.models.parameters import parameters
@@ -28,6 +29,7 @@ Ints = NDArray[np.int64]
 DRAWS = 200  # posterior draws behind a curve
 MOST_PEOPLE = 400  # participants whose covariates are averaged over; more are thinned evenly
 LEAST_PEOPLE = 200  # a small group's covariates are repeated, so that the average over random effects is not itself noise
+LATENT = "latent class"  # curves of each class in turn
 CELLS = 96
 INTERVAL = (0.025, 0.975)
 CELLS_OBSERVED, MOST_TURNBULL = 200, 1000  # of the observed estimate where events lie between two times
@@ -42,7 +44,8 @@ def survival_curve(fit: Fit, times: Sequence[float] | Floats, by: str | None = N
     times : array
         In the fit's time unit, from the time origin.
     by : str, optional
-        A text covariate, or arm, phenotype, onset_site or sex where recorded.
+        A text covariate, or arm, phenotype, onset_site or sex where recorded; or "latent class": everybody's covariates, once in each class
+        of a model that has them.
 
     Returns
     -------
@@ -50,8 +53,8 @@ def survival_curve(fit: Fit, times: Sequence[float] | Floats, by: str | None = N
         group, time, mean, lower, upper: posterior mean and 95% interval of the population's curve.
     """
     frames = []
-    for group, people in enrolled_groups(fit, by):
-        curves = _curves(fit, people, np.asarray(times, float))[1]
+    for group, people, fixed in _dealt(fit, by):
+        curves = _curves(fit, people, np.asarray(times, float), fixed)[1]
         frames.append(bands(group, np.asarray(times, float), curves))
     return pl.concat(frames)
 
@@ -62,8 +65,8 @@ def trajectory(fit: Fit, times: Sequence[float] | Floats, by: str | None = None)
     Parameters and columns as in `survival_curve`, with ``p_alive`` (posterior mean) added.
     """
     frames = []
-    for group, people in enrolled_groups(fit, by):
-        means, alive = _curves(fit, people, np.asarray(times, float))
+    for group, people, fixed in _dealt(fit, by):
+        means, alive = _curves(fit, people, np.asarray(times, float), fixed)
         band = bands(group, np.asarray(times, float), means)
         frames.append(band.with_columns(p_alive=pl.Series(alive.mean(axis=0))))
     return pl.concat(frames)
@@ -97,6 +100,14 @@ def enrolled_groups(fit: Fit, by: str | None) -> list[tuple[str, Ints]]:
     return groups_of(fit.data, by)
 
 
+def _dealt(fit: Fit, by: str | None) -> list[tuple[str, Ints, int | None]]:
+    """Groups with their participants, and the latent class that is dealt to all of them, if one is."""
+    if by == LATENT and fit.spec.classes is not None:
+        require_enrolled(fit)
+        return [(name, np.arange(fit.data.people), k) for k, name in enumerate(fit.spec.classes.names, start=1)]
+    return [(group, people, None) for group, people in enrolled_groups(fit, by)]
+
+
 def groups_of(data: JointData, by: str | None) -> list[tuple[str, Ints]]:
     """Levels of a text covariate with their participants, the largest first; everybody without one."""
     everyone = np.arange(data.people)
@@ -122,10 +133,10 @@ def chosen_draws(fit: Fit, most: int = DRAWS) -> list[Draw]:
     return [draw_of(fit.draws, int(k)) for k in np.linspace(0, total - 1, min(most, total)).astype(np.int64)]
 
 
-def _curves(fit: Fit, people: Ints, times: Floats) -> tuple[Floats, Floats]:
-    """Mean outcome given alive, and survival, for each draw; both (draws, times)."""
+def _curves(fit: Fit, people: Ints, times: Floats, fixed: int | None = None) -> tuple[Floats, Floats]:
+    """Mean outcome given alive, and survival, for each draw; both (draws, times). Of one latent class where `fixed` names it."""
     means, alive = [], []
-    for paths in new_paths(fit, people, times):
+    for paths in new_paths(fit, people, times, fixed):
         survival = np.exp(-paths.cumulative)
         weight = survival.mean(axis=0)
         mean = (paths.value * survival).mean(axis=0) / np.maximum(weight, 1e-300)
@@ -134,12 +145,13 @@ def _curves(fit: Fit, people: Ints, times: Floats) -> tuple[Floats, Floats]:
     return np.array(means), np.array(alive)
 
 
-def new_paths(fit: Fit, people: Ints, times: Floats) -> Iterator[Paths]:
+def new_paths(fit: Fit, people: Ints, times: Floats, fixed: int | None = None) -> Iterator[Paths]:
     """Paths of new participants like these up to the last of `times`, at one posterior draw after the other."""
     people = sized(people)
     grid = grid_of(fit.spec, fit.data, people, max(float(times.max()), 1e-9), CELLS)
     rng, knots = np.random.default_rng(seed_of(fit)), np.array(fit.provenance["knots"])
     for draw in chosen_draws(fit):
+        draw = draw if fixed is None else Draw(values=draw.values | {THE_CLASS: float(fixed)})
         yield draw_paths(fit.spec, fit.data, draw, grid, people, knots, rng)
 
 
@@ -300,7 +312,7 @@ def prior_check(spec: JointModel, data: JointData, draws: int = 1000, seed: int 
         if spec.decline.kind == "sigmoid"
         else [
             ("mean at time zero", "outcome units", values["intercept"], float(data.outcome[first].mean())),
-            ("mean slope", f"outcome units/{unit}", values["slope"], _crude_slope(data)),
+            ("mean slope", f"outcome units/{unit}", slope_over_classes(spec, data, values), _crude_slope(data)),
             ("SD between participants at time zero", "outcome units", values["sd:intercept"], float(data.outcome[first].std(ddof=1))),
         ]
     )

@@ -7,7 +7,9 @@ import numpy as np
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.checks import Check
+from alsmodel.inference.class_starts import class_starts
 from alsmodel.inference.mode import Mode, find_mode
+from alsmodel.inference.modes import climb_all
 from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.processes import with_nodes
 from alsmodel.models.program import Program, program
@@ -33,12 +35,15 @@ class Prepared:
     program : Program
     mode : Mode
     check : Check
+    further : tuple of Check
+        Of what else was judged before any draw.
     """
 
     spec: JointModel
     program: Program
     mode: Mode
     check: Check
+    further: tuple[Check, ...] = ()
 
 
 def prepare(spec: JointModel, data: JointData) -> Prepared:
@@ -48,9 +53,14 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
     of the baseline hazard are where the search starts.
     """
     mode: Mode | None = None
+    further: tuple[Check, ...] = ()
     while True:
         made = program(spec, data)
-        mode = find_mode(made.density, made.start if mode is None else mode.at)
+        if mode is None and made.classes is not None:
+            climbed = climb_all(made, class_starts(made))
+            mode, further = climbed.mode, (climbed.check,)
+        else:
+            mode = find_mode(made.density, made.start if mode is None else mode.at)
         finest = FINEST_HERMITE if len(spec.effects) < 4 else FINEST_OF_MANY
         by_hermite = shift_of_mode(made, mode, made.with_hermite(finest))
         finer = with_nodes(spec, lambda survival: min(survival.nodes + FINER_NODES, MOST_NODES[survival.kind]))
@@ -61,7 +71,8 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
         elif by_nodes > MOST_SHIFT and finer != spec:
             spec = finer
         else:
-            return Prepared(spec=spec, program=made, mode=mode, check=quadrature_check(max(by_hermite, by_nodes)))
+            check = quadrature_check(max(by_hermite, by_nodes))
+            return Prepared(spec=spec, program=made, mode=mode, check=check, further=further)
 
 
 def quadrature_check(shift: float, limit: float = MOST_SHIFT) -> Check:

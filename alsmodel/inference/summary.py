@@ -11,6 +11,8 @@ from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.checks import Diagnostics
 from alsmodel.models.bends import correlations
 from alsmodel.models.causes import suffixes
+from alsmodel.models.class_words import class_label, class_unit
+from alsmodel.models.classes import class_design, class_labels, class_odds
 from alsmodel.models.effects import exposed
 from alsmodel.models.evaluation import AbstractProgram
 from alsmodel.models.program import Program
@@ -33,13 +35,22 @@ def named_draws(spec: JointModel, data: JointData, made: Program, x: Floats) -> 
     draws |= made.derived_values(values)
     if spec.decline.kind == "sigmoid":
         return draws | _sigmoid_values(spec, data, draws)
-    return draws | _treatment_effects(spec, data, draws)
+    return draws | _treatment_effects(spec, data, draws) | _class_values(spec, data, draws)
 
 
 def mean_slope(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> Floats:
     """Population mean slope at the mean of the covariates, without treatment."""
     names, design = data.design(spec.slope)
-    return draws["slope"] + sum((draws[f"slope:{n}"] * m for n, m in zip(names, design.mean(axis=0), strict=True)), start=0.0)
+    over = slope_over_classes(spec, data, draws)
+    return over + sum((draws[f"slope:{n}"] * m for n, m in zip(names, design.mean(axis=0), strict=True)), start=0.0)
+
+
+def slope_over_classes(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> Floats:
+    """Population mean slope with all covariates of the slope at zero: the mean over the latent classes, where there are any."""
+    if spec.classes is None or spec.classes.number == 1:
+        return draws["slope"]
+    behind = np.cumsum([np.zeros_like(draws["slope"]), *(np.exp(draws[name]) for name in class_labels(spec, "log_step"))], axis=0)
+    return np.asarray(draws["slope"] + (class_shares(spec, data, draws) * behind).sum(axis=0))
 
 
 def _sigmoid_values(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> dict[str, Floats]:
@@ -66,6 +77,35 @@ def _treatment_effects(spec: JointModel, data: JointData, draws: dict[str, Float
         elif one.additive:
             out[f"slope ratio:{one.additive.removeprefix('slope:')}"] = 1 + draws[one.additive] / base
     return out
+
+
+def _class_values(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> dict[str, Floats]:
+    """Mean at time zero and slope of each latent class but the first, whose they are as they stand; and the share of each."""
+    out: dict[str, Floats] = {}
+    if spec.classes is None or spec.classes.number == 1:
+        return out
+    slope = draws["slope"]
+    for k in range(2, spec.classes.number + 1):
+        slope = slope + np.exp(draws[f"class:log_step[{k}]"])
+        out[f"class intercept[{k}]"] = draws["intercept"] + draws[f"class:intercept[{k}]"]
+        out[f"class slope[{k}]"] = slope
+    for k, share in enumerate(class_shares(spec, data, draws), start=1):
+        out[f"class share[{k}]"] = share
+    return out
+
+
+def class_shares(spec: JointModel, data: JointData, draws: dict[str, Floats]) -> Floats:
+    """Share of each class in a population like the one fitted, before anything is observed, shape (K, ...)."""
+    design = class_design(spec, data)[1]
+    rows, counts = np.unique(design, axis=0, return_counts=True)
+    total: Any = 0.0
+    for row, count in zip(rows, counts, strict=True):
+        odds = [np.zeros_like(draws["slope"])]
+        for names in class_odds(spec, data):
+            odds.append(draws[names[0]] + sum((draws[name] * x for name, x in zip(names[1:], row, strict=True)), start=0.0))
+        logs = np.array(odds)
+        total = total + count / design.shape[0] * np.exp(logs - np.logaddexp.reduce(logs, axis=0))
+    return np.asarray(total)
 
 
 def summarise(
@@ -183,12 +223,15 @@ def label_of(name: str, spec: JointModel) -> str:
     plain, _, of_cause = name.partition("@")
     if of_cause and f"@{of_cause}" in suffixes(spec):
         return f"{label_of(plain, spec)}, {of_cause}"
+    if name.startswith("class"):
+        return class_label(name)
+    first = f", class 1 of {spec.classes.number}" if spec.classes is not None and spec.classes.number > 1 else ""
     part, _, rest = name.partition(":")
     drugs = {drug.name: drug for drug in spec.treatments}
     if name in _SIGMOID:
         return _SIGMOID[name]
     if name in ("intercept", "slope", "quadratic"):
-        return {"intercept": "Mean at time zero", "slope": "Mean slope", "quadratic": "Mean quadratic coefficient"}[name]
+        return {"intercept": "Mean at time zero", "slope": "Mean slope", "quadratic": "Mean quadratic coefficient"}[name] + first
     if name.startswith("quadratic["):
         return f"Mean quadratic coefficient at knot {name[10:-1]}"
     base, _, of = rest.partition("[")
@@ -244,6 +287,8 @@ def unit_of(name: str, spec: JointModel) -> str:
     y = {"identity": "points" if spec.outcome.startswith("alsfrs") else "outcome units", "log": "log units", "logit": "logits"}[
         spec.transform
     ]
+    if name.startswith("class"):
+        return class_unit(name, y, t)
     if name.partition("[")[0] in ("quadratic", "sd:quadratic"):
         return f"{y}/{t}²"
     if part == "group_sd":

@@ -56,31 +56,62 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
         -inf where undefined, and then the gradient means nothing.
     gradient : Gradient
     """
-    people, segments = cuts.seg_ptr.size - 1, cuts.seg_ref.size
-    random = shared.covariance.shape[0]
-    loglik = np.full(people, -np.inf)
-    out = Gradient(
+    people, random = cuts.seg_ptr.size - 1, shared.covariance.shape[0]
+    loglik, out, sum_bb = np.full(people, -np.inf), _nothing(shared, cuts), np.zeros((random, random))
+    defined, prior_precision, half_logdet = _prior_of(shared)
+    if defined:
+        if cuts.top > 0.0:
+            fine = sigmoid_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
+        elif rule.abscissae.size == 0:
+            fine = apart_loglik(path, shared, cuts, weibull, gradient, np.ones(people), prior_precision, half_logdet, loglik, out, sum_bb)
+        elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts):
+            fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
+        else:
+            fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
+        if not fine:
+            loglik[:] = -np.inf
+        out.covariance[:] = _covariance_score(prior_precision, sum_bb, people)
+    return loglik, out
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def closed_loglik(path, shared, cuts, weibull, gradient, weight):
+    """`joint_loglik` with an empty rule, in whose gradient the participants count as often as `weight`, of shape (N,), says."""
+    people, random = cuts.seg_ptr.size - 1, shared.covariance.shape[0]
+    loglik, out, sum_bb = np.full(people, -np.inf), _nothing(shared, cuts), np.zeros((random, random))
+    defined, prior_precision, half_logdet = _prior_of(shared)
+    if defined:
+        if not apart_loglik(path, shared, cuts, weibull, gradient, weight, prior_precision, half_logdet, loglik, out, sum_bb):
+            loglik[:] = -np.inf
+        out.covariance[:] = _covariance_score(prior_precision, sum_bb, weight.sum())
+    return loglik, out
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _nothing(shared, cuts):
+    """A gradient of zeros."""
+    segments, random = cuts.seg_ref.size, shared.covariance.shape[0]
+    return Gradient(
         np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments),
         np.zeros(segments), np.zeros(shared.base.size), np.zeros(shared.alpha.shape), np.zeros(shared.bend.size + shared.sigma.size),
         np.zeros((random, random)),
     )  # fmt: skip
-    chol, prior_precision, sum_bb = np.zeros((random, random)), np.zeros((random, random)), np.zeros((random, random))
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _prior_of(shared):
+    """Whether SDs and covariance of the random effects can be, the inverse of D, and half the log of its determinant."""
+    random = shared.covariance.shape[0]
+    chol, precision, half_logdet = np.zeros((random, random)), np.zeros((random, random)), 0.0
     if not (shared.sigma.min() > 0.0 and cholesky(shared.covariance, random, chol)):
-        return loglik, out
-    inverse_from_cholesky(chol, random, prior_precision, np.zeros((random, random)))
-    half_logdet = 0.0
+        return False, precision, half_logdet
+    inverse_from_cholesky(chol, random, precision, np.zeros((random, random)))
     for k in range(random):
         half_logdet += math.log(chol[k, k])
-    if cuts.top > 0.0:
-        fine = sigmoid_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-    elif rule.abscissae.size == 0:
-        fine = apart_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-    elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts):
-        fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-    else:
-        fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-    if not fine:
-        loglik[:] = -np.inf
-    # d/dD of the sum: (D^-1 E[bb'] D^-1 - D^-1) / 2 for each participant.
-    out.covariance[:] = 0.5 * (prior_precision @ sum_bb @ prior_precision - people * prior_precision)
-    return loglik, out
+    return True, precision, half_logdet
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _covariance_score(prior_precision, sum_bb, people):
+    """d/dD of the sum: (D^-1 E[bb'] D^-1 - D^-1) / 2 for each participant."""
+    return 0.5 * (prior_precision @ sum_bb @ prior_precision - people * prior_precision)

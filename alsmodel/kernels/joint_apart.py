@@ -20,8 +20,8 @@ ONE = np.uint64(1)  # as in alsmodel.kernels.joint_linear
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, loglik, out, sum_bb):
-    """Marginal likelihood of the scores and its gradient; False when a posterior does not exist."""
+def _scores(first, last, path, shared, cuts, gradient, weight, prior, half_logdet, loglik, out, sum_bb):
+    """Marginal likelihood of the scores and its weighted gradient; False when a posterior does not exist."""
     ptr, cross, noise, sigma, quad = cuts.seg_ptr, cuts.cross, cuts.noise, shared.sigma, shared.bend[0]
     level, rate, own_level, own_rate = path.level, path.rate, path.own_level, path.own_rate
     g_level, g_rate, g_own_level, g_own_rate, g_scalars = out.level, out.rate, out.own_level, out.own_rate, out.scalars
@@ -61,12 +61,14 @@ def _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, logli
         loglik[i] = -half_logdet - 0.5 * twice
         if not gradient:
             continue
+        counted = weight[i]
         b00, b01, b11 = v00 + b0 * b0, v01 + b0 * b1, v11 + b1 * b1
-        bb00 += b00
-        bb01 += b01
-        bb11 += b11
+        bb00 += counted * b00
+        bb01 += counted * b01
+        bb11 += counted * b11
         ssr = squares - 2.0 * (b0 * r0 + b1 * r1) + z00 * b00 + 2.0 * z01 * b01 + z11 * b11
-        g_sigma[own] += (-count + ssr * inv_var) / sigma[own]
+        g_sigma[own] += counted * (-count + ssr * inv_var) / sigma[own]
+        pull = counted * inv_var
         for e in range(begin, end):
             n, sd, su, sdd, sdu = cross[e, 0], cross[e, 1], cross[e, 2], cross[e, 3], cross[e, 4]
             a, r, p, s = level[e], rate[e], own_level[e], own_rate[e]
@@ -74,11 +76,11 @@ def _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, logli
             res_d = cross[e, 7] - a * sd - r * sdd - quad * sdu
             res_u = cross[e, 8] - a * su - r * sdu - quad * cross[e, 5]
             mine, mine_d = p * n + s * sd, p * sd + s * sdd
-            g_level[e] += inv_var * (res - n * b0 - mine * b1)
-            g_rate[e] += inv_var * (res_d - sd * b0 - mine_d * b1)
-            g_own_level[e] += inv_var * (b1 * res - n * b01 - mine * b11)
-            g_own_rate[e] += inv_var * (b1 * res_d - sd * b01 - mine_d * b11)
-            g_quad += inv_var * (res_u - su * b0 - (p * su + s * sdu) * b1)
+            g_level[e] += pull * (res - n * b0 - mine * b1)
+            g_rate[e] += pull * (res_d - sd * b0 - mine_d * b1)
+            g_own_level[e] += pull * (b1 * res - n * b01 - mine * b11)
+            g_own_rate[e] += pull * (b1 * res_d - sd * b01 - mine_d * b11)
+            g_quad += pull * (res_u - su * b0 - (p * su + s * sdu) * b1)
     g_scalars[0] += g_quad
     for k in range(sigma.size):
         g_scalars[1 + k] += g_sigma[k]
@@ -90,8 +92,8 @@ def _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, logli
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _survival(first, last, path, shared, cuts, weibull, loglik, out, log_clock, hazard, eta, buffer, bits):
-    """Log-likelihood of follow-up and its gradient, added."""
+def _survival(first, last, path, shared, cuts, weibull, weight, loglik, out, log_clock, hazard, eta, buffer, bits):
+    """Log-likelihood of follow-up and its weighted gradient, added."""
     node_ptr, seg, time, logw, piece, ref = cuts.node_ptr, cuts.node_seg, cuts.node_time, cuts.node_logw, cuts.node_piece, cuts.seg_ref
     event, event_seg, event_time, event_piece = cuts.event, cuts.event_seg, cuts.event_time, cuts.event_piece
     clock_level, clock_rate, offset, base = path.clock_level, path.clock_rate, path.offset, shared.base
@@ -109,30 +111,31 @@ def _survival(first, last, path, shared, cuts, weibull, loglik, out, log_clock, 
         for k in range(total):
             eta[k] = logw[origin + k] + offset[seg[origin + k]] + base[piece[origin + k]]
     exp_into(eta, total, hazard, buffer, bits)
-    for k in range(total):
-        g_offset[seg[origin + k]] -= hazard[k]
-        g_base[piece[origin + k]] -= hazard[k]  # the Weibull's nodes are all of piece 0, its log scale
     for i in range(first, last):
-        ll = 0.0
+        ll, counted = 0.0, weight[i]
         for k in range(np.uint64(node_ptr[i]) - origin, np.uint64(node_ptr[i + 1]) - origin):
             ll -= hazard[k]
+            hazard[k] *= counted
         if event[i] > 0.0:
             e = event_seg[i]
-            g_offset[e] += 1.0
+            g_offset[e] += counted
             ll += offset[e]
             if weibull:
                 d = event_time[i] - ref[e]
                 clock = clock_level[e] + clock_rate[e] * d
                 log_at = math.log(clock)
                 ll += scale + (shape - 1.0) * log_at
-                g_base[0] += 1.0
-                g_base[1] += 1.0 + shape * log_at
-                g_clock_level[e] += (shape - 1.0) / clock
-                g_clock_rate[e] += (shape - 1.0) / clock * d
+                g_base[0] += counted
+                g_base[1] += counted * (1.0 + shape * log_at)
+                g_clock_level[e] += counted * (shape - 1.0) / clock
+                g_clock_rate[e] += counted * (shape - 1.0) / clock * d
             else:
                 ll += base[event_piece[i]]
-                g_base[event_piece[i]] += 1.0
+                g_base[event_piece[i]] += counted
         loglik[i] += ll
+    for k in range(total):
+        g_offset[seg[origin + k]] -= hazard[k]
+        g_base[piece[origin + k]] -= hazard[k]  # the Weibull's nodes are all of piece 0, its log scale
     if weibull:
         for k in range(total):
             e = seg[origin + k]
@@ -143,13 +146,15 @@ def _survival(first, last, path, shared, cuts, weibull, loglik, out, log_clock, 
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy", inline="always")
-def apart_loglik(path, shared, cuts, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
+def apart_loglik(path, shared, cuts, weibull, gradient, weight, prior, half_logdet, loglik, out, sum_bb):
     """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
 
     Parameters
     ----------
     path, shared, cuts, weibull, gradient
         As in `alsmodel.kernels.joint.joint_loglik`; the association is not read.
+    weight : array, shape (N,)
+        How often each participant counts in the gradient and in the sum of E[bb'].
     prior, half_logdet
         Inverse of D, shape (2, 2), and half the log of its determinant.
     """
@@ -161,7 +166,7 @@ def apart_loglik(path, shared, cuts, weibull, gradient, prior, half_logdet, logl
     bits = buffer.view(np.int64)
     for first in range(0, people, BLOCK):
         last = min(first + BLOCK, people)
-        if not _scores(first, last, path, shared, cuts, gradient, prior, half_logdet, loglik, out, sum_bb):
+        if not _scores(first, last, path, shared, cuts, gradient, weight, prior, half_logdet, loglik, out, sum_bb):
             return False
-        _survival(first, last, path, shared, cuts, weibull, loglik, out, log_clock, hazard, eta, buffer, bits)
+        _survival(first, last, path, shared, cuts, weibull, weight, loglik, out, log_clock, hazard, eta, buffer, bits)
     return True

@@ -357,18 +357,22 @@ def paths(value, wiring, segments):
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy", inline="always")
 def _add_likelihood(sign, value, wiring, segments, cuts, rule, weibull, gradient, loglik, out):
     """Add sign times the log-likelihood to each participant's, and its gradient in the parameters to `out`."""
-    drugs, seg_ptr, people, size = wiring.drugs, segments.walk, wiring.shift.size, segments.person.size
-    person, hazard_row, exposed = segments.person, segments.row, segments.exposed
     path, shared, between = paths(value, wiring, segments)
-    speed, rate, reading, clock_rate = between.speed, between.rate, between.reading, between.clock_rate
     ll, g = joint_loglik(path, shared, cuts, rule, weibull, gradient)
     loglik += sign * ll
     d_hazard = np.zeros(between.hazard.size)
     if segments.later.person.size > 0:
         add_later(sign, between.hazard, shared.base, segments.later, loglik, d_hazard, g.base)
-    if not gradient:
-        return
+    if gradient:
+        add_gradient(sign, g, d_hazard, value, wiring, segments, between, out)
 
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def add_gradient(sign, g, d_hazard, value, wiring, segments, between, out):
+    """Add to `out` sign times the gradient in the parameters, from those in the paths, in what is shared and in the linear hazards."""
+    drugs, seg_ptr, people, size = wiring.drugs, segments.walk, wiring.shift.size, segments.person.size
+    person, hazard_row, exposed = segments.person, segments.row, segments.exposed
+    speed, rate, reading, clock_rate = between.speed, between.rate, between.reading, between.clock_rate
     d = np.zeros(value.size)
     d_start, d_speed = np.zeros(people), np.zeros(people)
     g_level, g_rate, g_offset = g.level, g.rate, g.offset

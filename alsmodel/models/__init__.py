@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from alsmodel.cohort.selection import Covariate
 from alsmodel.models.association import CurrentValue, NoAssociation, Slope
 from alsmodel.models.causes import AfterEvent, Cause
+from alsmodel.models.classes import LatentClasses
 from alsmodel.models.decline import Linear, NaturalSpline, Quadratic, Sigmoid
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.priors import HalfNormal, Mixture, Normal, Priors, als_priors
@@ -30,6 +31,7 @@ __all__ = [
     "Exponential",
     "HalfNormal",
     "JointModel",
+    "LatentClasses",
     "Linear",
     "MSpline",
     "Mixture",

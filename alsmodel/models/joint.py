@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout, hermite_grid, legendre_panel
 from alsmodel.models.baseline import coefficient_labels, reference, strata
+from alsmodel.models.joint_classes import Along, mixed_loglik
 from alsmodel.models.merging import acting_of, later_of, starts_of, through
 from alsmodel.models.noise import noise
 from alsmodel.models.op import DATA, JointLogLikelihood
@@ -60,6 +61,9 @@ def build(spec: JointModel, data: JointData) -> pm.Model:
         for one in derived(spec, data, knots):
             values[one.label] = (values[one.common] if one.common else 0.0) + values[one.scale] * values[one.deviation]
         parts = _Parts(spec, data, values, knots)
+        if spec.classes is not None:
+            pm.Potential("loglik", mixed_loglik(spec, data, values, layout, parts, _along(parts, layout)).sum())
+            return model
         total = _likelihood(spec, parts, layout, spec.hermite, "")
         if spec.population == "incident":
             before = layout_of(spec, data, knots, before_entry=True)
@@ -181,6 +185,23 @@ class _Parts:
 
 
 def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, prefix: str) -> Any:
+    along = _along(part, layout)
+    shift = part.data.onset_shift[layout.seg_person]
+    abscissae, grid, logw = hermite_grid(hermite, len(spec.effects))
+    if layout.top > 0:
+        abscissae = legendre_panel(hermite)
+    arrays = {**vars(layout), "abscissae": abscissae, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
+    shared = [pm.Data(f"{prefix}{name}", arrays[name]) for name in DATA]
+    op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK, layout.causes, layout.top)
+    outputs: Any = op(
+        along.level, along.rate, along.own_gain, along.own_rate, shift + along.clock_gain, along.clock_rate, along.offset,
+        part.base(layout), part.alpha, pt.stack([*part.bends, *part.sigmas]), part.covariance, *shared,
+    )  # fmt: skip
+    return outputs[0] + part.later(layout) if spec.after else outputs[0]
+
+
+def _along(part: _Parts, layout: Layout) -> Along:
+    """Mean path, clocks and log hazard ratio on each segment."""
     person = layout.seg_person
     mean_rate, mean_gain = _clock(layout, [part.value(one.theta) for one in part.acting])
     own_rate, own_gain = _clock(layout, [part.value(one.psi) for one in part.acting])
@@ -195,19 +216,10 @@ def _likelihood(spec: JointModel, part: _Parts, layout: Layout, hermite: int, pr
             level = level + part.value(one.additive) * _gain(layout, x)
         if one.ratio:
             offset = offset + part.value(one.ratio) * x
-    offset = offset + pt.log(clock_rate)
-    shift = part.data.onset_shift[person]
-    abscissae, grid, logw = hermite_grid(hermite, len(spec.effects))
-    if layout.top > 0:
-        abscissae = legendre_panel(hermite)
-    arrays = {**vars(layout), "abscissae": abscissae, "grid": np.ascontiguousarray(grid.T), "grid_logw": logw}
-    shared = [pm.Data(f"{prefix}{name}", arrays[name]) for name in DATA]
-    op = JointLogLikelihood(baseline_kind(spec) == WEIBULL_CLOCK, layout.causes, layout.top)
-    outputs: Any = op(
-        level, rate, own_gain, own_rate, shift + clock_gain, clock_rate, offset, part.base(layout), part.alpha,
-        pt.stack([*part.bends, *part.sigmas]), part.covariance, *shared,
+    return Along(
+        level=level, rate=rate, gain=mean_gain, speed=mean_rate, own_gain=own_gain, own_rate=own_rate, clock_gain=clock_gain,
+        clock_rate=clock_rate, offset=offset + pt.log(clock_rate),
     )  # fmt: skip
-    return outputs[0] + part.later(layout) if spec.after else outputs[0]
 
 
 def _clock(layout: Layout, effects: list[Any]) -> tuple[Any, Any]:

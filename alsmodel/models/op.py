@@ -105,7 +105,8 @@ def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
         return _total(
             weibull, causes, top, mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset, base, alpha, scalars,
             covariance, seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
-            event_seg, event_time, event_piece, event, node_gap, origin, visit_ptr, visit_seg, visit_time, score, abscissae, grid, grid_logw,
+            event_seg, event_time, event_piece, event, node_gap, origin, visit_ptr, visit_seg, visit_time, score, abscissae, grid,
+            grid_logw,
         )  # fmt: skip
 
     return joint, int(code_digest(["alsmodel.kernels"])[:12], 16)

@@ -11,6 +11,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.models.association import Association, kinds
 from alsmodel.models.baseline import shape_size, strata
 from alsmodel.models.bends import pairs_of
+from alsmodel.models.classes import class_design, class_labels, class_odds
 from alsmodel.models.effects import levels_of, varies
 from alsmodel.models.groups import members
 from alsmodel.models.noise import RESIDUAL, noise
@@ -25,6 +26,7 @@ Floats = NDArray[np.float64]
 
 WEAK = "weak, in units of the data"
 SPREAD = "non-centred deviation of a group"
+APART = "classes that decline alike would be one class twice; in units of the data"
 
 
 @final
@@ -169,7 +171,7 @@ def _of_one(spec: JointModel, data: JointData, scales: Scales, knots: Floats) ->
     for kind in kinds(spec.association):
         blocks += _association(spec, data, s, kind)
     blocks += [*_random_effects(spec, data, s), *_baseline(spec, data, s, knots), *_drugs(spec, data, wide)]
-    blocks += [*_hierarchy(spec, data, s), *_imputed(data)]
+    blocks += [*_hierarchy(spec, data, s), *_imputed(data), *_classes(spec, data, s)]
     return tuple(blocks)
 
 
@@ -451,3 +453,26 @@ def _imputed(data: JointData) -> list[Block]:
         mean, sd = np.full(len(labels), seen.mean()), np.full(len(labels), seen.std(ddof=1))
         blocks.append(_vector(f"imputed:{column}", labels, mean, sd, "mean and SD of the numbers recorded"))
     return blocks
+
+
+def _classes(spec: JointModel, data: JointData, s: Scales) -> list[Block]:
+    """What sets the latent classes apart, and how likely each is."""
+    labels, pri = class_labels(spec, "log_step"), spec.priors
+    if not labels or spec.classes is None:
+        return []
+    apart = normal_prior(float(np.log(2 * s.spread / s.length)), 0.75)
+    step = pri.class_log_step or Normal(mean=float(f"{apart.mean:.2g}"), sd=apart.sd, reason=APART)
+    blocks = [
+        _alike("class:intercept", class_labels(spec, "intercept"), pri.class_intercept or normal_prior(0.0, 2.5 * s.spread)),
+        _alike("class:log_step", labels, step),
+        *([_alike("class:hazard", class_labels(spec, "hazard"), pri.class_hazard)] if spec.classes.hazard else []),
+        _alike("class:odds", class_labels(spec, "odds"), pri.class_odds),
+    ]
+    for k, column in enumerate(class_design(spec, data)[0], start=1):
+        prior = pri.class_covariates or normal_prior(0.0, 1.5 / s.columns[column])
+        blocks.append(_alike(f"class:odds:{column}", [names[k] for names in class_odds(spec, data)], prior))
+    return blocks
+
+
+def _alike(name: str, labels: Sequence[str], prior: Normal) -> Block:
+    return _vector(name, labels, np.full(len(labels), prior.mean), np.full(len(labels), prior.sd), prior.reason or WEAK)

@@ -155,6 +155,17 @@ class Priors:
         for one SD of the outcome.
     sd_level_groups, sd_slope_groups : HalfNormal, float or None
         SDs between the groups of a hierarchy: of the mean at time zero, and of the slope.
+    class_intercept : Normal or None
+        Mean at time zero of each other latent class less that of the first; left out, N(0, (2.5 s)^2).
+    class_log_step : Normal or None
+        Log of the slope of each latent class less that of the class before; left out, N(log(2 s / L), 0.75^2): steps of 0.2 to 4.4
+        times the median. No weight lies on classes that decline alike, which would be one class twice.
+    class_hazard : Normal
+        Log hazard ratio of each other latent class against the first.
+    class_odds : Normal
+        Log odds of each other latent class against the first. N(0, 1.5^2) is nearly uniform over the share of one of two classes.
+    class_covariates : Normal or None
+        Shared by every coefficient on those log odds; left out, N(0, (1.5 / SD(x))^2).
     """
 
     intercept: Normal | None = None
@@ -190,6 +201,13 @@ class Priors:
     sd_association_slope: HalfNormal | float | None = None
     sd_level_groups: HalfNormal | float | None = None
     sd_slope_groups: HalfNormal | float | None = None
+    class_intercept: Normal | None = None
+    class_log_step: Normal | None = None
+    class_hazard: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=1.5, reason="hazard ratios between classes of 1/20 to 20"))
+    class_odds: Normal = field(
+        default_factory=lambda: Normal(mean=0.0, sd=1.5, reason="nearly uniform over the share of one of two classes")
+    )
+    class_covariates: Normal | None = None
 
     def __post_init__(self) -> None:
         for one in fields(self):

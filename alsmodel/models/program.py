@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.cohort.between import require_days
+from alsmodel.kernels.classes import Classes, class_log_posterior, memberships
 from alsmodel.kernels.layout import Layout, hermite_grid, legendre_panel
 from alsmodel.kernels.posterior import Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
 from alsmodel.models.baseline import coefficient_labels, reference, strata
 from alsmodel.models.bends import pairs_of
+from alsmodel.models.classes import OF_CLASS, class_design, class_labels, class_odds
 from alsmodel.models.evaluation import AbstractProgram, labels_of, priors_of
 from alsmodel.models.merging import acting_of, basis_of, further_of, later_of, starts_of, through
 from alsmodel.models.noise import noise
@@ -53,6 +56,8 @@ class Program(AbstractProgram):
         Segments, cuts and rule of the stretch before entry.
     start : array, shape (P,)
         A point to climb from, in the data's own units whatever the priors.
+    classes : Classes or None
+        Which parameter makes which latent class.
     """
 
     blocks: tuple[Block, ...]
@@ -67,13 +72,18 @@ class Program(AbstractProgram):
     incident: bool
     early: tuple[Segments, Cuts, Rule]
     start: Floats
+    classes: Classes | None = None
 
     def _evaluate(self, x: Floats, gradient: bool = True) -> tuple[float, Floats, Floats]:
+        if self.classes is not None:
+            given = (self.priors, self.wiring, self.segments, self.cuts, self.weibull, self.classes)
+            result: tuple[float, Floats, Floats] = class_log_posterior(x, *given, gradient)
+            return result
         density, slope, loglik = self._evaluate_all(x[None], gradient)
         return density[0], slope[0], loglik
 
     def _values(self, points: Floats) -> Floats:
-        return self._evaluate_all(np.ascontiguousarray(points), gradient=False)[0]
+        return super()._values(points) if self.classes is not None else self._evaluate_all(np.ascontiguousarray(points), gradient=False)[0]
 
     def _evaluate_all(self, points: Floats, gradient: bool) -> tuple[Floats, Floats, Floats]:
         """Densities and gradients at the rows of `points`, and each participant's log-likelihood at the last, in one compiled call."""
@@ -89,6 +99,13 @@ class Program(AbstractProgram):
         random = self.rule.grid.shape[0]
         early = self.early[2] if not self.incident else _rule(max(nodes, PRIOR_HERMITE), random)
         return replace(self, rule=_rule(nodes, random, self.cuts.top > 0), early=(*self.early[:2], early))
+
+    def memberships(self, x: Floats) -> Floats:
+        """Probability of each latent class for each participant given everything observed, shape (K, N)."""
+        if self.classes is None:
+            return np.ones((1, self.wiring.shift.size))
+        given = (self.priors, self.wiring, self.segments, self.cuts, self.weibull, self.classes)
+        return np.asarray(memberships(x, *given))
 
     def derived_values(self, values: Floats) -> dict[str, Floats]:
         """Derived values by printed name, from parameters on their own scale of shape (..., P)."""
@@ -110,6 +127,9 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
     knots : array, optional
         Those of a fit, so that other data get the baseline that was fitted; else taken from the specification and the data.
     """
+    for part, name in ((spec.classes, "latent classes"), (spec.decline.kind == "sigmoid" or None, "a sigmoid decline")):
+        if part is not None:
+            require_days(data, f"with {name} every event needs its day.")
     knots = hazard_knots(spec, data) if knots is None else knots
     layout = layout_of(spec, data, knots)
     scales = data_scales(data)
@@ -135,6 +155,7 @@ def program(spec: JointModel, data: JointData, knots: Floats | None = None) -> P
         incident=incident,
         early=(segments_of(spec, data, knots, early_layout), cuts_of_layout(early_layout), _rule(early_hermite if needed else 0, random)),
         start=np.concatenate([_start(block, scales) for block in blocks]),
+        classes=_classes(spec, data, blocks, knots),
     )
 
 
@@ -154,6 +175,8 @@ def _start(block: Block, scales: Scales) -> Floats:
     name = block.name.partition("|")[0].partition("[")[0]
     if name in crude:
         return np.full(block.size, crude[name])
+    if name == "class:log_step":
+        return np.full(block.size, np.log(2 * scales.spread / scales.length))
     if name.startswith("group_sd:"):
         return np.log(0.3 * block.b)
     return np.zeros(block.size) if block.kind == "beta" else block.a.copy()
@@ -196,11 +219,37 @@ def cuts_of_layout(layout: Layout) -> Cuts:
     return Cuts(*(getattr(layout, name) for name in Cuts._fields))
 
 
+def _places(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots: Floats) -> dict[str, int]:
+    """Place of each parameter and derived value, by label; that of the log hazard of a class comes last."""
+    names = (*labels_of(blocks), *(one.label for one in derived(spec, data, knots)), *([OF_CLASS] if spec.classes is not None else []))
+    where: dict[str, int] = {}
+    for label in names:
+        where[label] = len(where)
+    return where
+
+
+def _classes(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots: Floats) -> Classes | None:
+    if spec.classes is None:
+        return None
+    where = _places(spec, data, blocks, knots)
+    odds, design = class_odds(spec, data), class_design(spec, data)[1]
+
+    def find(what: str) -> NDArray[np.int64]:
+        return np.array([where.get(name, -1) for name in class_labels(spec, what)], np.int64)
+
+    return Classes(
+        slots=np.array([where["intercept"], where["slope"], where[OF_CLASS]], np.int64),
+        intercept=find("intercept"),
+        hazard=find("hazard"),
+        step=find("log_step"),
+        odds=np.array([[where[name] for name in names] for names in odds], np.int64).reshape(len(odds), 1 + design.shape[1]),
+        design=design,
+    )
+
+
 def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots: Floats) -> Wiring:
     made = derived(spec, data, knots)
-    where: dict[str, int] = {}
-    for label in (*labels_of(blocks), *(one.label for one in made)):
-        where[label] = len(where)
+    where = _places(spec, data, blocks, knots)
 
     def find(*labels: str) -> NDArray[np.int64]:
         return np.array([where.get(label, -1) for label in labels], np.int64)
@@ -216,6 +265,9 @@ def _wiring(spec: JointModel, data: JointData, blocks: tuple[Block, ...], knots:
         for one in others
     ]
     designs = {part: columns_of(spec, data, part) for part in ("intercept", "slope")} | {"hazard": hazard_columns(spec, data, knots)}
+    if spec.classes is not None:
+        labels, design = designs["hazard"]
+        designs["hazard"] = ((*labels, OF_CLASS), np.column_stack([design, np.ones(data.people)]))
     return Wiring(
         one=find(spec.stem("intercept"), spec.stem("slope"), *(spec.bends or ("quadratic",))),
         sigma=find(*noise(spec, data).labels),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, final
 from alsmodel.cohort.selection import Covariate, DeltaFrs, EventDays, Exposure, Population, Selection, TimeUnit, Transform
 from alsmodel.models.association import Associations, ByGroup, kinds
 from alsmodel.models.causes import AfterEvent, Cause, cause_faults, leaving
+from alsmodel.models.classes import LatentClasses, class_covariates, class_faults
 from alsmodel.models.decline import STEMS, Linear, NaturalSpline, Quadratic, Sigmoid, level_covariates, slope_covariates
 from alsmodel.models.priors import HalfNormal, Normal, Priors
 from alsmodel.models.sigmoid import sigmoid_faults
@@ -19,7 +20,7 @@ from alsmodel.models.treatments import Treatment
 from alsmodel.models.words import formulas, sentences
 
 __all__ = [
-    "AfterEvent", "Cause", "Exponential", "HalfNormal", "JointModel", "Linear", "MSpline", "NaturalSpline", "Normal",
+    "AfterEvent", "Cause", "Exponential", "HalfNormal", "JointModel", "LatentClasses", "Linear", "MSpline", "NaturalSpline", "Normal",
     "PiecewiseExponential", "Priors", "Quadratic", "RoystonParmar", "Sigmoid", "Treatment", "Weibull",
 ]  # fmt: skip
 
@@ -68,6 +69,8 @@ class JointModel:
         and effects of treatments of its own; `survival`, `association` and `events` are those of the main cause.
     after : tuple of AfterEvent
         What happens after one of `causes`, such as death after tracheostomy.
+    classes : LatentClasses or None
+        Latent classes of participants in the place of an association: a model to compare others with.
     treatments : tuple of Treatment
     hierarchy : tuple of str
         Groups of participants, the widest first, such as ("cohort", "site"): each has a level and a slope of its own, normal about
@@ -100,6 +103,7 @@ class JointModel:
     association: Associations = ("value",)
     causes: tuple[Cause, ...] = ()
     after: tuple[AfterEvent, ...] = ()
+    classes: LatentClasses | None = None
     treatments: tuple[Treatment, ...] = ()
     hierarchy: tuple[str, ...] = ()
     population: Population = "enrolled"
@@ -122,7 +126,7 @@ class JointModel:
     def __post_init__(self) -> None:
         for name in ("events", "association", "causes", "after", "treatments", "hierarchy"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        faults = [*_drug_faults(self), *_structure_faults(self), *cause_faults(self), *sigmoid_faults(self)]
+        faults = [*_drug_faults(self), *_structure_faults(self), *cause_faults(self), *sigmoid_faults(self), *class_faults(self)]
         if faults:
             raise ValueError(" ".join(faults))
 
@@ -204,7 +208,7 @@ class JointModel:
     @property
     def selection(self) -> Selection:
         """What the model takes from a cohort."""
-        names = dict.fromkeys((*self.intercept, *self.slope, *self.hazard_of_any))
+        names = dict.fromkeys((*self.intercept, *self.slope, *self.hazard_of_any, *class_covariates(self)))
         return Selection(
             outcome=self.outcome,
             transform=self.transform,
@@ -297,7 +301,7 @@ def _structure_faults(spec: JointModel) -> list[str]:
             )
     if not 1 <= spec.hermite <= 15:
         faults.append(f"hermite must be between 1 and 15; got {spec.hermite}.")
-    if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard_of_any}):
+    if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard_of_any, *class_covariates(spec)}):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
     if "delta_frs" in spec.intercept:
         level = "log D50" if isinstance(spec.decline, Sigmoid) else "the level"

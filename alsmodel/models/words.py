@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from alsmodel.models.association import kinds
+from alsmodel.models.class_words import class_formulas, class_sentences
 
 if TYPE_CHECKING:
     from alsmodel.models.causes import AfterEvent, Cause
@@ -28,6 +29,7 @@ def sentences(spec: "JointModel") -> list[str]:
         )
     out += [_after(after) for after in spec.after]
     out += [_treatment(t, spec.time_unit) for t in spec.treatments]
+    out += class_sentences(spec)
     if spec.hierarchy:
         inside = " within ".join(reversed(spec.hierarchy))
         out.append(f"Every {inside} has a level and a slope of its own, normal about those of all, with SDs that are estimated.")
@@ -74,6 +76,7 @@ def formulas(spec: "JointModel") -> list[str]:
     rate = " dτ/dt" if any(t.hazard == "clock" for t in spec.treatments) else ""
     lines.append(f"h(t) = {base}({_hazard_time(spec)}){rate}" + (f" exp{{{' + '.join(terms)}}}" if terms else ""))
     lines.append(_baseline_formula(spec.survival).replace("h0(", f"{base}("))
+    lines += class_formulas(spec)
     for cause in spec.causes:
         terms = [{"value": "α m(t)", "slope": "α' dm(t)/dt"}[kind] for kind in kinds(cause.association)]
         terms = [*(["z'δ"] if cause.survival.covariates else []), *(_ratio(t) for t in spec.treatments if t.hazard == "ratio"), *terms]
@@ -176,6 +179,8 @@ def hazard_words(part: "Survival") -> str:
 
 
 def _association(spec: "JointModel") -> str:
+    if not spec.association and spec.classes is not None and spec.classes.number > 1 and spec.classes.hazard:
+        return "Score and hazard are joined by the latent class alone: within a class the score's path does not enter the hazard."
     if not spec.association:
         return "Score and hazard share covariates and treatments only: the score's path does not enter the hazard."
     paths = {"value": "current value", "slope": "current slope"}

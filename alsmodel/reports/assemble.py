@@ -87,6 +87,7 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
         As in `posterior`.
     """
     from alsmodel.inference import DomainFit, predict
+    from alsmodel.inference.classes import class_table
 
     if isinstance(fit, DomainFit):
         from alsmodel.reports.domains import of_domain_fit
@@ -94,6 +95,7 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
         return of_domain_fit(fit, title=title, question=question, by=by, times=times)
     data, enrolled = fit.data, predict.can_predict(fit.spec)
     at = np.linspace(0.0, float(np.quantile(data.event_time, 0.9)), POINTS) if times is None else np.asarray(times, dtype=float)
+    mixed = fit.spec.classes is not None and fit.spec.classes.number > 1
     labels: Sequence[str | None] = data.groups.get(by, ()) if by else ()
     return StudyReport(
         title=title,
@@ -112,6 +114,9 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
         trajectories=predict.trajectory(fit, at, by=by) if enrolled else None,
         survival=predict.survival_curve(fit, at, by=by) if enrolled else None,
         incidence=fit.cumulative_incidence(at, by) if enrolled and fit.spec.causes else None,
+        classes=class_table(fit) if mixed else None,
+        class_trajectories=predict.trajectory(fit, at, by=predict.LATENT) if mixed else None,
+        class_survival=predict.survival_curve(fit, at, by=predict.LATENT) if mixed else None,
         states=fit.state_occupation(at, by) if enrolled and fit.spec.after else None,
         group_sizes=dict(Counter(label for label in labels if label is not None)),
         grouped_by=(by or "everybody").replace("_", " "),

@@ -148,6 +148,8 @@ class StudyReport:
     incidence, states : polars.DataFrame, optional
         Of several causes: ``group``, ``cause`` or ``state``, ``time``, ``mean``, ``lower``, ``upper``, ``observed``, ``observed_lower``,
         ``observed_upper`` (Aalen-Johansen).
+    classes, class_trajectories, class_survival : polars.DataFrame, optional
+        Of latent classes: the table of `alsmodel.inference.classes.class_table`; as `trajectories` and `survival`, a group for each class.
     group_sizes : mapping of str to int
         Participants per group of the trajectories.
     grouped_by : str
@@ -213,6 +215,9 @@ class StudyReport:
     survival: pl.DataFrame | None = None
     incidence: pl.DataFrame | None = None
     states: pl.DataFrame | None = None
+    classes: pl.DataFrame | None = None
+    class_trajectories: pl.DataFrame | None = None
+    class_survival: pl.DataFrame | None = None
     group_sizes: Mapping[str, int] = field(default_factory=dict)
     grouped_by: str = "phenotype"
     baselines: BaselinesLike | None = None

@@ -68,7 +68,31 @@ def progression(content: StudyReport) -> Section:
         blocks.append(Figure(svg, f"{outcome} over time, by {content.grouped_by}.", legend, numbers))
     note = "Posterior mean (95% credible interval)."
     blocks += [tables.printed(table, caption, note) for caption, table in content.outcomes.items()]
+    blocks += _of_classes(content)
     return Section("progression", "Progression", blocks)
+
+
+def _of_classes(content: StudyReport) -> list[Block]:
+    """Latent classes: how large they are and how they fare; nobody's own class."""
+    blocks: list[Block] = []
+    where = {"time_unit": content.time_unit, "origin": content.origin}
+    if content.classes is not None:
+        blocks.append(tables.classes(content.classes, content.time_unit))
+    if content.class_trajectories is not None:
+        svg = plots.trajectories(content.class_trajectories, outcome=content.outcome, **where, name="class-trajectories")
+        legend = (
+            "Line and band: posterior mean and 95% credible band of the mean of a class, given alive, for people with the covariates of "
+            "everybody. Classes are a way of describing how people differ; that they exist is not shown."
+        )
+        numbers = tables.paths(content.class_trajectories, content.time_unit, content.outcome)
+        blocks.append(Figure(svg, f"{content.outcome} over time, by latent class.", legend, numbers))
+    if content.class_survival is not None:
+        empty = pl.DataFrame(schema={"group": pl.String, "time": pl.Float64, "survival": pl.Float64, "at_risk": pl.Int64})
+        svg = plots.survival(content.class_survival, empty, event=content.event, **where, name="class-survival")
+        legend = "Posterior mean with 95% credible band, for people with everybody's covariates. No Kaplan-Meier: nobody's class is seen."
+        numbers = tables.curves(content.class_survival, empty, content.time_unit)
+        blocks.append(Figure(svg, f"Survival without {content.event}, by latent class.", legend, numbers))
+    return blocks
 
 
 def _by_outcome(content: StudyReport, frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:

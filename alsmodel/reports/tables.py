@@ -249,6 +249,27 @@ def end_check(frame: pl.DataFrame) -> Table:
     return Table(["Outcome", "Score", "Scores", "Seen", "Predicted (95%)"], rows, "Share of scores at the ends of a scale.", note)
 
 
+def classes(frame: pl.DataFrame, time_unit: str) -> Table:
+    """Latent classes: slope, share, and how clearly participants are told apart."""
+    rows = [
+        [
+            str(row["class"]),
+            estimate_with_limits(row["slope"], row["slope_lower"], row["slope_upper"]),
+            share_with_limits(row["share"], row["share_lower"], row["share_upper"]),
+            count(int(row["assigned"])),
+            percent(row["certainty"]) if row["assigned"] >= 5 else "–",
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    note = (
+        f"Slope: per {time_unit}, mean of the class. Most likely: participants whose most likely class it is, and how probable it is for "
+        "them on average. "
+        f"Relative entropy {number(frame['entropy'][0])}: 1 when everybody's class is certain, 0 when nothing is known of it."
+    )
+    head = ["", "Mean slope (95%)", "Share (95%)", "Most likely, participants", "Certainty"]
+    return Table(head, rows, "Latent classes.", note)
+
+
 def printed(frame: pl.DataFrame, caption: str, note: str) -> Table:
     """A frame of words that are printed already."""
     words = sum(name in ("outcome", "unit") for name in frame.columns)

@@ -195,7 +195,12 @@ def limits(study: Study) -> list[str]:
     found = []
     if isinstance(study.model, DomainModel):
         found += _domain_limits(study.model)
-    elif any(drug.source == "exposure" for drug in study.model.treatments):
+    elif study.model.classes is not None and study.model.classes.number > 1:
+        found.append(
+            "Latent classes describe how participants differ. A model with classes may predict better than one without because lines are "
+            "not normal about one mean, without there being kinds of patients; compare both, and models with an association."
+        )
+    if not isinstance(study.model, DomainModel) and any(drug.source == "exposure" for drug in study.model.treatments):
         found.append("Drugs that were taken, not assigned, differ between people for many reasons: their coefficients are associations.")
     if study.data.format == "proact":
         found.append("PRO-ACT hides which trial a participant was in and pools active arms; no difference between its arms is an effect.")

@@ -86,7 +86,9 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
     sentences = []
     if study.report.parameter in rows:
         sentences.append(_answer(study, fit, rows[study.report.parameter]))
-    if "slope" in rows:
+    if "class share[1]" in rows:
+        sentences.append(class_words(rows))
+    elif "slope" in rows:
         sentences.append(f"Mean slope{_reference_words(study, fit)}: {estimate(rows['slope'])}.")
     if "d50" in rows:
         middle, loss = estimate(rows["d50"]), estimate(rows["dx"])
@@ -107,6 +109,17 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
     if not headline_effects(study, fit):
         sentences += [_association_words(effect) for effect in effects(study, fit)]
     return sentences
+
+
+def class_words(rows: dict[str, Row]) -> str:
+    """Size and slope of each latent class in a sentence."""
+    told = []
+    for k in range(1, sum(name.startswith("class share[") for name in rows) + 1):
+        share, slope = rows[f"class share[{k}]"], rows["slope" if k == 1 else f"class slope[{k}]"]
+        told.append(
+            f"class {k}, {share['mean']:.0%} of participants ({share['q2_5']:.0%} to {share['q97_5']:.0%}), mean slope {estimate(slope)}"
+        )
+    return f"Latent classes: {'; '.join(told)}."
 
 
 def _answer(study: Study, fit: "Fit", row: Row) -> str:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.inference import Sampling
+from alsmodel.models.classes import class_covariates
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, digest_of
-from tests.calibration import literal, literal_causes, literal_groups, literal_sigmoid
+from tests.calibration import literal, literal_causes, literal_classes, literal_groups, literal_sigmoid
 from tests.calibration.literal import Mapping, Person
 
 Floats = NDArray[np.float64]
@@ -28,14 +29,17 @@ RANKS = EVIDENCE / "ranks"
 
 #: Kernels of every row.
 KERNELS = (
-    "baseline", "bends", "causes", "correlations", "joint", "joint_apart", "joint_block", "joint_gap", "joint_general", "joint_grid",
-    "joint_linear", "joint_scores", "joint_sigmoid", "layout", "posterior", "records", "sigmoid", "sigmoid_nodes", "smallmat", "vectors",
+    "baseline", "bends", "causes", "classes", "correlations", "joint", "joint_apart", "joint_block", "joint_gap", "joint_general",
+    "joint_grid", "joint_linear", "joint_scores", "joint_sigmoid", "layout", "posterior", "records", "sigmoid", "sigmoid_nodes", "smallmat",
+    "vectors",
 )  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [
     *(f"alsmodel.kernels.{name}" for name in KERNELS),
     "alsmodel.models",
+    "alsmodel.inference.class_starts",
     "alsmodel.inference.mode",
+    "alsmodel.inference.modes",
     "alsmodel.inference.refine",
     "alsmodel.inference.sampling",
 ]
@@ -92,6 +96,8 @@ def hands(model: Mapping) -> list[ModuleType]:
         return [literal, literal_causes]
     if model["decline"]["kind"] == "sigmoid":
         return [literal, literal_sigmoid]
+    if model.get("classes"):
+        return [literal, literal_classes]
     return [literal, literal_groups] if literal_groups.differs(model) else [literal]
 
 
@@ -134,7 +140,7 @@ def sampling() -> Sampling:
 
 def arrays(row: Row, people: list[Person]) -> JointData:
     """A literal data set as arrays."""
-    names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard_of_any))
+    names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard_of_any, *class_covariates(row.spec)))
     terms = {name: (literal.column_of(name),) for name in names}
     absent = np.array([not person.recorded for person in people])
     columns: dict[str, Floats] = {}

@@ -123,6 +123,8 @@ def _prior_name(part: str, rest: str) -> str:
         return "log_shape"
     if part == "association":
         return f"association_{rest}"
+    if part == "class":
+        return "class_covariates" if ":" in rest else f"class_{rest.partition('[')[0]}"
     return f"{part}_covariates" if rest else part.partition("[")[0]
 
 
@@ -130,7 +132,7 @@ def _named(row: Row, made: Program, x: Floats) -> dict[str, float]:
     data = no_data(row)
     values = named_draws(replace(row.spec, treatments=()), data, made, x[None, None])
     made_of_others = {one.label for one in made.derived} | {"d50", "dx"}
-    return {name: float(value[0, 0]) for name, value in values.items() if name not in made_of_others}
+    return {name: float(value[0, 0]) for name, value in values.items() if name not in made_of_others and not name.startswith("class ")}
 
 
 def no_data(row: Row) -> JointData:
