@@ -60,10 +60,10 @@ def golden() -> tuple[JointData, dict[str, float]]:
 def one_class() -> JointData:
     """Participants of one population, with an exponential hazard."""
     rng = np.random.default_rng(5)
-    end = np.minimum(rng.exponential(40.0, 200), rng.uniform(10.0, 18.0, 200))
-    event = (end < 10.0) | (rng.uniform(size=200) < 0.1)
-    lines = np.array([38.0, -1.0]) + rng.normal(size=(200, 2)) * [3.0, 0.5]
-    rows = [(i, t, lines[i, 0] + lines[i, 1] * t + rng.normal(0.0, 1.5)) for i in range(200) for t in np.arange(0.0, end[i], 3.0)]
+    end = np.minimum(rng.exponential(40.0, 80), rng.uniform(10.0, 18.0, 80))
+    event = (end < 10.0) | (rng.uniform(size=80) < 0.1)
+    lines = np.array([38.0, -1.0]) + rng.normal(size=(80, 2)) * [3.0, 0.5]
+    rows = [(i, t, lines[i, 0] + lines[i, 1] * t + rng.normal(0.0, 1.5)) for i in range(80) for t in np.arange(0.0, end[i], 3.0)]
     return arrays(*np.array(rows).T, end, event)
 
 
