@@ -48,7 +48,7 @@ def resampled_truth(cohort: Cohort, settings: ResampledSettings | None = None, *
     # What the adapter of real comparisons looks at; arms and visits are not.
     asked = ComparisonPlan(
         control="control", active=("active",), visits=(0.0, 1.0), outcome=plan.outcome, events=plan.events, end_point=plan.end_point,
-        covariates=plan.covariates, strata=(*plan.eligibility, *_phenotype(plan)), analyses=(LogRank(),),
+        event_days=plan.event_days, covariates=plan.covariates, strata=(*plan.eligibility, *_phenotype(plan)), analyses=(LogRank(),),
     )  # fmt: skip
     rows = scores_of(cohort, asked, people, faults, where)
     ends = followed(cohort, asked, people, faults, [], where)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field
 
+from alsmodel.cohort.selection import EventDays
 from alsmodel.settings.names import nearest
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import LogRank, RandomSlope
@@ -101,6 +102,8 @@ class ResampledSettings:
         Kinds of event that end the follow-up, whichever comes first.
     end_point : str or None
         Tag of a survival end point in place of `events`.
+    event_days : {"between", "middle", "first known"}
+        Day of an event known only to lie between two; "between" keeps both, and is refused where there are such events.
     covariates : tuple of str
         Baseline columns that analyses or the randomisation use; nobody eligible may lack one.
     eligibility : tuple of str
@@ -123,6 +126,7 @@ class ResampledSettings:
     outcome: str = "alsfrs_r_total"
     events: tuple[str, ...] = ("death",)
     end_point: str | None = None
+    event_days: EventDays = "between"
     covariates: tuple[str, ...] = ()
     eligibility: tuple[str, ...] = ()
     phenotype: str | None = None

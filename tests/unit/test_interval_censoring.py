@@ -228,7 +228,7 @@ def turnbull(data: JointData) -> tuple[Floats, Floats]:
     low = np.where(happened, low, data.event_time)
     allowed = (low[:, None] < points) & (points <= known[:, None])
     share = np.full(points.size, 1.0 / points.size)
-    for _ in range(20_000):
+    for _ in range(3_000):
         share = share * (allowed / (allowed @ share)[:, None]).mean(axis=0)
     return points, share
 
