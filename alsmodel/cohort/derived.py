@@ -50,6 +50,12 @@ def _progression(cohort: Cohort, selection: Selection, people: pl.DataFrame) -> 
     return joined.select(delta_frs(pl.col("value"), pl.col("day") - pl.col("onset_day"))).to_series()
 
 
+def _log_onset_months(cohort: Cohort, selection: Selection, people: pl.DataFrame) -> pl.Series:
+    """Log of months from onset to the time origin, null where onset is unknown or not before it."""
+    months = -pl.col("onset_day").cast(pl.Float64) / DAYS_PER_MONTH
+    return people.select(pl.when(months > 0).then(months.log())).to_series()
+
+
 def prognostic_inputs(cohort: Cohort, selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
     """Return the inputs of `alsmodel.clinical.prognosis.risk_scores`, in the order of `people`; null where unknown.
 
@@ -131,6 +137,7 @@ def _phenotype_at_entry(cohort: Cohort, selection: Selection, people: pl.DataFra
 #: Name of a covariate -> how it is computed.
 DERIVED: dict[str, Callable[[Cohort, Selection, pl.DataFrame], pl.Series]] = {
     "delta_frs": _progression,
+    "log_onset_months": _log_onset_months,
     "encals_score": _encals,
     "tricals_score": _tricals,
     "kings_stage": _stage(stages.KINGS),

@@ -208,8 +208,10 @@ def test_lines_fitted_to_sigmoid_paths_and_parameters_swapped_are_told_from_them
     lines = prepare(replace(made.spec, decline=Linear(), hermite=3), made.data)
     k = lines.program.labels.index("sd:residual")
     sd = np.sqrt((lines.mode.scale @ lines.mode.scale.T)[k, k])
-    assert (lines.mode.at[k] - np.log(TRUTH["sd:residual"])) / sd > 4.5
+    # What a line misses over a year or so goes into the residuals; those of the sigmoid were found above.
+    assert (lines.mode.at[k] - np.log(TRUTH["sd:residual"])) / sd > 3
     x = made.x[0].mean(axis=0)
+    assert made.program.loglik(x).sum() > lines.program.loglik(lines.mode.at).sum() + 20
     swapped = x.copy()
     a, b = (made.program.labels.index(name) for name in ("log_d50", "log_dx"))
     swapped[a], swapped[b] = x[b], x[a]
