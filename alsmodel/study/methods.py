@@ -55,6 +55,7 @@ def trial_words(study: Study) -> list[str]:
     plan = study.trial
     if plan is None:
         return []
+    from alsmodel.trials.biomarkers import words_of as words_of_biomarkers
     from alsmodel.trials.intercurrent import words_of
 
     design, decision = plan.design, plan.decision
@@ -74,7 +75,7 @@ def trial_words(study: Study) -> list[str]:
             "promising_zone": "the conditional power of the first analysis",
         }[design.reestimation.kind]
         more.append(f"One look sets the number of participants anew by {seen}, up to {design.reestimation.most:g} times that planned.")
-    more += words_of(plan.intercurrent)
+    more += words_of(plan.intercurrent) + words_of_biomarkers(plan.biomarkers)
     return [
         f"{arms} parallel arms, allocated {':'.join(map(str, design.allocation))}, {design.duration:g} months of follow-up with visits at "
         f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "

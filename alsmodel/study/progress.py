@@ -58,7 +58,7 @@ def working(progress: Progress, title: str) -> Iterator[Advance]:
 
     told: list[str] = []
 
-    class Compilation(event.Listener):  # type: ignore[misc]  # numba has no types
+    class Compilation(event.Listener):
         def on_start(self, happened: object) -> None:
             if not told:
                 told.append(COMPILING)

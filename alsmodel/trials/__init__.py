@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from alsmodel.trials.analyses import Analysed, LogRank, RandomSlope, TrialData
     from alsmodel.trials.assuring import Assurance, EffectDraws, assurance
     from alsmodel.trials.beliefs import EffectPrior
+    from alsmodel.trials.biomarkers import Biomarker
     from alsmodel.trials.compared import Compared, compare
     from alsmodel.trials.comparison import ComparisonPlan
     from alsmodel.trials.designs import Decision, ParallelDesign
-    from alsmodel.trials.effects import Effect
+    from alsmodel.trials.effects import BiomarkerEffect, Effect
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
     from alsmodel.trials.family_looks import FamilyLooks, OwnLooks
@@ -47,6 +48,8 @@ __all__ = [
     "Analysed",
     "Assurance",
     "BaselineCovariate",
+    "Biomarker",
+    "BiomarkerEffect",
     "BlindedEvents",
     "BlindedVariance",
     "Bonferroni",
@@ -168,6 +171,8 @@ _HOMES = {
     "Decision": "designs",
     "ParallelDesign": "designs",
     "Effect": "effects",
+    "BiomarkerEffect": "effects",
+    "Biomarker": "biomarkers",
     "OperatingCharacteristics": "results",
     "ResampledTruth": "resampled",
     "ResampledSettings": "settings",

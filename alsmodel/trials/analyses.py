@@ -37,6 +37,25 @@ FAVOURS: dict[str, int] = {"log hazard ratio": -1, "log hazard ratio of a drop":
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A biomarker in R virtual trials of n participants.
+
+    Attributes
+    ----------
+    values : array, shape (R, n, V)
+        NaN where not measured.
+    sampled : array of bool, shape (V,)
+        Planned visits at which it is taken.
+    lower_is_better : bool
+    """
+
+    values: Floats
+    sampled: npt.NDArray[np.bool_]
+    lower_is_better: bool
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class TrialData:
     """What was observed in R virtual trials of n participants with V planned visits.
 
@@ -60,6 +79,9 @@ class TrialData:
         Months of each intercurrent event by name, (R, n), infinite where none is known.
     strategies : mapping
         Strategy of each unless an analysis names another.
+    biomarkers : mapping of str to Measured
+    lower_is_better : bool
+        Of what stands in `scores`.
     """
 
     months: Floats
@@ -71,10 +93,30 @@ class TrialData:
     columns: Mapping[str, Column] = field(default_factory=dict)
     intercurrent: Mapping[str, Floats] = field(default_factory=dict)
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
+    biomarkers: Mapping[str, Measured] = field(default_factory=dict)
+    lower_is_better: bool = False
 
     def for_analysis(self, analysis: "AbstractAnalysis") -> "TrialData":
         """What an analysis is given: its comparison, cut where it is cut, with intercurrent events handled by their strategies."""
-        return self.against_control(analysis.arm).until(analysis.until).under(analysis)
+        return self.of(analysis.outcome).against_control(analysis.arm).until(analysis.until).under(analysis)
+
+    def of(self, outcome: str) -> "TrialData":
+        """The data with a biomarker, at the visits at which it is taken, in the place of the score; empty is the score."""
+        if not outcome:
+            return self
+        marker = self.biomarkers[outcome]
+        kept = np.flatnonzero(marker.sampled)
+        return replace(
+            self,
+            months=np.ascontiguousarray(self.months[kept]),
+            scores=np.ascontiguousarray(marker.values[:, :, kept]),
+            actual=None if self.actual is None else np.ascontiguousarray(self.actual[:, :, kept]),
+            lower_is_better=marker.lower_is_better,
+        )
+
+    def towards_benefit(self, found: "Analysed") -> "Analysed":
+        """The records with the direction of benefit of what was compared."""
+        return replace(found, benefit=~found.benefit & ~found.failed & (found.estimate != 0)) if self.lower_is_better else found
 
     def under(self, analysis: "AbstractAnalysis") -> "TrialData":
         """The data under the strategies of an analysis for intercurrent events; see `alsmodel.trials.strategies`."""
@@ -228,6 +270,8 @@ class AbstractAnalysis(ABC):
     strategies: Mapping[str, Strategy] = MappingProxyType({})
     admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy",)
     refuses: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    #: The biomarker that is compared; empty is the score.
+    outcome: str = ""
     #: The last score of the time on treatment stands for later visits.
     carries: ClassVar[bool] = False
 
@@ -266,6 +310,8 @@ class RandomSlope(AbstractAnalysis):
         Month of a score: as planned, or as the visit was made (slower: participants no longer share their visits).
     covariates : tuple of str
         Numeric baseline columns; each enters the level and the slope.
+    outcome : str
+        Name of a biomarker of the trial that is compared in place of the score; empty is the score.
     arm : int
         The active arm that is compared with control.
     until : float or None
@@ -282,6 +328,7 @@ class RandomSlope(AbstractAnalysis):
     information: Literal["observed", "expected"] | None = None
     time: Literal["planned", "actual"] = "planned"
     covariates: tuple[str, ...] = ()
+    outcome: str = ""
     arm: int = 1
     until: float | None = None
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
@@ -309,7 +356,7 @@ class RandomSlope(AbstractAnalysis):
             df_method=self.df_method,
             information=self.information,
         )
-        return record(fit, STATUS, self.measure, fit.failed, fit.df)
+        return data.towards_benefit(record(fit, STATUS, self.measure, fit.failed, fit.df))
 
 
 @final
@@ -362,7 +409,7 @@ class LogRank(AbstractAnalysis):
 
 def named(name: str, analysis: AbstractAnalysis, *more: str) -> str:
     """An analysis' name in tables, with the options that set it apart from its plain form."""
-    parts = [name, *(text for text in more if text)]
+    parts = [f"{name} of {analysis.outcome}" if analysis.outcome else name, *(text for text in more if text)]
     if analysis.covariates:
         parts.append(f"adjusted for {' and '.join(analysis.covariates)}")
     if analysis.strata:

@@ -64,11 +64,12 @@ def run_task(task: Task) -> list[dict[str, npt.NDArray[Any]]]:
     # Scenarios with one effect and one way of assigning share what happened, cut to their size.
     for scenario in task.scenarios:
         design = scenario.trial.design
-        events = scenario.trial.intercurrent
-        address = (repr(scenario.effect), repr((design.allocation, design.randomisation, design.delayed_start, events)))
+        events, markers = scenario.trial.intercurrent, scenario.trial.biomarkers
+        address = (repr(scenario.effect), repr((design.allocation, design.randomisation, design.delayed_start, events, markers)))
         if address not in followed:
             arm = assign(design, enrolled, keys)
-            followed[address] = arm, observe(design, trial.population, enrolled, scenario.effect, arm, keys, events=events)
+            population, effect = trial.population, scenario.effect
+            followed[address] = arm, observe(design, population, enrolled, effect, arm, keys, events=events, biomarkers=markers)
         arm, seen = followed[address]
         out.append(_records(scenario, *_sized(enrolled, arm, seen, scenario.most), task.start))
     return out
@@ -79,7 +80,8 @@ def _sized(enrolled: Enrolled, arm: Integers, seen: Observed, n: int) -> tuple[E
         return enrolled, arm, seen
     parts = {name: np.ascontiguousarray(getattr(seen, name)[:, :n]) for name in ("scores", "months", "event_time", "event", "left")}
     happened = {name: np.ascontiguousarray(when[:, :n]) for name, when in seen.intercurrent.items()}
-    return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts, intercurrent=happened)
+    taken = {name: np.ascontiguousarray(values[:, :n]) for name, values in seen.biomarkers.items()}
+    return first(enrolled, n), np.ascontiguousarray(arm[:, :n]), Observed(**parts, intercurrent=happened, biomarkers=taken)
 
 
 @final

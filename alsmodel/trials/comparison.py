@@ -89,6 +89,10 @@ class ComparisonPlan:
         for analysis in self.analyses:
             if analysis.until is not None:
                 faults.append(f"{analysis.label}: until is for virtual trials; of a real one give duration and visits.")
+            if analysis.outcome:
+                faults.append(
+                    f"{analysis.label}: outcome is for biomarkers of virtual trials; of a real one name it as the plan's outcome."
+                )
             if analysis.strategies:
                 faults.append(f"{analysis.label}: strategies are for virtual trials; of a real one name what ends the follow-up in events.")
             if not 1 <= analysis.arm <= len(self.active):

@@ -13,6 +13,42 @@ Floats = npt.NDArray[np.float64]
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class BiomarkerEffect:
+    """What treatment does to a biomarker, on the biomarker's own scale.
+
+    Attributes
+    ----------
+    change : float
+        At full effect; log 0.6 = -0.51 for a fall by 40% of something on the log scale.
+    half_time : float
+        Months in which half of it is reached; 0 is at once.
+    from_month : float
+        Month after the start of treatment at which it begins.
+    """
+
+    change: float
+    half_time: float = 0.0
+    from_month: float = 0.0
+
+    def __post_init__(self) -> None:
+        faults = [] if np.isfinite(self.change) else [f"change must be finite; got {self.change}."]
+        for name in ("half_time", "from_month"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                faults.append(f"{name} is months, at least 0; got {value}.")
+        if faults:
+            raise ValueError("Effect on a biomarker: " + " ".join(faults))
+
+    def after(self, months: Floats) -> Floats:
+        """Change so many months after treatment began, none before."""
+        # What is taken on the day on which treatment begins is taken before it.
+        since = np.where(months - self.from_month > 1e-6, months - self.from_month, 0.0)
+        share = (since > 0) * 1.0 if self.half_time == 0 else 1.0 - np.exp2(-since / self.half_time)
+        return np.asarray(self.change * share)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Effect:
     """A named treatment effect in everyone assigned to it, by default from randomisation to the end of follow-up.
 
@@ -45,6 +81,8 @@ class Effect:
     hazard_ratio_of : mapping of str to float
         Hazard ratio of intercurrent events by their names, direct and at a given trajectory: ``{"rescue": 0.6}``. An event that is
         not named is changed through the trajectory only, as far as its hazard hangs on that.
+    biomarkers : mapping of str to BiomarkerEffect
+        What it does to biomarkers of the trial, by their names; apart from what it does to the score.
     by_phenotype : mapping of str to float
         Share of the whole effect (on the log scale for hazards) that a phenotype has: 0 none, 1 all, the default.
     by_arm : tuple of float
@@ -60,6 +98,7 @@ class Effect:
     from_month: float = 0.0
     to_month: float | None = None
     hazard_ratio_of: Mapping[str, float] = field(default_factory=dict)
+    biomarkers: Mapping[str, BiomarkerEffect] = field(default_factory=dict)
     by_phenotype: Mapping[str, float] = field(default_factory=dict)
     by_arm: tuple[float, ...] = ()
 
@@ -115,6 +154,7 @@ class Effect:
             and self.hazard_ratio == 1
             and all(r == 1 for _, r in self.hazard_ratio_periods)
             and all(r == 1 for r in self.hazard_ratio_of.values())
+            and all(each.change == 0 for each in self.biomarkers.values())
         )
 
     @property
@@ -162,6 +202,12 @@ class Effect:
         """Log hazard ratios of the intercurrent events that are named, each of shape (arms, groups, S); arguments as of `tables`."""
         _, on, share = self._exposure(edges, phenotypes, arms, switch)
         return {name: np.asarray(share * np.where(on, np.log(ratio), 0.0)) for name, ratio in self.hazard_ratio_of.items()}
+
+    def on_biomarker(self, name: str, months: Floats, phenotypes: Sequence[str], arms: int, switch: float | None = None) -> Floats:
+        """What each arm adds to a biomarker of each phenotype at some months, shape (arms, groups, months); see `tables`."""
+        since, on, share = self._exposure(np.append(months, np.inf), phenotypes, arms, switch)
+        effect = self.biomarkers.get(name, BiomarkerEffect(change=0.0))
+        return np.asarray(share * np.where(on, effect.after(since)[:, None, :], 0.0))
 
     def _exposure(
         self, edges: Floats, phenotypes: Sequence[str], arms: int, switch: float | None

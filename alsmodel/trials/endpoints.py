@@ -47,6 +47,8 @@ class MMRM(AbstractAnalysis):
         The baseline is an outcome with one mean for all arms, instead of a covariate by visit.
     covariates : tuple of str
         Numeric baseline columns.
+    outcome : str
+        Name of a biomarker of the trial that is compared in place of the score; empty is the score.
     arm : int
         The active arm that is compared with control.
     until : float or None
@@ -63,6 +65,7 @@ class MMRM(AbstractAnalysis):
     information: Literal["observed", "expected"] = "observed"
     constrained_baseline: bool = False
     covariates: tuple[str, ...] = ()
+    outcome: str = ""
     arm: int = 1
     until: float | None = None
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
@@ -97,7 +100,7 @@ class MMRM(AbstractAnalysis):
         from alsmodel.estimators.mmrm import STATUS
 
         fit = self.fit(data)
-        return record(fit, STATUS, self.measure, fit.failed, fit.df)
+        return data.of(self.outcome).towards_benefit(record(fit, STATUS, self.measure, fit.failed, fit.df))
 
 
 @final
@@ -111,6 +114,8 @@ class ANCOVA(AbstractAnalysis):
     ----------
     covariates, strata : tuple of str
         Numeric baseline columns, and columns of words or conditions.
+    outcome : str
+        Name of a biomarker of the trial that is compared in place of the score; empty is the score.
     arm : int
         The active arm that is compared with control.
     until : float or None
@@ -125,6 +130,7 @@ class ANCOVA(AbstractAnalysis):
     carries: ClassVar[bool] = True
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
+    outcome: str = ""
     arm: int = 1
     until: float | None = None
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
@@ -136,7 +142,7 @@ class ANCOVA(AbstractAnalysis):
 
     def analyse(self, data: TrialData) -> Analysed:
         data = data.for_analysis(self)
-        return run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **_adjusted(self, data))
+        return data.towards_benefit(run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **_adjusted(self, data)))
 
 
 @final

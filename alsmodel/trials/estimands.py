@@ -40,7 +40,7 @@ from alsmodel.trials.strategies import Strategy
 from alsmodel.trials.trial import Scenario
 from alsmodel.trials.truth import PosteriorTruth
 from alsmodel.trials.twins import Twin
-from alsmodel.trials.world import Enrolled, enrol, observe, undying
+from alsmodel.trials.world import Enrolled, enrol, markers, observe, undying
 
 Floats = npt.NDArray[np.float64]
 
@@ -146,7 +146,7 @@ def _address(scenario: Scenario, analysis: AbstractAnalysis) -> str:
     adjusting = [list(analysis.covariates), list(analysis.strata)] if analysis.measure not in UNADJUSTED else []
     chosen = strategies_of(scenario.trial.intercurrent, analysis)
     imputed = getattr(analysis, "strategy", "missing at random")
-    by = [] if imputed == "missing at random" else [imputed]
+    by = ([] if imputed == "missing at random" else [imputed]) + ([analysis.outcome] if analysis.outcome else [])
     return digest_of([analysis.measure, analysis.arm, *options, *adjusting, sorted(chosen.items()), analysis.carries, *by])
 
 
@@ -253,7 +253,9 @@ def _followed(
         seen = observe(design, trial.population, enrolled, scenario.effect, arms, keys, events=world, twins=True)
     leaving = _leaving(scenario, world, enrolled, keys, arms) if any(each.leaving for each in found) else {}
     sd = float(np.sqrt((enrolled.nature.residual_sd**2).mean()))
-    return Twin(seen=seen, path=path, columns=enrolled.columns, ended=ended, residual_sd=sd, leaving=leaving)
+    named = [each for each in trial.biomarkers if each.name in {a.outcome for a in analyses}]
+    taken = markers(trial.design, trial.population, enrolled, scenario.effect, arms, keys, named)
+    return Twin(seen=seen, path=path, columns=enrolled.columns, ended=ended, residual_sd=sd, leaving=leaving, markers=taken)
 
 
 def _leaving(

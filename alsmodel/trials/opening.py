@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.patients.course import cut
-from alsmodel.trials.analyses import Analysed, TrialData, normal_size
+from alsmodel.trials.analyses import Analysed, Measured, TrialData, normal_size
 from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.intercurrent import strategies_of
 from alsmodel.trials.strategies import counted
@@ -45,13 +45,28 @@ def open_data(trial: Trial, enrolled: Enrolled, arm: Integers, seen: Observed, m
     shared["strategies"] = {event.name: event.strategy for event in trial.intercurrent}
     if month is None:
         data = TrialData(
-            scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, intercurrent=seen.intercurrent, **shared
-        )
+            scores=seen.scores, arm=arm, event_time=seen.event_time, event=seen.event, intercurrent=seen.intercurrent,
+            biomarkers=_measured(trial, seen, seen.scores), **shared,
+        )  # fmt: skip
         return Opened(data=data, month=end, left=np.isfinite(seen.left).sum(axis=1))
     scores, time, event, who = cut(seen.scores, seen.months, seen.event_time, seen.event, arm, enrolled.month, month)
     known = {name: np.where(enrolled.month + when <= month[:, None], when, np.inf) for name, when in seen.intercurrent.items()}
-    data = TrialData(scores=scores, arm=who, event_time=time, event=event, intercurrent=known, **shared)
+    data = TrialData(
+        scores=scores, arm=who, event_time=time, event=event, intercurrent=known, biomarkers=_measured(trial, seen, scores), **shared
+    )
     return Opened(data=data, month=month, left=(enrolled.month + seen.left <= month[:, None]).sum(axis=1))
+
+
+def _measured(trial: Trial, seen: Observed, scores: Floats) -> dict[str, Measured]:
+    """Biomarkers by name at the visits at which somebody was seen, as far as they are opened."""
+    return {
+        each.name: Measured(
+            values=np.where(np.isfinite(scores), seen.biomarkers[each.name], np.nan),
+            sampled=each.sampled(trial.design),
+            lower_is_better=each.better == "lower",
+        )
+        for each in trial.biomarkers
+    }
 
 
 def timed(trial: Trial, seen: Observed) -> tuple[Floats, Integers]:

@@ -136,5 +136,6 @@ def _only(enrolled: Enrolled, arm: Integers, seen: Observed, size: Integers) -> 
         event=np.where(out, 0, seen.event),
         left=np.where(out, np.inf, seen.left),
         intercurrent={name: np.where(out, np.inf, when) for name, when in seen.intercurrent.items()},
+        biomarkers=seen.biomarkers,  # nothing is opened of who has no score
     )
     return replace(enrolled, month=np.where(out, 0.0, enrolled.month)), np.where(out, -1, arm), observed

@@ -12,6 +12,7 @@ from alsmodel.settings.names import nearest
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import LogRank, RandomSlope
 from alsmodel.trials.beliefs import EffectPrior, PosteriorEffect
+from alsmodel.trials.biomarkers import Biomarker
 from alsmodel.trials.conditions import parse
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
@@ -167,6 +168,8 @@ class TrialSettings:
         Arms, assignment, recruitment, visits, follow-up, dropout, looks.
     intercurrent : tuple of Intercurrent
         Intercurrent events: how each arises, what it does, and the strategy for it unless an analysis names another.
+    biomarkers : tuple of Biomarker
+        What is measured beside the score; analyses with ``outcome`` compare it.
     analyses : tuple
         ``kind`` is one of random_slope, mmrm, reference_based, ancova, responder, log_rank, cox, rmst, joint_rank, win,
         weighted_log_rank, max_combo, time_to_drop, participant_slopes.
@@ -201,6 +204,7 @@ class TrialSettings:
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
     intercurrent: tuple[Intercurrent, ...] = ()
+    biomarkers: tuple[Biomarker, ...] = ()
     analyses: tuple[AnyAnalysis, ...] = (RandomSlope(), LogRank())
     n_per_arm: tuple[Size, ...] = (50, 100, 150, 200)
     effects: tuple[Effect, ...] = (
@@ -329,6 +333,7 @@ def _trial(settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, 
         population=settings.population,
         design=settings.design,
         intercurrent=settings.intercurrent,
+        biomarkers=settings.biomarkers,
         analyses=settings.analyses,
         decision=settings.decision,
         multiplicity=settings.multiplicity,

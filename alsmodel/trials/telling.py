@@ -108,7 +108,8 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
     keys = trial_keys(trial, replicate, replicate + 1)
     enrolled = enrol(trial, keys, scenario.most)
     arm = assign(trial.design, enrolled, keys)
-    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, events=trial.intercurrent)
+    events, biomarkers = trial.intercurrent, trial.biomarkers
+    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, events=events, biomarkers=biomarkers)
     told, month = [], None
     resized = None
     if trial.design.reestimation is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from alsmodel.settings import digest_of
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
+from alsmodel.trials.biomarkers import Biomarker, biomarker_checks
 from alsmodel.trials.conditions import NOT_RECORDED, check
 from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
@@ -23,6 +24,7 @@ from alsmodel.trials.population import Population
 from alsmodel.trials.randomisation import factors_of
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resampled import ResampledTruth
+from alsmodel.trials.spending import HaybittlePeto
 from alsmodel.trials.truth import PosteriorTruth, Truth
 
 
@@ -83,6 +85,8 @@ class Scenario:
             "effect": effect,
             "n_per_arm": self.n_per_arm,
         }
+        if trial.biomarkers:
+            identity["biomarkers"] = [asdict(each) for each in trial.biomarkers]
         if isinstance(trial.design.reestimation, PromisingSize):  # its size hangs on the final critical value
             identity["decision"] = asdict(trial.decision)
         if trial.design.looks and trial.multiplicity is not None:  # what it rejects decides when a trial stops
@@ -109,6 +113,8 @@ class Trial:
         Arms, assignment, recruitment, visits, follow-up, dropout, looks.
     intercurrent : tuple of Intercurrent
         Intercurrent events: how each arises, what it does, and the strategy for it unless an analysis names another.
+    biomarkers : tuple of Biomarker
+        What is measured beside the score.
     analyses : tuple
         Analyses, all made on the same virtual trials; with looks, the first decides.
     decision : Decision
@@ -138,6 +144,7 @@ class Trial:
     population: Population = field(default_factory=Population)
     design: ParallelDesign = field(default_factory=ParallelDesign)
     intercurrent: tuple[Intercurrent, ...] = ()
+    biomarkers: tuple[Biomarker, ...] = ()
     analyses: tuple[AbstractAnalysis, ...] = (RandomSlope(), LogRank())
     decision: Decision = field(default_factory=Decision)
     multiplicity: Multiplicity | None = None
@@ -242,6 +249,7 @@ class Trial:
             "population": asdict(self.population),
             "design": asdict(self.design),
             "intercurrent": [asdict(event) for event in self.intercurrent],
+            "biomarkers": [asdict(each) for each in self.biomarkers],
             "analyses": [{"label": a.label, "measure": a.measure, **a.settings()} for a in self.analyses],
             "decision": asdict(self.decision),
             "multiplicity": None if self.multiplicity is None else asdict(self.multiplicity),
@@ -271,6 +279,8 @@ class Grid(Protocol):
     def design(self) -> ParallelDesign: ...
     @property
     def intercurrent(self) -> tuple[Intercurrent, ...]: ...
+    @property
+    def biomarkers(self) -> tuple[Biomarker, ...]: ...
     @property
     def analyses(self) -> tuple[AbstractAnalysis, ...]: ...
     @property
@@ -306,8 +316,26 @@ def shared_checks(trial: Grid) -> list[Check]:
     """What does not fit between the events, the family of hypotheses and the rest, check by check."""
     return [
         *intercurrent_checks(trial),
+        *biomarker_checks(trial),
+        lambda: _spending_faults(trial.design, trial.decision),
         *family_checks(trial.multiplicity, trial.design, trial.analyses, lambda: trial.decision),
     ]
+
+
+def _spending_faults(design: ParallelDesign, decision: Decision) -> list[str]:
+    """Bounds that spend more than the trial's alpha, on the side of benefit."""
+    sequential = design.sequential
+    if sequential is None:
+        return []
+    spent, allowed = (each.alpha / 2 if each.side == "two-sided" else each.alpha for each in (sequential, decision))
+    if spent > allowed * (1 + 1e-9):
+        return [
+            f"design.sequential spends {sequential.alpha:g} {sequential.side}, above the trial's alpha of {decision.alpha:g} "
+            f"{decision.side}; lower design.sequential.alpha."
+        ]
+    if isinstance(sequential.efficacy, HaybittlePeto):
+        _ = design.z_bounds  # says so where its interim looks alone spend more than alpha
+    return []
 
 
 def _count_faults(replicates: int) -> list[str]:

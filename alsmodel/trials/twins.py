@@ -34,6 +34,8 @@ class Twin:
         Months of intercurrent events along `path`, death set aside, each (R, n).
     residual_sd : float
         Of the scores, points; a mean over trials.
+    markers : dict
+        True values of biomarkers at the planned visits by name, each (R, n, V), where asked for.
     leaving : dict
         Where asked for, what becomes of the same people when they may leave: months of ``left`` and of the ``death`` that is known of
         them, each (R, n), infinite where there is none.
@@ -44,6 +46,7 @@ class Twin:
     columns: dict[str, Column]
     ended: dict[str, Floats] = field(default_factory=dict)
     residual_sd: float = 0.0
+    markers: dict[str, Floats] = field(default_factory=dict)
     leaving: dict[str, Floats] = field(default_factory=dict)
 
     def rows(self, which: npt.NDArray[np.int64]) -> "Twin":
@@ -61,7 +64,15 @@ class Twin:
             for name, column in self.columns.items()
         }
         path = None if self.path is None else self.path[which]
-        return Twin(seen=seen, path=path, columns=columns, ended=some(self.ended), leaving=some(self.leaving), residual_sd=self.residual_sd)
+        return Twin(
+            seen=seen,
+            path=path,
+            columns=columns,
+            ended=some(self.ended),
+            leaving=some(self.leaving),
+            residual_sd=self.residual_sd,
+            markers=some(self.markers),
+        )
 
     def under(self, analysis: AbstractAnalysis, chosen: Mapping[str, Strategy], visits: tuple[float, ...]) -> "Twin":
         """The same people under the strategies of an analysis; in their world what is hypothetical does not happen.
@@ -82,7 +93,8 @@ class Twin:
             seen = replace(seen, scores=scores, event_time=time, event=event)
         if path is not None:
             path = kept(path, months, self.ended, chosen, carried=analysis.carries)
-        return replace(self, seen=seen, path=path)
+        markers = {name: kept(value, months, self.ended, chosen, carried=analysis.carries) for name, value in self.markers.items()}
+        return replace(self, seen=seen, path=path, markers=markers)
 
     def until(self, month: float | None, visits: tuple[float, ...]) -> "Twin":
         """The same people with what is known at `month` after randomisation; None is everything."""
@@ -98,7 +110,13 @@ class Twin:
             event = np.where(seen.event_time > month, 0, seen.event)
             time = np.minimum(seen.event_time, month)
             seen = replace(seen, scores=scores, event=event, event_time=time, intercurrent=cut(seen.intercurrent))
-        return replace(self, seen=seen, path=None if self.path is None else self.path[..., :upto], ended=cut(self.ended))
+        return replace(
+            self,
+            seen=seen,
+            path=None if self.path is None else self.path[..., :upto],
+            ended=cut(self.ended),
+            markers={name: value[..., :upto] for name, value in self.markers.items()},
+        )
 
     @property
     def followed(self) -> "Observed":

@@ -11,6 +11,7 @@ from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.patients.allocation import minimise, permuted_blocks
 from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, draws, follow, hidden_block, nobody, true_paths
 from alsmodel.patients.intercurrent import Kinds
+from alsmodel.trials.biomarkers import Biomarker, measured, true_values
 from alsmodel.trials.conditions import Categories, Column, holds, parse
 from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.effects import Effect
@@ -78,7 +79,8 @@ class Enrolled:
 class Observed:
     """Everything that happens in R trials to the end of everyone's follow-up; see `alsmodel.patients.course.follow`.
 
-    ``intercurrent`` has the months of each intercurrent event by name, (R, n), infinite where it was not seen to come.
+    ``intercurrent`` has the months of each intercurrent event by name, (R, n), infinite where it was not seen to come; ``biomarkers`` the
+    values of each by name, (R, n, V), whether or not the participant was seen then.
     """
 
     scores: Floats
@@ -87,6 +89,7 @@ class Observed:
     event: Integers
     left: Floats
     intercurrent: dict[str, Floats] = field(default_factory=dict)
+    biomarkers: dict[str, Floats] = field(default_factory=dict)
 
 
 def enrol(trial: "Trial", keys: Keys, n: int) -> Enrolled:
@@ -264,6 +267,7 @@ def observe(
     keys: Keys,
     *,
     events: Sequence[Intercurrent] = (),
+    biomarkers: Sequence[Biomarker] = (),
     twins: bool = False,
 ) -> Observed:
     """Follow the participants of a block of trials under an effect.
@@ -282,6 +286,8 @@ def observe(
         Stream keys.
     events : sequence of Intercurrent
         Intercurrent events that may come.
+    biomarkers : sequence of Biomarker
+        What is measured beside the score.
     twins : bool
         Counterfactual twins for a true value: nobody leaves, no visit is missed and nothing ends the scores but death.
     """
@@ -309,7 +315,35 @@ def observe(
     scores, months, event_time, event, left, happened = follow(
         keys, enrolled.person, arm, enrolled.group, nature, treatments, leaving, schedule, own, kinds
     )
-    return Observed(scores=scores, months=months, event_time=event_time, event=event, left=left, intercurrent=_by_name(events, happened))
+    values = markers(design, population, enrolled, effect, arm, keys, biomarkers)
+    taken = {each.name: measured(each, values[each.name], enrolled.person, keys, each.sampled(design)) for each in biomarkers}
+    return Observed(
+        scores=scores, months=months, event_time=event_time, event=event, left=left, intercurrent=_by_name(events, happened),
+        biomarkers=taken,
+    )  # fmt: skip
+
+
+def markers(
+    design: ParallelDesign,
+    population: Population,
+    enrolled: Enrolled,
+    effect: Effect,
+    arm: Integers,
+    keys: Keys,
+    biomarkers: Sequence[Biomarker],
+) -> dict[str, Floats]:
+    """True values of biomarkers at the planned visits by name, each (R, n, V), whatever becomes of the participant."""
+    months = np.array(design.visits, dtype=np.float64)
+    faster = np.zeros(arm.shape)
+    if any(each.per_slope for each in biomarkers):
+        path = paths(design, population, enrolled, Effect(name="none"), np.zeros_like(arm), keys)
+        faster = (path[..., -1] - path[..., 0]) / (months[-1] - months[0]) - enrolled.centre_slope[:, None]
+    groups = population.groups if enrolled.record is None else enrolled.record.truth.groups
+    found = {}
+    for each in biomarkers:
+        added = effect.on_biomarker(each.name, months, groups, len(design.allocation), design.delayed_start)
+        found[each.name] = true_values(each, months, enrolled.person, faster, keys, added[np.maximum(arm, 0), enrolled.group])
+    return found
 
 
 def _by_name(events: Sequence[Intercurrent], happened: Floats) -> dict[str, Floats]:

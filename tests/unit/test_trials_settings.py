@@ -62,6 +62,44 @@ def test_faults_name_the_setting_and_the_remedy(change, said):
     assert said in str(caught.value)
 
 
+LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at": 0.5, "after": 6.0}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"design": {"allocation": [1, 0]}}, "at least one participant per arm"),
+        ({"design": {"allocation": [2]}}, "at least two arms"),
+        ({"design": LOOK | {"looks": [{"when": "followed", "at": 0.5}], "sequential": {}}}, "a look before anyone is followed"),
+        ({"design": LOOK | {"looks": [{"when": "enrolled", "at": 0.0}], "sequential": {}}}, "between 0 and 1"),
+        ({"design": LOOK | {"sequential": {"alpha": 0.1}}}, "above the trial's alpha of 0.025 one-sided"),
+        ({"design": LOOK | {"sequential": {"alpha": 0.06, "side": "two-sided"}}}, "spends 0.06 two-sided, above the trial's alpha"),
+        ({"design": LOOK | {"sequential": {"efficacy": {"kind": "haybittle_peto", "z": 1.5}}}}, "more than alpha"),
+        (
+            {"design": LOOK | {"sequential": {"efficacy": {"kind": "user_spending", "fractions": [0.5, 1.0], "shares": [0.5, 1.2]}}}},
+            "the last fraction and share must be 1",
+        ),
+        ({"design": {"visits": [0, 6, 18], "duration": 12}}, "Lengthen duration"),
+        ({"design": {"duration": float("nan")}}, "got nan"),
+        ({"design": {"duration": float("inf")}}, "duration is months of follow-up"),
+        ({"effects": [{"name": "a", "points_per_month": float("inf")}]}, "finite"),
+        ({"population": {"eligibility": ["delta_fsr > 1"]}}, "Did you mean delta_frs?"),
+        ({"population": {"eligibility": ["__import__('os')"]}}, "eligibility"),
+        ({"analyses": [{"kind": "log_rank", "strata": ["delta_fsr > 1"]}]}, "Did you mean delta_frs?"),
+    ],
+)
+def test_an_impossible_design_is_refused_when_it_is_read(change, said):
+    with pytest.raises(InvalidInput) as caught:
+        decode(TrialSettings, SECTION | {"alpha": 0.025, "side": "one-sided"} | change)
+    assert said in str(caught.value)
+
+
+def test_what_spends_as_much_as_alpha_is_no_fault():
+    for sequential in ({"alpha": 0.025}, {"alpha": 0.05, "side": "two-sided"}, {"alpha": 0.01}):
+        settings = decode(TrialSettings, SECTION | {"alpha": 0.05, "side": "two-sided", "design": LOOK | {"sequential": sequential}})
+        assert settings.design.sequential is not None
+
+
 def test_sizes_must_fill_blocks():
     with pytest.raises(ValueError, match=r"multiple of 2 under allocation 2:3; got 41\. Use 40"):
         ParallelDesign(allocation=(2, 3)).randomised(41)

@@ -1,0 +1,198 @@
+"""Biomarkers of a virtual trial: how they run, what treatment does to them, and the analyses that compare them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alsmodel.errors import InvalidInput
+from alsmodel.settings import decode, encode
+from alsmodel.trials import (
+    ANCOVA,
+    MMRM,
+    Biomarker,
+    BiomarkerEffect,
+    Effect,
+    Look,
+    NamedTruth,
+    ParallelDesign,
+    Phenotype,
+    Population,
+    RandomSlope,
+    Recruitment,
+    Trial,
+    TrialSettings,
+    build,
+    example,
+    simulate,
+)
+from alsmodel.trials.block import Task, run_task, trial_keys
+from alsmodel.trials.estimands import true_values
+from alsmodel.trials.opening import open_data
+from alsmodel.trials.sequential import GroupSequential
+from alsmodel.trials.world import assign, enrol, markers, observe, paths
+
+NFL = Biomarker(name="neurofilament", mean=4.0, sd=0.6, residual_sd=0.2, per_slope=-0.4, trend=0.01, visits=(0.0, 3.0, 9.0))
+LOWERED = Effect(name="lowered", biomarkers={"neurofilament": BiomarkerEffect(change=-0.5, half_time=3.0)})
+DESIGN = ParallelDesign(visits=(0.0, 3.0, 6.0, 9.0), duration=9.0, dropout_per_month=0.02, missing_visit_probability=0.05)
+TRIAL = Trial(
+    truth=NamedTruth(hazard=(0.02,)),
+    design=DESIGN,
+    biomarkers=(NFL,),
+    analyses=(ANCOVA(outcome="neurofilament"), MMRM(outcome="neurofilament"), RandomSlope(outcome="neurofilament"), ANCOVA()),
+    effects=(Effect(name="null"), LOWERED),
+    n_per_arm=(40,),
+    replicates=200,
+    seed=31,
+)
+
+
+def followed(trial: Trial, effect: Effect, replicates: int = 4, n: int = 400) -> tuple[Any, ...]:
+    keys = trial_keys(trial, 0, replicates)
+    enrolled = enrol(trial, keys, n)
+    arm = assign(trial.design, enrolled, keys)
+    seen = observe(trial.design, trial.population, enrolled, effect, arm, keys, biomarkers=trial.biomarkers)
+    return keys, enrolled, arm, seen
+
+
+def test_levels_runs_and_errors_are_those_named() -> None:
+    keys, enrolled, arm, seen = followed(TRIAL, LOWERED)
+    true = markers(DESIGN, TRIAL.population, enrolled, LOWERED, arm, keys, (NFL,))["neurofilament"]
+    values = seen.biomarkers["neurofilament"]
+    assert np.isnan(values[:, :, 2]).all()  # month 6 has no sample
+    error = (values - true)[:, :, [0, 1, 3]]
+    # 4,800 numbers: 4 standard errors.
+    assert abs(error.mean()) < 4 * 0.2 / np.sqrt(4800)
+    assert error.std() == pytest.approx(0.2, rel=4 / np.sqrt(2 * 4800))
+    assert abs(np.corrcoef(error[..., 0].ravel(), error[..., 1].ravel())[0, 1]) < 4 / np.sqrt(1600)
+    # Trend and effect by hand: half of -0.5 at month 3, seven eighths at month 9.
+    moved = true - true[:, :, :1]
+    for month, v, share in ((3.0, 1, 0.5), (9.0, 3, 0.875)):
+        np.testing.assert_allclose(moved[:, :, v], 0.01 * month - 0.5 * share * (arm == 1), atol=1e-12)
+    # The own level hangs on the own untreated slope.
+    path = paths(DESIGN, TRIAL.population, enrolled, Effect(name="none"), np.zeros_like(arm), keys)
+    slope = (path[..., -1] - path[..., 0]).ravel() / 9.0
+    fitted, _ = np.polyfit(slope - enrolled.centre_slope[0], true[:, :, 0].ravel(), 1)
+    assert fitted == pytest.approx(-0.4, abs=4 * 0.6 / np.sqrt(1600) / slope.std())
+
+
+def test_adding_one_moves_nothing_else_and_seen_is_who_had_a_visit() -> None:
+    keys, enrolled, arm, seen = followed(TRIAL, LOWERED, n=40)
+    bare = observe(DESIGN, TRIAL.population, enrolled, LOWERED, arm, keys)
+    np.testing.assert_array_equal(seen.scores, bare.scores)
+    np.testing.assert_array_equal(seen.event_time, bare.event_time)
+    other = replace(NFL, name="creatinine")
+    both = observe(DESIGN, TRIAL.population, enrolled, LOWERED, arm, keys, biomarkers=(other, NFL))
+    np.testing.assert_array_equal(both.biomarkers["neurofilament"], seen.biomarkers["neurofilament"])
+    assert not np.array_equal(both.biomarkers["creatinine"], both.biomarkers["neurofilament"], equal_nan=True)
+    data = open_data(TRIAL, enrolled, arm, seen, None).data
+    shown = np.isfinite(data.biomarkers["neurofilament"].values)
+    np.testing.assert_array_equal(shown, np.isfinite(data.scores) & np.array([True, True, False, True]))
+    # At a look nothing later than it is known.
+    early = open_data(TRIAL, enrolled, arm, seen, np.full(4, 4.0)).data
+    assert np.isnan(early.biomarkers["neurofilament"].values[:, :, 3]).all()
+    half = replace(NFL, missing_probability=0.5)
+    gaps = observe(DESIGN, TRIAL.population, enrolled, LOWERED, arm, keys, biomarkers=(half,)).biomarkers["neurofilament"]
+    assert np.isfinite(gaps[:, :, 0]).all()
+    assert np.isnan(gaps[:, :, [1, 3]]).mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(320))
+
+
+def test_true_values_have_closed_forms_and_trials_estimate_them(tmp_path: Path) -> None:
+    truths = true_values(TRIAL.scenarios[1], tmp_path, 25_000).values
+    gained = -0.5 * np.array([0.0, 0.5, 0.875])
+    months = np.array([0.0, 3.0, 9.0]) - 4.0
+    wanted = {"ANCOVA of neurofilament": gained[-1], "MMRM of neurofilament": gained[-1], "ANCOVA": 0.0}
+    wanted["random slope of neurofilament"] = float(months @ gained / (months @ months))
+    for label, value in wanted.items():
+        assert truths[label][0] == pytest.approx(value, abs=1e-12), label
+    table = simulate(TRIAL, twins=1000).table
+    for row in table.iter_rows(named=True):
+        # Seed fixed beforehand. Those who die sooner decline faster and have more of it: small where few die.
+        assert abs(row["bias"]) < 3.5 * row["bias_mcse"] + 0.005, (row["effect"], row["analysis"])
+        if row["effect"] == "null":
+            assert row["power"] < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200), row["analysis"]
+        elif "of neurofilament" in row["analysis"]:
+            assert row["benefit"] == row["power"] > 0.6, row["analysis"]  # lower is better
+
+
+def test_shares_by_arm_and_phenotype_and_a_delayed_start_move_biomarkers_too(tmp_path: Path) -> None:
+    population = Population(phenotypes=(Phenotype(name="limb", share=0.75), Phenotype(name="bulbar", share=0.25)))
+    effect = replace(LOWERED, by_arm=(1.0, 0.5), by_phenotype={"bulbar": 0.0})
+    doses = replace(
+        TRIAL,
+        population=population,
+        design=replace(DESIGN, allocation=(1, 1, 1)),
+        analyses=(ANCOVA(outcome="neurofilament"), ANCOVA(outcome="neurofilament", arm=2)),
+        effects=(effect,),
+    )
+    values = true_values(doses.scenarios[0], tmp_path, 25_000)
+    one, two = (values.values[a.label][0] for a in doses.analyses)
+    assert one == pytest.approx(-0.4375 * 0.75, abs=4 * 0.4375 * np.sqrt(0.75 * 0.25 / 25_000))
+    assert two == pytest.approx(one / 2, abs=1e-12)
+    late = replace(
+        TRIAL,
+        design=replace(DESIGN, delayed_start=3.0),
+        analyses=(ANCOVA(outcome="neurofilament"), ANCOVA(outcome="neurofilament", until=3.0)),
+        effects=(LOWERED,),
+    )
+    whole, cut = (true_values(late.scenarios[0], tmp_path, 25_000).values[a.label][0] for a in late.analyses)
+    assert cut == pytest.approx(-0.25, abs=1e-12)  # what control gets at month 3 shows later
+    assert whole == pytest.approx(-0.4375 + 0.5 * (1 - 2.0**-2), abs=1e-6)  # control has had six months of it
+
+
+def test_higher_may_be_better_and_a_biomarker_may_decide_at_looks() -> None:
+    looks = (Look(when="followed", at=0.5, after=9.0),)
+    sequential = GroupSequential(fractions=(0.5, 1.0))
+    design = replace(DESIGN, recruitment=Recruitment(per_month=(10.0,)), looks=looks, sequential=sequential)
+    trial = replace(TRIAL, design=design, effects=(LOWERED,), replicates=30, analyses=TRIAL.analyses[:1])
+    stopped = simulate(trial, twins=1000).table["stopped_efficacy"][0]
+    harm = simulate(replace(trial, biomarkers=(replace(NFL, better="higher"),)), twins=1000).table
+    assert stopped > 0.3
+    assert harm["stopped_efficacy"][0] == harm["power"][0] == 0.0
+    assert "ANCOVA of neurofilament" in str(example(trial)[0])
+    (found,) = run_task(Task(trial.scenarios, 0, 6))
+    (pieces,) = run_task(Task(trial.scenarios, 3, 6))
+    np.testing.assert_array_equal(found["estimate"][3:], pieces["estimate"])
+
+
+SECTION: dict[str, Any] = {
+    "truth": {"kind": "named"},
+    "design": {"visits": [0, 3, 6, 9], "duration": 9.0, "phone_visits": [6]},
+    "biomarkers": [{"name": "neurofilament", "mean": 4.0, "sd": 0.6, "residual_sd": 0.2, "visits": [0, 3, 9]}],
+    "analyses": [{"kind": "ancova", "outcome": "neurofilament"}, {"kind": "ancova"}],
+    "effects": [{"name": "lowered", "biomarkers": {"neurofilament": {"change": -0.5}}}],
+}
+
+
+def test_a_study_file_says_the_same() -> None:
+    settings = decode(TrialSettings, SECTION)
+    assert decode(TrialSettings, encode(settings)) == settings
+    trial = build(settings, None, 1)
+    assert trial.biomarkers[0].sampled(trial.design).tolist() == [True, True, False, True]
+    assert replace(NFL, visits=()).sampled(trial.design).tolist() == [True, True, False, True]  # none by phone
+    assert not trial.effects[0].is_null
+    assert trial.plain()["biomarkers"][0]["name"] == "neurofilament"
+
+
+RARE: dict[str, Any] = {"biomarkers": [SECTION["biomarkers"][0] | {"visits": [0, 9]}]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"analyses": [{"kind": "ancova", "outcome": "neurofilamnt"}]}, "Did you mean neurofilament?"),
+        ({"effects": [{"name": "a", "biomarkers": {"urate": {"change": 1.0}}}]}, "'urate', which is no biomarker of the trial"),
+        ({"biomarkers": [{"name": "neurofilament", "mean": 4.0, "sd": 0.6, "residual_sd": 0.0}]}, "residual_sd must be above 0"),
+        ({"biomarkers": SECTION["biomarkers"] * 2}, "share a name"),
+        ({"biomarkers": [SECTION["biomarkers"][0] | {"visits": [0, 4]}]}, "are not among"),
+        ({"biomarkers": [SECTION["biomarkers"][0] | {"visits": [3, 9]}]}, "a sample at the first visit"),
+        ({"analyses": [{"kind": "ancova", "outcome": "neurofilament", "until": 3.0}]} | RARE, "once only"),
+        ({"effects": [{"name": "a", "biomarkers": {"neurofilament": {"change": 1.0, "half_time": -1.0}}}]}, "half_time is months"),
+    ],
+)  # fmt: skip
+def test_impossible_biomarkers_are_refused(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decode(TrialSettings, SECTION | changed)
+    assert said in str(caught.value)
