@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 
-from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named
+from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named, record
 from alsmodel.trials.endpoints import run_estimator
 from alsmodel.trials.strategies import NO_FAILURE_NOR_LAST, SAME_AS_COMPOSITE, Strategy
 
@@ -122,6 +122,7 @@ class TimeToDrop(AbstractAnalysis):
     """Cox regression of the time to a drop of the score by `drop` points from baseline, or death; negative is later in the active arm.
 
     Whoever has neither is censored at the last score, and who has no baseline score is left out. Times are those of the planned visits.
+    The true value is stated without covariates only.
 
     Attributes
     ----------
@@ -221,17 +222,18 @@ class ParticipantSlopes(AbstractAnalysis):
         return named("slopes of participants", self, self.line, "last visit only" * (self.last == "planned"))
 
     def analyse(self, data: TrialData) -> Analysed:
+        from alsmodel.estimators.ancova import STATUS
+        from alsmodel.estimators.two_point_slope import fit_two_point_slope
+
         data = data.for_analysis(self)
-        more = {"covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
-        return run_estimator(
-            "two_point_slope",
-            "fit_two_point_slope",
-            self.measure,
+        fit = fit_two_point_slope(
             data.scores,
             data.months,
             data.arm,
             method=self.line,
             last=self.last,
+            covariates=data.covariates(self.covariates),
+            strata=data.strata(self.strata),
             robust=self.robust,
-            **more,
         )
+        return record(fit, STATUS, self.measure, fit.failed, fit.df)
