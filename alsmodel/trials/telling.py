@@ -108,13 +108,8 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
     keys = trial_keys(trial, replicate, replicate + 1)
     enrolled = enrol(trial, keys, scenario.most)
     arm = assign(trial.design, enrolled, keys)
-<<<<<<< HEAD
-    more = {"events": trial.intercurrent, "biomarkers": trial.biomarkers}
-    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, **more)
-=======
     events, biomarkers = trial.intercurrent, trial.biomarkers
     seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, events=events, biomarkers=biomarkers)
->>>>>>> five
     told, month = [], None
     resized = None
     if trial.design.reestimation is not None:

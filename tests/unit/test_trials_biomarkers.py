@@ -31,10 +31,7 @@ from alsmodel.trials import (
 from alsmodel.trials.block import Task, run_task, trial_keys
 from alsmodel.trials.estimands import true_values
 from alsmodel.trials.opening import open_data
-<<<<<<< HEAD
-=======
 from alsmodel.trials.sequential import GroupSequential
->>>>>>> five
 from alsmodel.trials.world import assign, enrol, markers, observe, paths
 
 NFL = Biomarker(name="neurofilament", mean=4.0, sd=0.6, residual_sd=0.2, per_slope=-0.4, trend=0.01, visits=(0.0, 3.0, 9.0))
@@ -146,16 +143,9 @@ def test_shares_by_arm_and_phenotype_and_a_delayed_start_move_biomarkers_too(tmp
 
 
 def test_higher_may_be_better_and_a_biomarker_may_decide_at_looks() -> None:
-<<<<<<< HEAD
-    design = replace(DESIGN, recruitment=Recruitment(per_month=(10.0,)), looks=(Look(when="followed", at=0.5, after=9.0),))
-    from alsmodel.trials.sequential import GroupSequential
-
-    design = replace(design, sequential=GroupSequential(fractions=(0.5, 1.0)))
-=======
     looks = (Look(when="followed", at=0.5, after=9.0),)
     sequential = GroupSequential(fractions=(0.5, 1.0))
     design = replace(DESIGN, recruitment=Recruitment(per_month=(10.0,)), looks=looks, sequential=sequential)
->>>>>>> five
     trial = replace(TRIAL, design=design, effects=(LOWERED,), replicates=30, analyses=TRIAL.analyses[:1])
     stopped = simulate(trial, twins=1000).table["stopped_efficacy"][0]
     harm = simulate(replace(trial, biomarkers=(replace(NFL, better="higher"),)), twins=1000).table
