@@ -26,7 +26,8 @@ def survival(
     posterior : polars.DataFrame
         ``group``, ``time``, ``mean``, ``lower``, ``upper`` as fractions.
     kaplan_meier : polars.DataFrame
-        ``group``, ``time``, ``survival``, ``at_risk`` of the same groups; others are ignored.
+        ``group``, ``time``, ``survival``, ``at_risk`` of the same groups; others are ignored. Without rows, neither steps nor numbers
+        at risk are shown.
     event : str
         What "without" refers to, with its definition.
 
@@ -37,6 +38,7 @@ def survival(
     groups = ordered_groups(posterior["group"].to_list())
     shared = len(groups) <= 2
     rows = len(groups) if shared else 1
+    seen = kaplan_meier.height > 0
     with drawing(name):
         figure, axes = panels(
             1 if shared else len(groups), columns=2 if len(groups) == 4 else 3, height=(3.3 if shared else 2.5) + 0.16 * rows
@@ -47,16 +49,18 @@ def survival(
             ax = axes[0] if shared else axes[i]
             colour = series_colour(i if shared else 0)
             _curves(ax, posterior, kaplan_meier, group, colour, DASHES[i] if shared else "-", named=shared)
-            _numbers(ax, kaplan_meier, group, ticks, row=i if shared else 0, label=shared and len(groups) > 1)
+            if seen:
+                _numbers(ax, kaplan_meier, group, ticks, row=i if shared else 0, label=shared and len(groups) > 1)
             if not shared:
                 ax.set_title(group)
         for ax in axes:
             ax.set(xlim=(0, end), ylim=(0, 1.02), xticks=ticks)
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             ax.tick_params(labelbottom=True)
-        axes[0].plot([], [], color=SOFT, linewidth=1.0, drawstyle="steps-post", label="Kaplan-Meier")
+        if seen:
+            axes[0].plot([], [], color=SOFT, linewidth=1.0, drawstyle="steps-post", label="Kaplan-Meier")
         axes[0].legend(loc="lower left" if shared else "best")
-        figure.supxlabel(f"{time_unit.capitalize()}s since {origin}; below, number at risk", fontsize=8)
+        figure.supxlabel(f"{time_unit.capitalize()}s since {origin}{'; below, number at risk' if seen else ''}", fontsize=8)
         figure.supylabel(wrapped(f"Without {event}", 44), fontsize=8)
         return to_svg(figure, name, f"Survival without {event}", _description(posterior, time_unit))
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -75,7 +76,7 @@ def progression(content: StudyReport) -> Section:
 def _of_classes(content: StudyReport) -> list[Block]:
     """Latent classes: how large they are and how they fare; nobody's own class."""
     blocks: list[Block] = []
-    where = {"time_unit": content.time_unit, "origin": content.origin}
+    where: dict[str, Any] = {"time_unit": content.time_unit, "origin": content.origin}
     if content.classes is not None:
         blocks.append(tables.classes(content.classes, content.time_unit))
     if content.class_trajectories is not None:
