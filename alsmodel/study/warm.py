@@ -9,7 +9,7 @@ from typing import Any
 
 from alsmodel.settings import dump_toml
 from alsmodel.settings.cache import forget_old_code
-from alsmodel.study.pipeline import run
+from alsmodel.study.pipeline import Step, run
 from alsmodel.study.progress import Progress, Silent
 from alsmodel.study.synthetic import write_proact
 
@@ -42,12 +42,17 @@ TINY: dict[str, Any] = {
     },
     "report": {"by": "onset_site", "synthetic": True},
 }
+#: The same data by the model of several outcomes, whose kernels are others.
+TINY_DOMAINS: dict[str, Any] = {name: TINY[name] for name in ("title", "question", "data", "estimand", "sampling")} | {
+    "model": {"kind": "domains", "outcomes": [{"name": "bulbar"}, {"name": "respiratory"}], "survival": {"knots": 1}},
+    "fit": {"method": "psis"},
+}
 
 
 def warm(progress: Progress | None = None, *, participants: int = 120) -> float:
     """Run the whole path once in a temporary folder and throw the result away; forget code of earlier versions.
 
-    The trial's kernels are compiled by a process of their own, beside those of the fit.
+    The kernels of the trial and of the model of several outcomes are compiled by a process of their own, beside those of the fit.
 
     Returns
     -------
@@ -62,17 +67,20 @@ def warm(progress: Progress | None = None, *, participants: int = 120) -> float:
         one = TINY["trial"] | {"analyses": TINY["trial"]["analyses"][:1]}  # the others are compiled by the trial that runs aside
         whole.write_text(dump_toml(TINY | {"trial": one}), encoding="utf-8")
         trial.write_text(dump_toml(TINY | {"trial": TINY["trial"] | {"truth": {"kind": "named"}}}), encoding="utf-8")
-        simulated = aside.submit(_simulate, trial, base / "aside")
+        domains = base / "domains.toml"
+        domains.write_text(dump_toml(TINY_DOMAINS), encoding="utf-8")
+        others = [aside.submit(_run, trial, base / "aside", "trial"), aside.submit(_run, domains, base / "domains", "fit")]
         quiet = _Quiet(progress or Silent())
         run(whole, base / "run", until="fit", progress=quiet)
-        simulated.result()
+        for other in others:
+            other.result()
         run(whole, base / "run", progress=quiet)
     forget_old_code()
     return time.perf_counter() - start
 
 
-def _simulate(study: Path, out: Path) -> None:
-    run(study, out, until="trial")
+def _run(study: Path, out: Path, until: Step) -> None:
+    run(study, out, until=until)
 
 
 class _Quiet:
