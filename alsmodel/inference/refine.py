@@ -17,6 +17,7 @@ from alsmodel.models.spec import JointModel
 MOST_SHIFT = 0.02
 HERMITE = (3, 5, 7, 9)
 FINEST_HERMITE, FINER_NODES = 11, 4
+LEAST_OF_SIGMOID = 9
 FINEST_OF_MANY = 7  # with four random effects or more: a product grid grows with their number
 MOST_NODES = {"exponential": 30, "piecewise": 30, "m-spline": 30, "royston-parmar": 60, "weibull": 60}
 
@@ -48,6 +49,8 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
     of the baseline hazard are where the search starts.
     """
     mode: Mode | None = None
+    if spec.decline.kind == "sigmoid":  # with fewer nodes the density is too rough a way up to the mode from a crude start
+        spec = replace(spec, hermite=max(spec.hermite, LEAST_OF_SIGMOID))
     while True:
         made = program(spec, data)
         mode = find_mode(made.density, made.start if mode is None else mode.at)
