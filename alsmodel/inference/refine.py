@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.errors import FitFailed
 from alsmodel.inference.checks import Check
 from alsmodel.inference.class_starts import class_starts
 from alsmodel.inference.mode import Mode, find_mode
@@ -19,6 +20,7 @@ from alsmodel.models.spec import JointModel
 MOST_SHIFT = 0.02
 HERMITE = (3, 5, 7, 9)
 FINEST_HERMITE, FINER_NODES = 11, 4
+ENOUGH_OF_SIGMOID = 9  # nodes with which the mode is sought again where fewer made the density of a sigmoid too rough a way up
 FINEST_OF_MANY = 7  # with four random effects or more: a product grid grows with their number
 MOST_NODES = {"exponential": 30, "piecewise": 30, "m-spline": 30, "royston-parmar": 60, "weibull": 60}
 
@@ -60,7 +62,13 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
             climbed = climb_all(made, class_starts(made))
             mode, further = climbed.mode, (climbed.check,)
         else:
-            mode = find_mode(made.density, made.start if mode is None else mode.at)
+            try:
+                mode = find_mode(made.density, made.start if mode is None else mode.at)
+            except FitFailed:
+                if spec.decline.kind != "sigmoid" or spec.hermite >= ENOUGH_OF_SIGMOID:
+                    raise
+                spec = replace(spec, hermite=ENOUGH_OF_SIGMOID)
+                continue
         finest = FINEST_HERMITE if len(spec.effects) < 4 else FINEST_OF_MANY
         by_hermite = shift_of_mode(made, mode, made.with_hermite(finest))
         finer = with_nodes(spec, lambda survival: min(survival.nodes + FINER_NODES, MOST_NODES[survival.kind]))
