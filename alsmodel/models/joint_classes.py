@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.tensor.math import logsumexp
+from pytensor.tensor.special import logsumexp
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.kernels.layout import Layout
