@@ -63,7 +63,7 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
         if cuts.top > 0.0:
             fine = sigmoid_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
         elif rule.abscissae.size == 0:
-            fine = apart_loglik(path, shared, cuts, weibull, gradient, np.ones(people), prior_precision, half_logdet, loglik, out, sum_bb)
+            fine = apart_loglik(path, shared, cuts, weibull, gradient, None, prior_precision, half_logdet, loglik, out, sum_bb)
         elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts):
             fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
         else:

@@ -61,7 +61,7 @@ def _scores(first, last, path, shared, cuts, gradient, weight, prior, half_logde
         loglik[i] = -half_logdet - 0.5 * twice
         if not gradient:
             continue
-        counted = weight[i]
+        counted = 1.0 if weight is None else weight[i]
         b00, b01, b11 = v00 + b0 * b0, v01 + b0 * b1, v11 + b1 * b1
         bb00 += counted * b00
         bb01 += counted * b01
@@ -112,7 +112,7 @@ def _survival(first, last, path, shared, cuts, weibull, weight, loglik, out, log
             eta[k] = logw[origin + k] + offset[seg[origin + k]] + base[piece[origin + k]]
     exp_into(eta, total, hazard, buffer, bits)
     for i in range(first, last):
-        ll, counted = 0.0, weight[i]
+        ll, counted = 0.0, 1.0 if weight is None else weight[i]
         for k in range(np.uint64(node_ptr[i]) - origin, np.uint64(node_ptr[i + 1]) - origin):
             ll -= hazard[k]
             hazard[k] *= counted
@@ -153,8 +153,8 @@ def apart_loglik(path, shared, cuts, weibull, gradient, weight, prior, half_logd
     ----------
     path, shared, cuts, weibull, gradient
         As in `alsmodel.kernels.joint.joint_loglik`; the association is not read.
-    weight : array, shape (N,)
-        How often each participant counts in the gradient and in the sum of E[bb'].
+    weight : array, shape (N,), or None
+        How often each participant counts in the gradient and in the sum of E[bb']; once each for None, which is compiled apart.
     prior, half_logdet
         Inverse of D, shape (2, 2), and half the log of its determinant.
     """
