@@ -119,6 +119,8 @@ class JointData:
             object.__setattr__(self, "later_event", np.zeros(self.people))
         if self.free_until.size == 0:  # every event has a day
             object.__setattr__(self, "free_until", self.event_time.copy())
+        if ((self.event > 0) & (self.free_until > self.event_time)).any():
+            raise ValueError("free_until must not be after event_time of anybody with the event; change both together.")
         if self.since_onset.size == 0:
             object.__setattr__(self, "since_onset", np.zeros(self.people))
 

@@ -155,17 +155,18 @@ def afterwards(spec: JointModel, data: JointData, after: AfterEvent) -> tuple[In
     people = np.flatnonzero((data.event > 0) & (data.cause == place) & (data.later_time > data.event_time))
     own = data.of_people(people)
     begin = own.event_time if after.clock == "study" else np.zeros(people.size)
-    nothing = np.zeros(0)
+    end, nothing = begin + own.later_time - own.event_time, np.zeros(0)
     return people, replace(
         own,
         visit_person=np.zeros(0, np.int64),
         visit_time=nothing,
         outcome=nothing,
         entry_time=begin,
-        event_time=begin + own.later_time - own.event_time,
+        event_time=end,
+        free_until=end,
         event=own.later_event,
         cause=np.zeros(people.size, np.int64),
-        later_time=begin + own.later_time - own.event_time,
+        later_time=end,
         later_event=np.zeros(people.size),
         exposure_person=np.zeros(0, np.int64),
         exposure_drug=np.zeros(0, np.int64),

@@ -347,6 +347,7 @@ def test_population_says_the_same_in_months(fitted: Fit) -> None:
             entry_time=fitted.data.entry_time / 12,
             event_time=fitted.data.event_time / 12,
             visit_time=fitted.data.visit_time / 12,
+            free_until=fitted.data.free_until / 12,
         ),
         draws={
             k: v * 12 if k.startswith("slope") or k == "sd:slope" else v + np.log(12) if k.startswith("log_hazard") else v
