@@ -172,6 +172,10 @@ def _of_one_outcome(study: Study) -> list[tuple[SettingPath, str]]:
     if plan.truth.kind == "posterior":
         remedy = 'Choose "resampled" or "named", or a study of its own with model.kind = "joint".'
         found.append((("trial", "truth", "kind"), f'trial.truth.kind: "posterior" takes the population of the fit; {other}. {remedy}'))
+    if plan.prognosis is not None:
+        section = "truth" if plan.truth.kind == "resampled" else "population"
+        remedy = 'Leave the section out, or give a study of its own with model.kind = "joint".'
+        found.append((("trial", section, "prognosis"), f"trial.{section}.prognosis predicts survival by the fit; {other}. {remedy}"))
     if plan.assurance is not None and plan.assurance.kind == "posterior":
         remedy = 'Choose "prior", or a study of its own with model.kind = "joint".'
         place = ("trial", "assurance", "kind")
