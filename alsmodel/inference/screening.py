@@ -44,10 +44,10 @@ def at_screening(fit: "Fit", months: float, draws: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        intercept, slope, residual_sd, association_value, association_slope: shape (D,); random_covariance (D, 2, 2); intercept_by, slope_by,
-        hazard_by (D, C), coefficients of the design columns named in ``columns``; log_ratio, own, added, log_hazard_ratio (D, G), effects of
-        the drugs named in ``drugs``; node (T,) months and log_mass (D, T), log of weight times baseline hazard. ``numbers`` says how a
-        covariate enters its column, (centre, scale); ``words`` which levels a covariate has.
+        intercept, slope, residual_sd, association_value, association_slope: shape (D,); random_covariance (D, 2, 2); intercept_by,
+        slope_by, hazard_by (D, C), coefficients of the design columns named in ``columns``; log_ratio, own, added, log_hazard_ratio
+        (D, G), effects of the drugs named in ``drugs``; node (T,) months and log_mass (D, T), log of weight times baseline hazard.
+        ``numbers`` says how a covariate enters its column, (centre, scale); ``words`` which levels a covariate has.
 
     Raises
     ------

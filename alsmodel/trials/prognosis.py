@@ -7,7 +7,7 @@ and scores with errors of their own; neither the path ahead nor its deviations a
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -203,8 +203,8 @@ def prognosis_faults(
         return [f"{_WHERE} needs a fit that predicts; give prediction = Predictor.of(fit, prognosis)."]
     if (predictor.months, predictor.draws) != (prognosis.months, prognosis.draws):
         return [
-            f"{_WHERE} asks for {prognosis.months:g} months by {prognosis.draws} draws; the prediction given is of {predictor.months:g} months "
-            f"by {predictor.draws}. Make it with Predictor.of(fit, prognosis)."
+            f"{_WHERE} asks for {prognosis.months:g} months by {prognosis.draws} draws; the prediction given is of "
+            f"{predictor.months:g} months by {predictor.draws}. Make it with Predictor.of(fit, prognosis); it cannot be an axis."
         ]
     if record is not None:
         wanted = [*(f"column:{name}" for name in predictor.columns), *(f"taken:{name}" for name in predictor.drugs)]
