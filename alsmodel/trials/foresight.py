@@ -3,13 +3,19 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
 
 MOST = 300.0  # an exponent beyond this is certain death or none
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def add_survival(level, speed, log_hazard, own, order, scores, times, covariance, sd, alpha, node, log_mass, z, weight, out):
+def add_survival(
+    level: Floats, speed: Floats, log_hazard: Floats, own: Floats, order: npt.NDArray[np.int64], scores: Floats, times: Floats,
+    covariance: Floats, sd: float, alpha: Floats, node: Floats, log_mass: Floats, z: Floats, weight: Floats, out: Floats,
+) -> None:  # fmt: skip
     r"""Add the probability of no event by the end of the nodes to `out`.
 
     A candidate's number is made of the own values alone, in one order of operations: it does not depend on who else is there.

@@ -7,7 +7,7 @@ and scores with errors of their own; neither the path ahead nor its deviations a
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -107,7 +107,7 @@ class Predictor:
     @classmethod
     def stand_in(cls, prognosis: Prognosis) -> "Predictor":
         """One without parameters, for checks of settings before there is a fit."""
-        arrays = {each.name: np.zeros(0) for each in fields(cls) if each.name not in _PLAIN}
+        arrays: dict[str, Any] = {each.name: np.zeros(0) for each in fields(cls) if each.name not in _PLAIN}
         return cls(months=prognosis.months, draws=prognosis.draws, **arrays)
 
     def identity(self) -> dict[str, object]:
