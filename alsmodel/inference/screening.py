@@ -19,7 +19,8 @@ from alsmodel.inference.paths import Draw, draw_of
 from alsmodel.inference.sampling import evenly
 from alsmodel.models.association import kinds
 from alsmodel.models.baseline import cuts_of, log_baseline
-from alsmodel.models.effects import Acting, exposed
+from alsmodel.models.effects import exposed
+from alsmodel.models.spec import JointModel
 
 if TYPE_CHECKING:
     from alsmodel.inference.fit import Fit
@@ -54,8 +55,9 @@ def at_screening(fit: "Fit", months: float, draws: int) -> dict[str, Any]:
     InvalidInput
         When the model is of a shape for which this prediction is not made.
     """
-    _require(fit)
     spec, data = fit.spec, fit.data
+    if refused := refusals(spec):
+        raise InvalidInput([Fault(WHERE, fault, remedy) for fault, remedy in refused])
     per_month = DAYS_PER_UNIT["month"] / DAYS_PER_UNIT[spec.time_unit]
     terms = tuple(dict.fromkeys((*spec.intercept, *spec.slope, *spec.hazard)))
     columns = tuple(column for term in terms for column in data.terms[term])
@@ -139,16 +141,12 @@ def _log_mass(fit: "Fit", draw: Draw, knots: Floats, node: Floats, weight: Float
     return np.asarray(np.log(weight) + log_baseline(fit.spec, knots, draw.get, node))
 
 
-def _bent(one: Acting) -> bool:
-    return bool(one.clock) or "[" in "".join(one.labels)
-
-
-def _require(fit: "Fit") -> None:
-    spec = fit.spec
-    faults = []
+def refusals(spec: JointModel) -> list[tuple[str, str]]:
+    """Why a fit of this model makes no prediction at screening: fault and remedy of each reason."""
+    faults: list[tuple[str, str]] = []
 
     def refuse(what: str, remedy: str) -> None:
-        faults.append(Fault(WHERE, f"Survival is predicted at screening from straight lines and one hazard; {what}.", remedy))
+        faults.append((f"Survival is predicted at screening from straight lines and one hazard; {what}.", remedy))
 
     if spec.decline.kind != "linear" or spec.random_effects != "linear" or spec.fixed_quadratic:
         refuse("the paths of this fit bend", "Fit a linear decline.")
@@ -160,9 +158,8 @@ def _require(fit: "Fit") -> None:
         refuse("this fit has several causes or latent classes", "Fit one without.")
     if spec.survival.strata is not None or spec.hierarchy or spec.decline.residual_by is not None or any(kinds(spec.association).values()):
         refuse("parts of this fit differ by group (strata, hierarchy, residual_by, an association's by)", "Fit one without.")
-    acting = [one for one in exposed(spec, fit.data).acting if one.drug in background(fit)]
-    bent = sorted({one.drug for one in acting if _bent(one)})
+    taken = [drug for drug in spec.treatments if drug.source == "exposure"]
+    bent = sorted(drug.name for drug in taken if drug.by is not None or drug.hazard_periods or drug.hazard == "clock")
     if bent:
         refuse(f"{', '.join(bent)} acts by group, by period or on the hazard's clock", "Give the drug one constant effect.")
-    if faults:
-        raise InvalidInput(faults)
+    return faults

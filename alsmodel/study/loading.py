@@ -140,6 +140,7 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
     else:
         texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
         found += _of_a_line(study)
+        found += _of_a_prediction(study)
     for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
         for name in names:
             if name is not None and name not in {*texts, *_CURVES}:
@@ -160,6 +161,18 @@ def _of_a_line(study: Study) -> list[tuple[SettingPath, str]]:
         "trials are drawn from straight lines, and the decline of this model is a sigmoid. Choose another decline, or another kind here."
     )
     return [(place, f'{".".join(place)}: "posterior" takes what the fit found; {fault}')]
+
+
+def _of_a_prediction(study: Study) -> list[tuple[SettingPath, str]]:
+    """Models that make no prediction of survival at screening."""
+    plan = study.trial
+    # People of a record have the prediction of `inference.dynamic`, which knows more shapes.
+    if plan is None or plan.population.prognosis is None or not isinstance(study.model, JointModel):
+        return []
+    from alsmodel.inference.screening import refusals
+
+    place = ("trial", "population", "prognosis")
+    return [(place, f"{'.'.join(place)}: {fault} {remedy}") for fault, remedy in refusals(study.model)]
 
 
 def _of_one_outcome(study: Study) -> list[tuple[SettingPath, str]]:

@@ -19,6 +19,9 @@ from alsmodel.inference.screening import taken_at_entry
 from alsmodel.inference.summary import named_draws
 from alsmodel.models.decline import Quadratic
 from alsmodel.models.program import program
+from alsmodel.settings import decode, encode
+from alsmodel.study.loading import _of_a_prediction
+from alsmodel.study.steps import built_trial
 from alsmodel.trials import (
     BaselineCovariate,
     Effect,
@@ -309,3 +312,26 @@ def test_faults_come_before_work() -> None:
     with pytest.raises(ValueError, match="needs a fit that predicts"):
         build(settings, None, seed=1)
     assert build(settings, None, seed=1, prediction=Predictor.of(true_fit(), PROGNOSIS)).scenarios
+
+
+def test_study_takes_the_prediction_of_its_own_fit() -> None:
+    section = {
+        "truth": {"kind": "named"},
+        "population": {"eligibility": ["predicted_survival >= 0.6"], "prognosis": {"months": 6, "scores": "run-in", "draws": 2}},
+    }
+    settings = decode(TrialSettings, section)
+    assert decode(TrialSettings, encode(settings)) == settings
+    study: Any = SimpleNamespace(trial=settings, seed=3, model=true_fit().spec)
+    trial = built_trial(study, true_fit(), None)
+    assert trial.prediction is not None
+    assert trial.prediction.months == 6
+    column = enrol(trial, trial_keys(trial, 0, 2), 20).columns["predicted_survival"]
+    assert isinstance(column, np.ndarray)
+    assert column.min() >= 0.6
+    with pytest.raises(InvalidInput, match="needs a fit that predicts"):
+        built_trial(study, None, None)
+    with pytest.raises(InvalidInput, match="Did you mean months"):
+        decode(TrialSettings, {"truth": {"kind": "named"}, "population": {"prognosis": {"month": 6}}})
+    assert not _of_a_prediction(study)
+    bent: Any = SimpleNamespace(trial=settings, seed=3, model=replace(true_fit().spec, decline=Quadratic(), population="incident"))
+    assert [fault for _, fault in _of_a_prediction(bent) if "bend" in fault]
