@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_of
+from alsmodel.inference.screening import taken_at_entry
 from alsmodel.models.association import kinds
 from alsmodel.models.baseline import coefficient_labels, log_baseline, log_cumulative
 from alsmodel.models.effects import Acting, exposed
@@ -41,7 +42,8 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     -------
     dict of array
         intercept, slope (points per month), log_hazard: shape (D, N); random_cholesky (D, 2, 2); residual_sd (D,); knots (K + 1,)
-        months, the last infinite; log_baseline_hazard (D, K) per month; association_value, association_slope (D,).
+        months, the last infinite; log_baseline_hazard (D, K) per month; association_value, association_slope (D,); ``column:`` design
+        columns and ``taken:`` background drugs of the participants, (N,), which a prediction at screening may know.
 
     Raises
     ------
@@ -74,7 +76,9 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         out["association_value"][row] = draw.get("association:value")
         out["association_slope"][row] = draw.get("association:slope") / per_month
         baseline[row] = _baseline(fit, draw, knots) + np.log(per_month)
-    return {**out, "knots": knots / per_month, "log_baseline_hazard": baseline}
+    known = {f"column:{name}": column for name, column in data.columns.items()}
+    known |= {f"taken:{name}": taken for name, taken in taken_at_entry(fit).items()}
+    return {**out, **known, "knots": knots / per_month, "log_baseline_hazard": baseline}
 
 
 def _require(fit: "Fit") -> None:

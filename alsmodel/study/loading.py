@@ -140,6 +140,7 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
     else:
         texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
         found += _of_a_line(study)
+        found += _of_a_prediction(study)
     for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
         for name in names:
             if name is not None and name not in {*texts, *_CURVES}:
@@ -162,6 +163,18 @@ def _of_a_line(study: Study) -> list[tuple[SettingPath, str]]:
     return [(place, f'{".".join(place)}: "posterior" takes what the fit found; {fault}')]
 
 
+def _of_a_prediction(study: Study) -> list[tuple[SettingPath, str]]:
+    """Models that make no prediction of survival at screening."""
+    plan = study.trial
+    # People of a record have the prediction of `inference.dynamic`, which knows more shapes.
+    if plan is None or plan.population.prognosis is None or not isinstance(study.model, JointModel):
+        return []
+    from alsmodel.inference.screening import refusals
+
+    place = ("trial", "population", "prognosis")
+    return [(place, f"{'.'.join(place)}: {fault} {remedy}") for fault, remedy in refusals(study.model)]
+
+
 def _of_one_outcome(study: Study) -> list[tuple[SettingPath, str]]:
     """What a model of several outcomes cannot give to a simulated trial."""
     plan = study.trial
@@ -172,6 +185,10 @@ def _of_one_outcome(study: Study) -> list[tuple[SettingPath, str]]:
     if plan.truth.kind == "posterior":
         remedy = 'Choose "resampled" or "named", or a study of its own with model.kind = "joint".'
         found.append((("trial", "truth", "kind"), f'trial.truth.kind: "posterior" takes the population of the fit; {other}. {remedy}'))
+    if plan.prognosis is not None:
+        section = "truth" if plan.truth.kind == "resampled" else "population"
+        remedy = 'Leave the section out, or give a study of its own with model.kind = "joint".'
+        found.append((("trial", section, "prognosis"), f"trial.{section}.prognosis predicts survival by the fit; {other}. {remedy}"))
     if plan.assurance is not None and plan.assurance.kind == "posterior":
         remedy = 'Choose "prior", or a study of its own with model.kind = "joint".'
         place = ("trial", "assurance", "kind")

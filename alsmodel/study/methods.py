@@ -70,6 +70,12 @@ def trial_words(study: Study) -> list[str]:
     truth = _truth_words(plan)
     arms = {2: "Two", 3: "Three", 4: "Four"}.get(len(design.allocation), str(len(design.allocation)))
     more = [f"Eligible: {' and '.join(plan.population.eligibility)}."] if plan.population.eligibility else []
+    if plan.prognosis is not None:
+        ahead = plan.prognosis
+        more.append(
+            f"predicted_survival is the probability of no event within {ahead.months:g} months of baseline, predicted by the fit above "
+            "from what is known then, never from the path that is simulated."
+        )
     if design.delayed_start is not None:
         more.append(f"Control goes over to the active treatment at month {design.delayed_start:g}; the effect follows exposure.")
     if design.looks:

@@ -158,7 +158,7 @@ def run(
 def _run(job: steps.Job, name: str, until: Step) -> Outcome:
     plan = job.study.trial
     cohort = fit = baselines = trial = None
-    if until != "trial" or plan is None or plan.truth.kind == "posterior":
+    if until != "trial" or plan is None or plan.needs_fit:
         cohort = steps.ingest(job)
         fit = steps.fit(job, cohort)
     elif plan.truth.kind == "resampled":
@@ -175,9 +175,9 @@ def _run(job: steps.Job, name: str, until: Step) -> Outcome:
 def _run_shard(job: steps.Job, shard: tuple[int, int]) -> Outcome:
     plan = job.study.trial
     fit = cohort = None
-    if plan is not None and plan.truth.kind != "named":
+    if plan is not None and (plan.truth.kind != "named" or plan.needs_fit):
         cohort = steps.ingest(job)
-        fit = steps.fit(job, cohort) if plan.truth.kind == "posterior" else None
+        fit = steps.fit(job, cohort) if plan.needs_fit else None
     done = steps.trial_shard(job, fit, cohort, shard)
     made = Shard(number=shard[0], of=shard[1], done=done, folder=job.run.path / steps.REPLICATES)
     return Outcome(folder=job.run.path, last="trial", fit=fit, reused=tuple(job.reused), shard=made)
@@ -199,7 +199,7 @@ def tell(
     plan = loaded.study.trial
     if plan is None:
         raise InvalidInput([Fault(loaded.path.name, "the study has no trial to tell.", "Add a [trial] section.")])
-    fitted = run(path, out, until="fit", progress=progress).fit if plan.truth.kind == "posterior" else None
+    fitted = run(path, out, until="fit", progress=progress).fit if plan.needs_fit else None
     try:
         cohort = read_source(loaded.study.data, loaded.base) if plan.truth.kind == "resampled" else None
         with working(progress or Silent(), "Simulating one trial"):
@@ -274,7 +274,7 @@ def seek(
         raise InvalidInput([Fault(loaded.path.name, "the study has no trial to search.", "Add a [trial] section.")])
     if (sought.setting is None) != (sought.between is None):
         raise InvalidInput([Fault("search", "a setting and the values to search between go together; give both, or neither for the size.")])
-    fitted = run(path, out, until="fit", progress=progress).fit if plan.truth.kind == "posterior" else None
+    fitted = run(path, out, until="fit", progress=progress).fit if plan.needs_fit else None
     folder = RunFolder.open(Path(out) if out is not None else Path("runs") / loaded.name).path / steps.REPLICATES
     sizes = plan.n_per_arm[:1]
     plan = replace(plan, axes={}, target_mcse=None, n_per_arm=sizes, replicates=replicates or plan.replicates)
@@ -329,7 +329,7 @@ def assure(
     plan = loaded.study.trial
     if plan is None or plan.assurance is None:
         raise InvalidInput([Fault(loaded.path.name, "the study says nothing of the effect.", "Add a [trial.assurance] section.")])
-    needs_data = plan.assurance.kind == "posterior" or plan.truth.kind in ("posterior", "resampled")
+    needs_data = plan.assurance.kind == "posterior" or plan.truth.kind == "resampled" or plan.needs_fit
     before = run(path, out, until="fit", progress=progress) if needs_data else None
     fitted, cohort = (None, None) if before is None else (before.fit, before.cohort)
     if replicates is not None:

@@ -185,7 +185,7 @@ def trial(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "Operat
 def _trial_inputs(job: Job, plan: "TrialSettings", cohort: "Cohort | None") -> dict[str, Any]:
     """What the results of a simulation depend on."""
     inputs: dict[str, Any] = {"plan": encode(plan), "seed": job.study.seed}
-    if plan.truth.kind == "posterior":
+    if plan.needs_fit:
         inputs["fit"] = job.run.records().get("fit")
     if plan.truth.kind == "resampled" and cohort is not None:
         inputs["cohort"] = cohort.digest
@@ -286,12 +286,16 @@ def built_trial(study: Study, fitted: "AnyFit | None", cohort: "Cohort | None") 
     if plan.truth.kind == "resampled" and cohort is not None:
         from alsmodel.trials.resampling import resampled_truth
 
-        record = resampled_truth(cohort, plan.truth)
-    population = None
+        record = resampled_truth(cohort, plan.truth, fit=None if plan.prognosis is None or fitted is None else of_one_outcome(fitted))
+    population = prediction = None
     if plan.truth.kind == "posterior" and fitted is not None:
         population = of_one_outcome(fitted).population(plan.truth.draws, study.seed)
+    if plan.population.prognosis is not None and fitted is not None:
+        from alsmodel.trials.prognosis import Predictor
+
+        prediction = Predictor.of(of_one_outcome(fitted), plan.population.prognosis)
     try:
-        made = build(plan, population, study.seed, record=record)
+        made = build(plan, population, study.seed, record=record, prediction=prediction)
         check_eligibility(made)
     except ValueError as error:
         raise InvalidInput([Fault("trial", str(error))]) from None

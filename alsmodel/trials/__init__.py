@@ -140,6 +140,8 @@ _HOMES = {
     "BaselineCovariate": "population",
     "Phenotype": "population",
     "Population": "population",
+    "Predictor": "prognosis",
+    "Prognosis": "prognosis",
     "Recruitment": "recruitment",
     "Alternating": "randomisation",
     "PermutedBlocks": "randomisation",

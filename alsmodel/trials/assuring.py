@@ -201,7 +201,8 @@ def _strata(trial: Trial, effect: EffectPrior | EffectDraws) -> list[Trial]:
 
 
 def _some(truth: PosteriorTruth, group: npt.NDArray[np.int64]) -> dict[str, Floats]:
-    return {name: value if name == "knots" else value[group] for name, value in vars(truth).items()}
+    parts = {name: value if name == "knots" else value[group] for name, value in vars(truth).items() if name != "known"}
+    return parts | dict(truth.known)
 
 
 def _ends(trial: Trial, most: int, records: pl.DataFrame) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.trials.conditions import Categories, Column, check, holds, parse
+from alsmodel.trials.prognosis import PREDICTED, Prognosis
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,7 +118,9 @@ class Population:
         Conditions that all must hold, e.g. ``"0.3 <= delta_frs < 2"``. Names: the columns of `SCREENING_COLUMNS`, the
         covariates, ``phenotype``; and ``tricals``, ``encals`` (published scores, `alsmodel.clinical.prognosis`) where
         the covariates ``age_at_onset``, ``diagnostic_delay``, ``vital_capacity``, ``bulbar_onset``, ``definite``,
-        ``ftd`` (and ``c9orf72``) are there.
+        ``ftd`` (and ``c9orf72``) are there; and ``predicted_survival`` with a `prognosis`.
+    prognosis : Prognosis or None
+        Predict each candidate's survival from what screening knows, by a fit that the trial names; see `alsmodel.trials.prognosis`.
     screening_months : float
         Months between screening and month 0.
     run_in_months : float
@@ -136,6 +139,7 @@ class Population:
     phenotypes: tuple[Phenotype, ...] = ()
     covariates: tuple[BaselineCovariate, ...] = ()
     eligibility: tuple[str, ...] = ()
+    prognosis: Prognosis | None = None
     screening_months: float = 1.0
     run_in_months: float = 3.0
     screening_sd: float = 1.77
@@ -146,7 +150,7 @@ class Population:
     def __post_init__(self) -> None:
         faults = []
         names = [*(p.name for p in self.phenotypes), *(c.name for c in self.covariates)]
-        reserved = {*SCREENING_COLUMNS, "phenotype", "site", "tricals", "encals"} & set(names)
+        reserved = {*SCREENING_COLUMNS, "phenotype", "site", "tricals", "encals", PREDICTED} & set(names)
         repeated = sorted({*(name for name, count in Counter(names).items() if count > 1), *reserved})
         if repeated:
             faults.append(f"phenotypes and covariates need names of their own; taken or repeated: {', '.join(repeated)}.")
@@ -174,6 +178,8 @@ class Population:
             known["tricals"] = None
             if "c9orf72" in known:
                 known["encals"] = None
+        if self.prognosis is not None:
+            known[PREDICTED] = None
         return known
 
     @property
@@ -184,7 +190,7 @@ class Population:
     @property
     def plain(self) -> bool:
         """True when every candidate is alike and admitted: nothing need be drawn at screening."""
-        return not (self.phenotypes or self.covariates or self.eligibility)
+        return not (self.phenotypes or self.covariates or self.eligibility or self.prognosis)
 
     def admits(self, columns: Mapping[str, Column]) -> npt.NDArray[np.bool_]:
         """Say which candidates every rule admits."""

@@ -1,6 +1,7 @@
 """From a real cohort to a record whose people virtual trials resample."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,19 @@ from alsmodel.trials.analyses import LogRank
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.conditions import NOT_RECORDED, Categories, Column, holds, parse
 from alsmodel.trials.observed import baseline_columns, every_score, followed, scores_of
+from alsmodel.trials.prognosis import with_predictions
 from alsmodel.trials.resampled import ResampledTruth
 from alsmodel.trials.settings import ResampledSettings
+
+if TYPE_CHECKING:
+    from alsmodel.inference import Fit
 
 Floats = npt.NDArray[np.float64]
 
 
-def resampled_truth(cohort: Cohort, settings: ResampledSettings | None = None, *, where: str = "trial.truth") -> ResampledTruth:
+def resampled_truth(
+    cohort: Cohort, settings: ResampledSettings | None = None, *, fit: "Fit | None" = None, where: str = "trial.truth"
+) -> ResampledTruth:
     """Take from a cohort the people that virtual trials resample.
 
     Everyone counts who has scores enough for a line, was followed beyond day 0 and is not set apart by the source; arms are not
@@ -30,6 +37,8 @@ def resampled_truth(cohort: Cohort, settings: ResampledSettings | None = None, *
     cohort : Cohort
     settings : ResampledSettings, optional
         Outcome, event, eligibility, horizon.
+    fit : Fit, optional
+        Predicts survival at day 0, for ``settings.prognosis``.
     where : str
         Path of the settings in a study file, for messages.
 
@@ -43,6 +52,11 @@ def resampled_truth(cohort: Cohort, settings: ResampledSettings | None = None, *
         What the settings name and the cohort does not have, nobody eligible, or an eligible person without a covariate.
     """
     plan = settings or ResampledSettings()
+    if plan.prognosis is not None:
+        if fit is None:
+            remedy = "Give resampled_truth(cohort, settings, fit=...)."
+            raise InvalidInput([Fault(f"{where}.prognosis", "There is no fit that predicts survival.", remedy)])
+        cohort = with_predictions(cohort, fit, plan.prognosis)
     faults: list[Fault] = []
     people = cohort.participants.sort("participant_id").filter(pl.col("exclusion").is_null()).with_row_index("row")
     # What the adapter of real comparisons looks at; arms and visits are not.

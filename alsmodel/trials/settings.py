@@ -24,6 +24,7 @@ from alsmodel.trials.imputed import ReferenceBased
 from alsmodel.trials.intercurrent import Intercurrent
 from alsmodel.trials.paths import SHORT, fits
 from alsmodel.trials.population import Population
+from alsmodel.trials.prognosis import Predictor, Prognosis
 from alsmodel.trials.resampled import Horizon, ResampledTruth
 from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, group_faults, name_faults, shared_checks
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
@@ -108,6 +109,9 @@ class ResampledSettings:
         Baseline columns that analyses or the randomisation use; nobody eligible may lack one.
     eligibility : tuple of str
         Conditions over the cohort's baseline columns that all must hold, such as ``"age < 80"``; a missing value fails.
+    prognosis : Prognosis or None
+        Predict each person's survival at day 0 by the study's own fit, from the scores and covariates known there;
+        ``"predicted_survival >= 0.6"`` may then stand in `eligibility`.
     phenotype : str or None
         Baseline column of words by which effects may differ (``by_phenotype``). Where an effect does, everyone eligible must have it
         recorded, or the effect names ``"not recorded"`` as well.
@@ -129,6 +133,7 @@ class ResampledSettings:
     event_days: EventDays = "between"
     covariates: tuple[str, ...] = ()
     eligibility: tuple[str, ...] = ()
+    prognosis: Prognosis | None = None
     phenotype: str | None = None
     least_scores: int = 3
     least_months: float = 3.0
@@ -232,7 +237,19 @@ class TrialSettings:
         # The rest of what a trial checks; what a posterior would be is not known yet.
         truth = self.truth if isinstance(self.truth, NamedTruth) else NamedTruth()
         posterior = not isinstance(self.truth, NamedTruth)
-        _trial(self, truth, 0, {path: v for path, v in self.axes.items() if not (posterior and path.startswith("truth."))})
+        axes = {path: v for path, v in self.axes.items() if not (posterior and path.startswith("truth."))}
+        prognosis = self.population.prognosis
+        _trial(self, truth, 0, axes, None if prognosis is None else Predictor.stand_in(prognosis))
+
+    @property
+    def prognosis(self) -> Prognosis | None:
+        """What the study's own fit predicts of candidates at screening."""
+        return self.truth.prognosis if isinstance(self.truth, ResampledSettings) else self.population.prognosis
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether the trial takes anything from the study's own fit, an assurance apart."""
+        return isinstance(self.truth, PosteriorSettings) or self.prognosis is not None
 
     def cross_checks(self) -> list[Check]:
         """What has to fit between the sections, check by check."""
@@ -294,6 +311,7 @@ def build(
     seed: int,
     *,
     record: ResampledTruth | None = None,
+    prediction: Predictor | None = None,
 ) -> Trial:
     """Make the trial that `settings` describes.
 
@@ -307,11 +325,13 @@ def build(
         Seed of the virtual trials.
     record : ResampledTruth or None
         What `alsmodel.trials.resampling.resampled_truth` makes of the cohort; for ``truth.kind = "resampled"``.
+    prediction : Predictor or None
+        The fit that predicts survival at screening; for ``population.prognosis``.
 
     Raises
     ------
     ValueError
-        When the truth is the posterior or a record and there is none.
+        When the truth is the posterior or a record and there is none, or a prognosis has no fit.
     """
     truth: Truth
     if isinstance(settings.truth, NamedTruth):
@@ -328,13 +348,16 @@ def build(
         )
     else:
         truth = PosteriorTruth.of(population)
-    return _trial(settings, truth, seed, settings.axes)
+    return _trial(settings, truth, seed, settings.axes, prediction)
 
 
-def _trial(settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, tuple[Value, ...]]) -> Trial:
+def _trial(
+    settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, tuple[Value, ...]], prediction: Predictor | None = None
+) -> Trial:
     return Trial(
         truth=truth,
         population=settings.population,
+        prediction=prediction,
         design=settings.design,
         intercurrent=settings.intercurrent,
         biomarkers=settings.biomarkers,

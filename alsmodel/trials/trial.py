@@ -21,6 +21,7 @@ from alsmodel.trials.information import increment_faults
 from alsmodel.trials.intercurrent import Intercurrent, intercurrent_checks
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
+from alsmodel.trials.prognosis import Predictor, prognosis_faults
 from alsmodel.trials.randomisation import factors_of
 from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resampled import ResampledTruth
@@ -78,13 +79,15 @@ class Scenario:
         identity = {
             "seed": trial.seed,
             "truth": trial.truth.identity(),
-            "population": asdict(trial.population),
+            "population": population_of(trial.population),
             "design": asdict(trial.design),
             "intercurrent": [asdict(event) for event in trial.intercurrent],
             "analyses": [{"class": type(a).__qualname__, **a.settings()} for a in trial.analyses],
             "effect": effect,
             "n_per_arm": self.n_per_arm,
         }
+        if (predicted := trial.predicted()) is not None:
+            identity["prediction"] = predicted
         if trial.biomarkers:
             identity["biomarkers"] = [asdict(each) for each in trial.biomarkers]
         if isinstance(trial.design.reestimation, PromisingSize):  # its size hangs on the final critical value
@@ -109,6 +112,8 @@ class Trial:
         How participants decline and die.
     population : Population
         Phenotypes, covariates, and who is eligible.
+    prediction : Predictor or None
+        The fit that predicts survival at screening, for ``population.prognosis``.
     design : ParallelDesign
         Arms, assignment, recruitment, visits, follow-up, dropout, looks.
     intercurrent : tuple of Intercurrent
@@ -142,6 +147,7 @@ class Trial:
 
     truth: Truth
     population: Population = field(default_factory=Population)
+    prediction: Predictor | None = None
     design: ParallelDesign = field(default_factory=ParallelDesign)
     intercurrent: tuple[Intercurrent, ...] = ()
     biomarkers: tuple[Biomarker, ...] = ()
@@ -169,6 +175,7 @@ class Trial:
             lambda: group_faults(self.effects, self._phenotypes()),
             *shared_checks(self),
             self._truth_faults,
+            self._prediction_faults,
             self._number_faults,
         ]
 
@@ -188,6 +195,20 @@ class Trial:
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
         return faults
+
+    def _prediction_faults(self) -> list[str]:
+        population = self.population
+        if isinstance(self.truth, ResampledTruth):
+            return []
+        record = self.truth.known if isinstance(self.truth, PosteriorTruth) else None
+        return prognosis_faults(population.prognosis, self.prediction, population.vocabulary, record)
+
+    def predicted(self) -> dict[str, object] | None:
+        """Everything that decides predictions at screening, as plain values; None without them."""
+        if self.population.prognosis is None or self.prediction is None:
+            return None
+        known = {"known": self.truth.identity_of_known()} if isinstance(self.truth, PosteriorTruth) else {}
+        return self.prediction.identity() | known
 
     def _number_faults(self) -> list[str]:
         faults = []
@@ -237,7 +258,7 @@ class Trial:
         apart = ("allocation", "randomisation", "looks", "boundary", "sequential", "delayed_start", "information", "reestimation")
         for name in apart:
             del design[name]
-        key = {"truth": self.truth.identity(), "population": asdict(self.population), "design": design}
+        key = {"truth": self.truth.identity(), "population": population_of(self.population), "design": design}
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
         return tuple(int.from_bytes(digest[4 * i : 4 * i + 4], "big") for i in range(4))
 
@@ -246,7 +267,8 @@ class Trial:
         settings: dict[str, Any] = {
             "name": self.name,
             "truth": self.truth.identity(),
-            "population": asdict(self.population),
+            "population": population_of(self.population),
+            **({} if (predicted := self.predicted()) is None else {"prediction": predicted}),
             "design": asdict(self.design),
             "intercurrent": [asdict(event) for event in self.intercurrent],
             "biomarkers": [asdict(each) for each in self.biomarkers],
@@ -261,6 +283,11 @@ class Trial:
             "seed": self.seed,
         }
         return dict(json.loads(json.dumps(settings)))
+
+
+def population_of(population: Population) -> dict[str, Any]:
+    """A population as plain values; without a prognosis it has the random numbers of one that knows of none."""
+    return {name: value for name, value in asdict(population).items() if name != "prognosis" or value is not None}
 
 
 def _floats(value: Any) -> Any:

@@ -37,6 +37,8 @@ class Untreated:
         Baseline columns that come with a record, each (R, n).
     record : Drawn or None
         Who was drawn from a record.
+    rows : array of int or None, shape (R, n)
+        Which participant of the fitted cohort lends each candidate the covariates.
     """
 
     nature: "Nature"
@@ -45,6 +47,7 @@ class Untreated:
     draw: npt.NDArray[np.int64]
     columns: "dict[str, Column]" = field(default_factory=dict)
     record: "Drawn | None" = None
+    rows: npt.NDArray[np.int64] | None = None
 
 
 @final
@@ -173,6 +176,9 @@ class PosteriorTruth:
     log_baseline_hazard : array, shape (D, K)
         Per month.
     association_value, association_slope : array, shape (D,)
+    known : mapping of array, each shape (N,)
+        Baseline values of the cohort's participants that a prediction at screening may use: design columns (``column:age``) and background
+        drugs (``taken:riluzole``).
     """
 
     intercept: Floats
@@ -184,6 +190,7 @@ class PosteriorTruth:
     log_baseline_hazard: Floats
     association_value: Floats
     association_slope: Floats
+    known: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         draws, people = np.shape(self.slope) if np.ndim(self.slope) == 2 else (-1, -1)
@@ -198,6 +205,8 @@ class PosteriorTruth:
                 faults.append(f"{name} has shape {array.shape}, expected ({', '.join(letters)}) = {wanted}.")
             elif np.isnan(array).any() or (name != "knots" and not np.isfinite(array).all()):
                 faults.append(f"{name} holds missing or infinite values.")
+        if any(np.shape(value) != (people,) for value in self.known.values()):
+            faults.append(f"known holds one value per participant, {people}.")
         if not faults and ((self.residual_sd <= 0).any() or self.knots[0] != 0 or (np.diff(self.knots) <= 0).any()):
             faults.append("residual_sd must be above 0, and knots must increase from 0.")
         if faults:
@@ -215,7 +224,16 @@ class PosteriorTruth:
         absent = [name for name in _SHAPES if name not in population]
         if absent:
             raise ValueError(f"The population lacks {', '.join(absent)}; it has {', '.join(sorted(population))}.")
-        return cls(**{name: np.asarray(population[name]) for name in _SHAPES})
+        known = {name: np.asarray(value) for name, value in population.items() if name.startswith(("column:", "taken:"))}
+        return cls(**{name: np.asarray(population[name]) for name in _SHAPES}, known=known)
+
+    def identity_of_known(self) -> str:
+        """Digest of what a prediction at screening may use; no part of `identity`, since it decides nothing without one."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.known.items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(value, dtype="<f8").tobytes())
+        return digest.hexdigest()
 
     def identity(self) -> dict[str, object]:
         """Everything that decides who the participants are, as plain values (arrays by their digest)."""
@@ -246,7 +264,7 @@ class PosteriorTruth:
             association_slope=self.association_slope[d],
             skew=0.0,
         )
-        return Untreated(nature, self.intercept[d].mean(axis=1), self.slope[d].mean(axis=1), d)
+        return Untreated(nature, self.intercept[d].mean(axis=1), self.slope[d].mean(axis=1), d, rows=rows)
 
 
 type Truth = NamedTruth | PosteriorTruth | ResampledTruth

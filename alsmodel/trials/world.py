@@ -17,8 +17,10 @@ from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.intercurrent import Intercurrent, kinds_of
 from alsmodel.trials.population import Population, candidates
+from alsmodel.trials.prognosis import PREDICTED, foreseen
 from alsmodel.trials.randomisation import Alternating, Minimisation, factors_of
 from alsmodel.trials.resampled import Drawn
+from alsmodel.trials.truth import PosteriorTruth
 
 if TYPE_CHECKING:
     from alsmodel.trials.trial import Trial
@@ -170,6 +172,11 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
         intercept, slope, log_hazard = (np.broadcast_to(a, (keys.size, size)) for a in (nature.intercept, nature.slope, nature.log_hazard))
         b0, b1 = hidden_block(keys, 0, size, nature.cholesky, nature.skew)
         drawn = candidates(population, keys, size, intercept, slope, b0, b1, centre)
+        if population.prognosis is not None and trial.prediction is not None:
+            # What screening knows alone: neither the path ahead nor the own deviations.
+            record = trial.truth.known if isinstance(trial.truth, PosteriorTruth) else None
+            ahead = population.screening_months, population.run_in_months
+            drawn.columns[PREDICTED] = foreseen(population.prognosis, trial.prediction, drawn.columns, ahead, record, untreated.rows)
         admitted = population.admits(drawn.columns)
         fewest = int(admitted.sum(axis=1).min())
         if fewest >= n:
