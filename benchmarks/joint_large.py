@@ -53,7 +53,7 @@ spec = JointModel(
 )
 ready = time.process_time()
 method = sys.argv[2]
-made = fit(spec, cohort, Sampling(draws=700, tune=100, cores=2), method=method, seed=1)
+made = fit(spec, cohort, Sampling(draws=300, tune=100, cores=2), method=method, seed=1)
 fitted = time.process_time()
 effects = None
 if method == "psis":
@@ -111,7 +111,7 @@ def main() -> None:
                 "ratio": round(target / value, 2),
                 "checks_pass_and_ess_above_400": fine,
                 **{key: round(v, 1 if abs(v) >= 1 else 3) if isinstance(v, float) else v for key, v in result.items()},
-                "settings": "q=2, arm on slope and hazard, age on hazard, 7 pieces; NUTS 4 x 700 draws after 100",
+                "settings": "q=2, arm on slope and hazard, age on hazard, 7 pieces; NUTS 4 x 300 draws after 100",
                 "data_digest": digest,
                 "cores": 2,
                 "cache": cache,
