@@ -51,7 +51,7 @@ AT_ONCE = 25_000
 #: Keys of a block under a posterior, and batches into which the twins of a draw are cut for their Monte Carlo error.
 KEYS, BATCHES = 500, 8
 #: The code that decides a true value.
-CODE = ("alsmodel.trials", "alsmodel.patients")
+CODE = ("alsmodel.trials", "alsmodel.patients", "alsmodel.kernels.foresight")
 #: Measures whose limit is the same whatever the analysis adjusts for.
 UNADJUSTED = ("slope difference", "change difference", "responder difference", "RMST difference", "joint rank difference")
 

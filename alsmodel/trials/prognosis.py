@@ -141,7 +141,7 @@ class Predictor:
         array, shape (N,)
             Mean over the draws; NaN where a covariate or every score is missing.
         """
-        from alsmodel.trials.foresight import add_survival
+        from alsmodel.kernels.foresight import add_survival
 
         people = scores.shape[1]
         x = np.zeros((len(self.columns), people))

@@ -18,7 +18,10 @@ from alsmodel.trials.trial import Scenario, Trial
 __all__ = ["CODE", "COLUMNS", "PACKAGES", "PAIRED_COLUMNS", "OperatingCharacteristics", "Tally", "collect", "proportion"]
 
 #: Code that decides the records, and libraries beside the compilers.
-CODE = ("alsmodel.trials", "alsmodel.estimators", "alsmodel.patients", "alsmodel.clinical.prognosis", "alsmodel.clinical.units")
+CODE = (
+    "alsmodel.trials", "alsmodel.estimators", "alsmodel.patients", "alsmodel.kernels.foresight", "alsmodel.clinical.prognosis",
+    "alsmodel.clinical.units",
+)  # fmt: skip
 PACKAGES = ("numba", "numpy", "scipy")
 
 #: Columns of `OperatingCharacteristics.table`, with what each means.
