@@ -33,7 +33,7 @@ $(DEMO_DATA): $(wildcard alsmodel/patients/*.py) | $(READY)
 
 test: $(READY) ## All tests
 	$(BIN)/alsmodel warmup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 $(PYTEST_ARGS)
 
 check: $(READY) ## Style, types and import contracts
 	$(BIN)/ruff check .

@@ -58,10 +58,10 @@ def analyses(scores, time, event, arm, stratum, rare: bool):
     yield "net benefit", fit_win(scores, time, event, arm, measure="net benefit")
 
 
-def run() -> list[dict[str, object]]:
-    """Rejections per cell; a failed fit does not reject and is counted."""
+def run(analyses, cells) -> list[dict[str, object]]:
+    """Rejections per cell, which is (participants, hazard); a failed fit does not reject and is counted."""
     rows = []
-    for cell, (people, hazard) in enumerate([*((n, 0.025) for n in SIZES), (100, 0.004)]):
+    for cell, (people, hazard) in enumerate(cells):
         rng = np.random.default_rng([SEED, cell])
         counts: dict[str, list[int]] = {}
         share = 0.0
@@ -81,6 +81,11 @@ def run() -> list[dict[str, object]]:
     return rows
 
 
+def write(rows: list[dict[str, object]], out: Path) -> None:
+    """One line per cell."""
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    out.write_text(f'{{"seed": {SEED}, "alpha": {ALPHA}, "side": "two-sided", "rows": [\n{lines}\n]}}\n')
+
+
 if __name__ == "__main__":
-    lines = ",\n".join(json.dumps(row) for row in run())
-    OUT.write_text(f'{{"seed": {SEED}, "alpha": {ALPHA}, "side": "two-sided", "rows": [\n{lines}\n]}}\n')
+    write(run(analyses, [*((n, 0.025) for n in SIZES), (100, 0.004)]), OUT)

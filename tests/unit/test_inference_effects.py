@@ -103,7 +103,7 @@ def test_effects_do_not_depend_on_cores_and_follow_the_seed() -> None:
     spec = literal.SPECS["piecewise, value and slope"]
     made = program(spec, joint_data(literal.cohort(), spec.selection))
     x = literal.unconstrained(made) + np.random.default_rng(1).normal(0, 0.01, (1, 40, made.size))
-    fit: Any = SimpleNamespace(program=made, x=x)
+    fit: Any = SimpleNamespace(spec=spec, program=made, x=x)
     places, one = participant_effects(fit, 20, seed=3, cores=1)
     again, two = participant_effects(fit, 20, seed=3, cores=2)
     assert one.shape == (20, 6, 2)

@@ -26,7 +26,9 @@ def fit(people: int = 120) -> SimpleNamespace:
     )
     return SimpleNamespace(
         data=data,
-        spec=SimpleNamespace(outcome="alsfrs_r_total", transform="identity", event_words="death or tracheostomy", causes=(), after=()),
+        spec=SimpleNamespace(
+            outcome="alsfrs_r_total", transform="identity", event_words="death or tracheostomy", causes=(), after=(), classes=None
+        ),
         summary=fake.summary(),
         draws=fake.draws(),
         checks=fake.checks(),
