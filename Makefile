@@ -77,8 +77,9 @@ bench-survival: $(READY) ## Cox, log-rank, RMST: fits per CPU second at n = 300
 bench-ranks: $(READY) ## Joint rank and win ratio: fits per CPU second at n = 300
 	$(BIN)/python benchmarks/ranks.py
 
-calibrate-events: $(READY) ## Type I error of the survival and rank analyses (minutes)
+calibrate-events: $(READY) ## Type I error of the survival and rank analyses, then of those of scores (minutes)
 	$(BIN)/python -m tests.calibration.type_one_events
+	$(BIN)/python -m tests.calibration.type_one_scores
 
 bench-mmrm: $(READY) ## MMRM fits per CPU second, 6 visits
 	$(BIN)/python benchmarks/mmrm.py --visits 6

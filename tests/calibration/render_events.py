@@ -3,17 +3,20 @@
 import json
 from pathlib import Path
 
-RESULTS = json.loads((Path(__file__).parent / "type_one_events.json").read_text(encoding="utf-8"))
+RESULTS, SCORES = (
+    json.loads((Path(__file__).parent / f"type_one_{name}.json").read_text(encoding="utf-8")) for name in ("events", "scores")
+)
 
 
-def table(rank: bool) -> str:
+RANKS = ("rank, t", "rank, normal", "win", "net")
+
+
+def table(rows: list[dict]) -> str:
     """One line per analysis, one column per cell; figures more than 3 Monte Carlo SE from the level in bold."""
-    cells = list(dict.fromkeys((row["n"], row["events"]) for row in RESULTS["rows"]))
+    cells = list(dict.fromkeys((row["n"], row["events"]) for row in rows))
     lines = ["| analysis | " + " | ".join(f"n={n}, {share:.0%} events" for n, share in cells) + " |", "|---|" + "---|" * len(cells)]
-    for name in dict.fromkeys(row["analysis"] for row in RESULTS["rows"]):
-        if any(word in name for word in ("rank, t", "rank, normal", "win", "net")) != rank:
-            continue
-        found = {(row["n"], row["events"]): row for row in RESULTS["rows"] if row["analysis"] == name}
+    for name in dict.fromkeys(row["analysis"] for row in rows):
+        found = {(row["n"], row["events"]): row for row in rows if row["analysis"] == name}
         lines.append(f"| {name} | " + " | ".join(shown(found[cell]) if cell in found else "" for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -27,4 +30,5 @@ def shown(row: dict) -> str:
 
 
 if __name__ == "__main__":
-    print(table(rank=False), table(rank=True), sep="\n\n")
+    ranks = [row for row in RESULTS["rows"] if any(word in row["analysis"] for word in RANKS)]
+    print(table([row for row in RESULTS["rows"] if row not in ranks]), table(ranks), table(SCORES["rows"]), sep="\n\n")

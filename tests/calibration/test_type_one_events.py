@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RESULTS = json.loads((Path(__file__).parent / "type_one_events.json").read_text(encoding="utf-8"))
+HERE = Path(__file__).parent
+RESULTS, SCORES = (json.loads((HERE / f"type_one_{name}.json").read_text(encoding="utf-8")) for name in ("events", "scores"))
 ROOT = Path(__file__).parents[2]
 
 
@@ -20,6 +21,8 @@ OFF = {
     ("joint rank, normal", 100, False),
     ("net benefit", 100, False),
 }
+#: The same of the analyses of scores.
+OFF_OF_SCORES = {("ANCOVA of change, HC3", 100)}
 
 
 def rate(row):
@@ -30,9 +33,12 @@ def off_level(row):
     return abs(rate(row) - RESULTS["alpha"]) / np.sqrt(RESULTS["alpha"] * (1 - RESULTS["alpha"]) / row["replicates"])
 
 
-@pytest.mark.parametrize("row", [row for row in RESULTS["rows"] if off_level(row) > 3], ids=lambda row: f"{row['analysis']}, {row['n']}")
+@pytest.mark.parametrize(
+    "row", [row for row in RESULTS["rows"] + SCORES["rows"] if off_level(row) > 3], ids=lambda row: f"{row['analysis']}, {row['n']}"
+)
 def test_a_cell_off_its_level_is_in_the_documentation_with_its_figure(row):
-    pages = [(ROOT / "docs" / "methods" / f"{name}_analyses.md").read_text(encoding="utf-8") for name in ("survival", "rank")]
+    names = ("survival_analyses", "rank_analyses", "change_and_responder")
+    pages = [(ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8") for name in names]
     lines = [line for page in pages for line in page.splitlines() if line.startswith(f"| {row['analysis']} |")]
     assert any(f"**{rate(row):.4f}**" in line for line in lines)
 
@@ -41,3 +47,9 @@ def test_every_other_cell_holds_its_level():
     assert {(row["analysis"], row["n"], row["events"] < 0.1) for row in RESULTS["rows"] if off_level(row) > 3} == OFF
     assert len(RESULTS["rows"]) == 15 * 4 + 6
     assert all(row["replicates"] >= 5000 for row in RESULTS["rows"])
+
+
+def test_every_other_analysis_of_scores_holds_its_level():
+    assert {(row["analysis"], row["n"]) for row in SCORES["rows"] if off_level(row) > 3} == OFF_OF_SCORES
+    assert len(SCORES["rows"]) == 12 * 4
+    assert all(row["replicates"] >= 1000 and row["failed"] <= 1 for row in SCORES["rows"])

@@ -59,9 +59,9 @@ def analyses(scores, time, event, arm, stratum, rare: bool):
 
 
 def run(analyses, cells) -> list[dict[str, object]]:
-    """Rejections per cell, which is (participants, hazard); a failed fit does not reject and is counted."""
+    """Rejections per cell, which is (participants, hazard) by its number; a failed fit does not reject and is counted."""
     rows = []
-    for cell, (people, hazard) in enumerate(cells):
+    for cell, (people, hazard) in cells.items():
         rng = np.random.default_rng([SEED, cell])
         counts: dict[str, list[int]] = {}
         share = 0.0
@@ -88,4 +88,4 @@ def write(rows: list[dict[str, object]], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(run(analyses, [*((n, 0.025) for n in SIZES), (100, 0.004)]), OUT)
+    write(run(analyses, dict(enumerate([*((n, 0.025) for n in SIZES), (100, 0.004)]))), OUT)
