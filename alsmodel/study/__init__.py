@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alsmodel.study.analysis import AnalysedTrial, analyse
     from alsmodel.study.loading import LoadedStudy, load
-    from alsmodel.study.pipeline import Outcome, assure, report_again, run, tell
+    from alsmodel.study.pipeline import Outcome, assure, report_again, run
+    from alsmodel.study.questions import Sought, seek, tell
     from alsmodel.study.shards import merge_shards
     from alsmodel.study.spec import Estimand, Study
 
@@ -39,9 +40,9 @@ _HOMES = {
     "Outcome": "pipeline",
     "report_again": "pipeline",
     "run": "pipeline",
-    "seek": "pipeline",
-    "Sought": "pipeline",
-    "tell": "pipeline",
+    "seek": "questions",
+    "Sought": "questions",
+    "tell": "questions",
 }
 
 

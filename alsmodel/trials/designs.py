@@ -53,11 +53,16 @@ class Decision:
         return p_value if self.side == "two-sided" else np.asarray(np.where(benefit, p_value / 2, 1 - p_value / 2))
 
     @property
+    def error_of_a_side(self) -> float:
+        """Alpha on the side of benefit."""
+        return self.alpha / 2.0 if self.side == "two-sided" else self.alpha
+
+    @property
     def bound(self) -> float:
         """Critical value of z in favour of the active arm."""
         from scipy.special import ndtri  # here: reading a study file must not wait for scipy
 
-        return float(-ndtri(self.alpha / 2 if self.side == "two-sided" else self.alpha))
+        return float(-ndtri(self.error_of_a_side))
 
     @property
     def interval(self) -> float:

@@ -24,7 +24,7 @@ def run_estimator(module: str, function: str, measure: Measure, /, *arrays: Any,
     return record(fit, home.STATUS, measure, fit.failed, fit.df)
 
 
-def _adjusted(analysis: "ANCOVA | Cox | JointRank", data: TrialData) -> dict[str, Any]:
+def adjusted_for(analysis: AbstractAnalysis, data: TrialData) -> dict[str, Any]:
     """What an estimator adjusts for: covariates and strata of the analysis, as arrays."""
     return {"covariates": data.covariates(analysis.covariates), "strata": data.strata(analysis.strata)}
 
@@ -142,7 +142,7 @@ class ANCOVA(AbstractAnalysis):
 
     def analyse(self, data: TrialData) -> Analysed:
         data = data.for_analysis(self)
-        return data.towards_benefit(run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **_adjusted(self, data)))
+        return data.towards_benefit(run_estimator("ancova", "fit_ancova", self.measure, data.scores, data.arm, **adjusted_for(self, data)))
 
 
 @final
@@ -237,7 +237,7 @@ class Cox(AbstractAnalysis):
             data.arm,
             test=self.test,
             penalty=self.penalty,
-            **_adjusted(self, data),
+            **adjusted_for(self, data),
         )
 
 
@@ -320,9 +320,9 @@ class JointRank(AbstractAnalysis):
         data = data.for_analysis(self)
         if self.imputations:
             arrays, more = (data.scores, data.event_time, data.event, data.arm, data.months), {"imputations": self.imputations}
-            return run_estimator("imputed_rank", "fit_imputed_joint_rank", self.measure, *arrays, **more, **_adjusted(self, data))
+            return run_estimator("imputed_rank", "fit_imputed_joint_rank", self.measure, *arrays, **more, **adjusted_for(self, data))
         return run_estimator(
-            "joint_rank", "fit_joint_rank", self.measure, data.scores, data.event_time, data.event, data.arm, **_adjusted(self, data)
+            "joint_rank", "fit_joint_rank", self.measure, data.scores, data.event_time, data.event, data.arm, **adjusted_for(self, data)
         )
 
 

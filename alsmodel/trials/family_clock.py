@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsmodel.trials.family_looks import both_bounds
-from alsmodel.trials.information import LEAST_GAIN
+from alsmodel.trials.information import LEAST_GAIN, fraction_of
 
 if TYPE_CHECKING:
     from alsmodel.trials.sequential import GroupSequential
@@ -78,8 +78,7 @@ class RealisedClock:
         self.closed = np.zeros(trials, dtype=np.bool_)
 
     def see(self, look: int, tested: Bools, standard_error: Floats, last: bool) -> None:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            came = np.where(standard_error > 0, 1.0 / standard_error**2, np.nan) / self.maximum
+        came = fraction_of(standard_error, self.maximum)
         before = np.fmax.reduce(self.reached, axis=1, initial=0.0)
         least = before + LEAST_GAIN
         # Information that hardly rose or fell by the end counts as the least gain: what is left of the level is spent all the same.

@@ -196,20 +196,13 @@ def information_of(looks: FamilyLooks, name: str, design: "ParallelDesign", firs
 def own_design(sequential: "GroupSequential", own: OwnLooks) -> "GroupSequential":
     """The group-sequential design of one hypothesis at the whole alpha of the side of benefit, with beta spending as its only futility."""
     kept = sequential.futility if isinstance(sequential.futility, BetaSpending) else None
-    alpha = sequential.alpha / 2 if sequential.side == "two-sided" else sequential.alpha
     efficacy, fractions = own.efficacy or sequential.efficacy, own.fractions or sequential.fractions
-    return replace(sequential, alpha=alpha, side="one-sided", efficacy=efficacy, fractions=fractions, futility=kept)
-
-
-@lru_cache(maxsize=4096)
-def level_bounds(design: "GroupSequential", level: float) -> tuple[float, ...]:
-    """Boundaries of z at all looks of a hypothesis that is tested at a level; infinite where it has none."""
-    return both_bounds(design, level)[0]
+    return replace(sequential, alpha=sequential.error_of_a_side, side="one-sided", efficacy=efficacy, fractions=fractions, futility=kept)
 
 
 @lru_cache(maxsize=4096)
 def both_bounds(design: "GroupSequential", level: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Efficacy and futility boundaries at all looks of a hypothesis that is tested at a level."""
+    """Efficacy and futility boundaries of z at all looks of a hypothesis that is tested at a level; infinite where it has none."""
     from alsmodel.trials.sequential import boundaries
 
     if level <= 0.0:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import names_of, parse
+from alsmodel.trials.further import TimeToDrop
 from alsmodel.trials.twins import Twin
 
 if TYPE_CHECKING:
@@ -228,16 +229,12 @@ def _times(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, acti
 
 def _drops(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Times:
     """As `_times`, of the time to a drop of the score or death."""
-    from alsmodel.estimators.threshold import threshold_events
-
-    options = analysis.settings()
+    assert isinstance(analysis, TimeToDrop)
 
     def dropped(twin: Twin) -> Twin:
         seen = twin.followed
         months = np.array(scenario.trial.design.visits, dtype=np.float64)[: seen.scores.shape[-1]]
-        found = threshold_events(
-            seen.scores, months, seen.event_time, seen.event, drop=options["drop"], rule=options["rule"], confirmed=options["confirmed"]
-        )
+        found = analysis.dropped(seen.scores, months, seen.event_time, seen.event)
         return replace(twin, seen=replace(seen, event_time=found.time, event=found.event))
 
     return _times(scenario, analysis, dropped(control), dropped(active))

@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import numpy as np
+import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, Measure, TrialData, named, record
-from alsmodel.trials.endpoints import run_estimator
+from alsmodel.trials.endpoints import adjusted_for, run_estimator
 from alsmodel.trials.strategies import NO_FAILURE_NOR_LAST, SAME_AS_COMPOSITE, Strategy
+
+if TYPE_CHECKING:
+    from alsmodel.estimators.threshold import ThresholdEvents
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 #: Up to the event the hazard of a drop is that of the composite strategy.
 SAME_DROP: dict[str, str] = SAME_AS_COMPOSITE | {
@@ -167,16 +174,17 @@ class TimeToDrop(AbstractAnalysis):
         rule = "" if self.rule == "visit" else self.rule
         return named(f"time to a drop of {self.drop:g} points", self, "confirmed" * self.confirmed, rule, test)
 
-    def analyse(self, data: TrialData) -> Analysed:
+    def dropped(self, scores: Floats, months: Floats, event_time: Floats, event: Integers) -> "ThresholdEvents":
+        """When each participant has lost so much or dies, as the protocol counts it."""
         from alsmodel.estimators.threshold import threshold_events
 
+        return threshold_events(scores, months, event_time, event, drop=float(self.drop), rule=self.rule, confirmed=self.confirmed)
+
+    def analyse(self, data: TrialData) -> Analysed:
         data = data.for_analysis(self)
-        found = threshold_events(
-            data.scores, data.months, data.event_time, data.event, drop=float(self.drop), rule=self.rule, confirmed=self.confirmed
-        )
+        found = self.dropped(data.scores, data.months, data.event_time, data.event)
         arrays = (found.time, found.event, np.ascontiguousarray(found.arms(data.arm)))
-        more = {"test": self.test, "covariates": data.covariates(self.covariates), "strata": data.strata(self.strata)}
-        return run_estimator("cox", "fit_cox", self.measure, *arrays, **more)
+        return run_estimator("cox", "fit_cox", self.measure, *arrays, test=self.test, **adjusted_for(self, data))
 
 
 @final
@@ -226,14 +234,6 @@ class ParticipantSlopes(AbstractAnalysis):
         from alsmodel.estimators.two_point_slope import fit_two_point_slope
 
         data = data.for_analysis(self)
-        fit = fit_two_point_slope(
-            data.scores,
-            data.months,
-            data.arm,
-            method=self.line,
-            last=self.last,
-            covariates=data.covariates(self.covariates),
-            strata=data.strata(self.strata),
-            robust=self.robust,
-        )
+        more = {"method": self.line, "last": self.last, "robust": self.robust, **adjusted_for(self, data)}
+        fit = fit_two_point_slope(data.scores, data.months, data.arm, **more)
         return record(fit, STATUS, self.measure, fit.failed, fit.df)

@@ -115,6 +115,12 @@ class Watch(Protocol):
         ...
 
 
+def fraction_of(standard_error: Floats, maximum: float) -> Floats:
+    """1/SE² over its planned maximum; NaN where there is no standard error."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(standard_error > 0, 1.0 / standard_error**2, np.nan) / maximum)
+
+
 @final
 class PlannedWatch:
     """The same bounds in every trial."""
@@ -145,7 +151,7 @@ class RealisedWatch:
         self.looks = np.zeros(trials, dtype=np.int64)
 
     def look(self, number: int, running: Bools, standard_error: Floats) -> Bounds:
-        fraction = self._fraction(standard_error)
+        fraction = fraction_of(standard_error, self.maximum)
         with np.errstate(invalid="ignore"):
             tested = running & np.isfinite(fraction) & (fraction >= self._last() + LEAST_GAIN)
         upper, lower = self._bounds(tested, fraction, last=False)
@@ -155,15 +161,11 @@ class RealisedWatch:
         return Bounds(efficacy=upper, futility=lower, fraction=fraction, spent=tested & (fraction >= 1.0))
 
     def final(self, running: Bools, standard_error: Floats) -> Floats:
-        fraction = self._fraction(standard_error)
+        fraction = fraction_of(standard_error, self.maximum)
         tested = running & np.isfinite(fraction)
         # Information that hardly rose or fell since the last look counts as the least gain: what is left of alpha is spent all the same.
         upper, _ = self._bounds(tested, np.fmax(fraction, self._last() + LEAST_GAIN), last=True)
         return np.where(tested, upper, np.nan)
-
-    def _fraction(self, standard_error: Floats) -> Floats:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.where(standard_error > 0, 1.0 / standard_error**2, np.nan) / self.maximum)
 
     def _last(self) -> Floats:
         """Fraction at the last look of each trial; 0 before any."""

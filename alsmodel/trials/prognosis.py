@@ -6,7 +6,7 @@ and scores with errors of their own; neither the path ahead nor its deviations a
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
@@ -335,6 +335,4 @@ def with_predictions(cohort: "Cohort", fit: "Fit", prognosis: Prognosis) -> "Coh
     rows = found.filter(pl.col("participant_id").is_in(scored)).select(
         "participant_id", name=pl.lit(PREDICTED), number="p_alive", text=pl.lit(None, dtype=pl.String)
     )
-    from dataclasses import replace
-
     return replace(cohort, covariates=pl.concat([cohort.covariates, rows.select(cohort.covariates.columns)], how="vertical_relaxed"))

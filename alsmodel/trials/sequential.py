@@ -86,6 +86,11 @@ class GroupSequential:
             raise ValueError("Group-sequential design: " + " ".join(faults))
 
     @property
+    def error_of_a_side(self) -> float:
+        """Alpha on the side of benefit."""
+        return self.alpha / 2.0 if self.side == "two-sided" else self.alpha
+
+    @property
     def binding(self) -> bool:
         """Whether alpha is computed as if the trial always stopped at futility."""
         return self.futility is not None and self.futility.binding
@@ -244,13 +249,9 @@ def _walk(design: GroupSequential, fractions: Floats, ended: bool, drift: float 
     return _Walk(upper, lower, gap, spent)
 
 
-def _error_of_a_side(design: GroupSequential) -> float:
-    return design.alpha / 2.0 if design.side == "two-sided" else design.alpha
-
-
 def _rule(design: GroupSequential, drift: float | None) -> _Rule:
     """Give the efficacy boundary of a look: (look, ongoing under the null, information, spent before, last) -> z."""
-    efficacy, error = design.efficacy, _error_of_a_side(design)
+    efficacy, error = design.efficacy, design.error_of_a_side
     if isinstance(efficacy, AbstractSpending):
 
         def by_spending(k: int, null: Ongoing, now: float, spent: float, is_last: bool) -> float:
@@ -276,7 +277,7 @@ def _shaped(design: GroupSequential, efficacy: WangTsiatis, drift: float | None)
         return lambda k, null, now, spent, is_last: float(constant * now ** (efficacy.delta - 0.5))
 
     def excess(constant: float) -> float:
-        return _walk(design, planned, True, drift, at(constant)).spent - _error_of_a_side(design)
+        return _walk(design, planned, True, drift, at(constant)).spent - design.error_of_a_side
 
     return at(float(brentq(excess, 0.01, 30.0, xtol=1e-12, rtol=1e-12)))
 

@@ -142,7 +142,7 @@ def _chunk(
 ) -> tuple[Floats, Floats]:
     replicates, looks = fractions.shape
     two_sided, futility = design.side == "two-sided", design.futility
-    error = design.alpha / 2.0 if two_sided else design.alpha
+    error = design.error_of_a_side
     upper, lower = np.full(fractions.shape, np.nan), np.full(fractions.shape, -np.inf)
     null, real = _Front(replicates, 0.0), None if drift is None else _Front(replicates, drift)
     spent, beta_spent = np.zeros(replicates), np.zeros(replicates)

@@ -354,8 +354,7 @@ def _spending_faults(design: ParallelDesign, decision: Decision) -> list[str]:
     sequential = design.sequential
     if sequential is None:
         return []
-    spent, allowed = (each.alpha / 2 if each.side == "two-sided" else each.alpha for each in (sequential, decision))
-    if spent > allowed * (1 + 1e-9):
+    if sequential.error_of_a_side > decision.error_of_a_side * (1 + 1e-9):
         return [
             f"design.sequential spends {sequential.alpha:g} {sequential.side}, above the trial's alpha of {decision.alpha:g} "
             f"{decision.side}; lower design.sequential.alpha."

@@ -35,7 +35,7 @@ from alsmodel.trials import (
     example,
 )
 from alsmodel.trials.families import graph_of
-from alsmodel.trials.family_looks import level_bounds, own_design, remaining_weights
+from alsmodel.trials.family_looks import both_bounds, own_design, remaining_weights
 from alsmodel.trials.family_watch import FamilyWatch
 from alsmodel.trials.multiplicity import graphical
 from alsmodel.trials.parts import Parts
@@ -177,7 +177,7 @@ def test_an_example_in_print_rejects_nothing():
 
     assert (walked(GRAPH, norm.isf(p)[None], designs=designs) == 0).all()
     # The same with the first final p value just small enough: 0.0125 are spent, and what was not spent at the first look is left.
-    bound = norm.sf(level_bounds(designs[0], 0.0125)[1])
+    bound = norm.sf(both_bounds(designs[0], 0.0125)[0][1])
     assert bound < 0.012
     p[1, 0] = bound - 1e-6
     assert walked(GRAPH, norm.isf(p)[None], designs=designs)[0].tolist()[0] == 2
@@ -216,9 +216,9 @@ def test_family_wise_error_is_kept_under_global_and_partial_nulls(means, earlier
 
 def test_levels_that_rise_lower_every_boundary():
     for design in DESIGNS:
-        rows = np.array([level_bounds(design, level) for level in (0.001, 0.005, 0.0125, 0.02, 0.025)])
+        rows = np.array([both_bounds(design, level)[0] for level in (0.001, 0.005, 0.0125, 0.02, 0.025)])
         assert (np.diff(rows, axis=0) < 0).all()
-    assert level_bounds(OBF, 0.0) == (np.inf,) * 3
+    assert both_bounds(OBF, 0.0)[0] == (np.inf,) * 3
 
 
 # In a simulation

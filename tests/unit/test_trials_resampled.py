@@ -13,7 +13,7 @@ from alsmodel.errors import InvalidInput
 from alsmodel.patients.streams import stream_key
 from alsmodel.settings import decode
 from alsmodel.study import run
-from alsmodel.study.pipeline import tell
+from alsmodel.study.questions import tell
 from alsmodel.study.synthetic import write_proact
 from alsmodel.trials import (
     Cox,
