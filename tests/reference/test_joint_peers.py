@@ -114,7 +114,7 @@ def test_pbc2_at_its_maximum_equals_jm_with_jms_knots(pbc: Cohort) -> None:
 
 
 def test_pbc2_is_fitted_with_a_weibull_hazard(pbc: Cohort) -> None:
-    found = means(fit(replace(PBC, survival=Weibull(covariates=PBC.hazard)), pbc, SAMPLING, method="nuts"))
+    found = means(fit(replace(PBC, survival=Weibull(covariates=PBC.hazard)), pbc, SAMPLING, method="auto"))
     check(found, PEERS["pbc2"]["JM Weibull"], 0.25)
     check(found, PEERS["pbc2"]["JMbayes2"], 0.35)  # another hazard than JMbayes2's splines
 

@@ -72,12 +72,12 @@ def hierarchical(people: tuple[Any, ...]) -> pm.Model:
 
 
 def test_integrated_and_hierarchical_posteriors_agree() -> None:
-    people = generator.draw(8, 60, arm_slope=0.2)
+    people = generator.draw(8, 40, arm_slope=0.2)
     fitted = fit_data(SPEC, joint_data(generator.literal.cohort(people), SPEC.selection), Sampling(draws=1000), seed=3, method="nuts")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the oracle's own sampler may complain; agreement is what is judged
         trace = pm.sample(
-            model=hierarchical(people), nuts_sampler="nutpie", draws=800, tune=800, chains=4, cores=2, random_seed=4, progressbar=False,
+            model=hierarchical(people), nuts_sampler="nutpie", draws=500, tune=500, chains=4, cores=2, random_seed=4, progressbar=False,
             compute_convergence_checks=False,
         )  # fmt: skip
     posterior = trace["posterior"]
