@@ -283,7 +283,7 @@ SHARED = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(
     rows=ROWS,
     order=st.permutations(["id", "visit", "speech", "walking", "sex", "death"]),

@@ -63,7 +63,7 @@ def survives(reading: Callable[[], Any]) -> None:
     assert len(cohort.digest) == 64
 
 
-ROUNDS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+ROUNDS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 @ROUNDS
@@ -76,7 +76,7 @@ def test_a_damaged_proact_folder_is_read_or_refused(
     survives(lambda: read(tmp_path, "proact"))
 
 
-@settings(ROUNDS, max_examples=120)
+@settings(ROUNDS, max_examples=80)
 @given(changes=edits)
 def test_damaged_plain_tables_are_read_or_refused(tmp_path: Path, changes: list[tuple[int, float, int, bytes]]) -> None:
     for name, data in damaged(PLAIN_FILES, changes).items():

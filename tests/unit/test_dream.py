@@ -275,7 +275,7 @@ def test_strict_reading_refuses_row_errors_without_their_values(tmp_path: Path) 
 scores = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 2), st.integers(0, 8), st.integers(0, 4)), max_size=40)
 NAMES = ["Q1_Speech", "Q2_Salivation", "Q3_Swallowing", "Q4_Handwriting", "Q5a_Cutting_without_Gastrostomy", "Q6_Dressing_and_Hygiene"]
 NAMES += ["Q7_Turning_in_Bed", "Q8_Walking", "Q9_Climbing_Stairs"]
-QUIET = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+QUIET = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 @QUIET

@@ -601,7 +601,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes
 
 
 @pytest.mark.parametrize("source", ["answer", "all"])
-@settings(max_examples=16, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(changes=edits)
 def test_a_damaged_folder_is_read_or_refused(
     small: dict[str, dict[str, bytes]], tmp_path: Path, source: str, changes: list[tuple[int, float, int, bytes]]

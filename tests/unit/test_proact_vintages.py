@@ -216,7 +216,7 @@ edits = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(changes=edits)
 def test_a_damaged_coded_folder_is_read_or_refused(tmp_path: Path, changes: list[tuple[int, float, int, bytes]]) -> None:
     paths = sorted(small(tmp_path).iterdir())

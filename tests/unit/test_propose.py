@@ -459,7 +459,7 @@ MORE = (
 NAMES = st.sampled_from([*CONVENTIONS["English"], *CONVENTIONS["numbered"], *MORE.split()])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), names=st.lists(NAMES, unique_by=str.lower, max_size=14), rows=st.integers(0, 8))
 def test_whatever_the_columns_the_proposal_can_be_answered_and_read(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, names: list[str], rows: int
