@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import names_of, parse
-from alsmodel.trials.further import TimeToDrop
+from alsmodel.trials.further import MaxCombo, TimeToDrop, WeightedLogRank
 from alsmodel.trials.twins import Twin
 
 if TYPE_CHECKING:
@@ -313,6 +313,41 @@ def _grouped_limit(parts: list[_Times]) -> float:
     return float(beta)
 
 
+def _weighted(rho: float, gamma: float) -> Settle:
+    """The limit of Cox regression with the weights of Fleming and Harrington.
+
+    With D_1 + D_0 = D of R_1 + R_0 = R at risk having the event at t, p = e R_1 / (e R_1 + R_0), and S(t-) the curve of both arms before t,
+    the score is the sum of S^rho (1 - S)^gamma (D_1 - p D) over times and strata, a twin's tie with itself as Breslow's.
+    """
+
+    def settle(parts: list[_Times]) -> float:
+        every = _Times.joined(parts)
+        rows = [_at_times(every, every.stratum == s) for s in np.unique(every.stratum)]
+        weights = []
+        for dead, risk in rows:
+            alive = np.cumprod(1.0 - (dead[0] + dead[1]) / (risk[0] + risk[1]))
+            before = np.concatenate([[1.0], alive[:-1]]) if alive.size else alive
+            weights.append(before**rho * np.maximum(1.0 - before, 0.0) ** gamma)
+        weight = np.concatenate(weights)
+        died, active, at_risk, exposed = (
+            np.concatenate(each)
+            for each in zip(*((dead[0] + dead[1], dead[1], risk[0] + risk[1], risk[1]) for dead, risk in rows), strict=True)
+        )
+        beta = 0.0
+        for _step in range(50):
+            mean = exposed * np.exp(beta) / (exposed * np.exp(beta) + at_risk - exposed)
+            information = (weight * died * mean * (1 - mean)).sum()
+            if not information > 0:
+                return float("nan")
+            step = float((weight * (active - died * mean)).sum() / information)
+            beta += min(max(step, -2.0), 2.0)
+            if abs(step) < 1e-12:
+                break
+        return float(beta)
+
+    return settle
+
+
 def _at_times(every: _Times, mine: npt.NDArray[np.bool_]) -> tuple[list[Floats], list[Floats]]:
     """Weights of those who have the event, and of those at risk, at each time of an event, by arm."""
     times = np.unique(every.time[mine & (every.event == 1)])
@@ -443,8 +478,19 @@ FUNCTIONALS: dict[str, Functional] = {
 }
 
 
+def unstated(analysis: AbstractAnalysis) -> str:
+    """Why no true value is stated for an analysis, in words; empty where there is one."""
+    if isinstance(analysis, MaxCombo):
+        return "a test alone: its estimate is the most extreme of several weighted averages, and has no estimand"
+    if analysis.measure == "log hazard ratio of a drop" and analysis.covariates:
+        return "the limit of the time to a drop is not worked out with covariates, since visits make ties"
+    mixed = any(by_site(name) and set(names_of(parse(name))) != {"site"} for name in analysis.strata)
+    own = getattr(analysis, "strategy", "missing at random") != "missing at random" or getattr(analysis, "line", None) == "two points"
+    return "a stratum mixes the site, which twins have not, with other columns" if mixed and not own else ""
+
+
 def functional_of(analysis: AbstractAnalysis) -> Functional | None:
-    """The functional of an analysis; None where no true value is stated.
+    """The functional of an analysis; None where no true value is stated (`unstated` says why).
 
     An analysis that imputes by reference asks what would be if those who leave went on by reference to control, so its twins may leave.
     """
@@ -453,10 +499,11 @@ def functional_of(analysis: AbstractAnalysis) -> Functional | None:
         return Functional(_by_reference(strategy), _mean, hypothetical=True, leaving=True)
     if getattr(analysis, "line", None) == "two points":
         return Functional(_two_points, _mean, hypothetical=True)
-    if analysis.measure == "log hazard ratio of a drop" and analysis.covariates:
-        return None  # the limit under ties is not worked out with covariates
-    mixed = [name for name in analysis.strata if by_site(name) and set(names_of(parse(name))) != {"site"}]
-    return None if mixed else FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
+    if unstated(analysis):
+        return None
+    if isinstance(analysis, WeightedLogRank):
+        return Functional(_times, _weighted(analysis.rho, analysis.gamma))
+    return FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
 
 
 def multiplier(scenario: "Scenario", analysis: AbstractAnalysis) -> float:
