@@ -110,7 +110,7 @@ def _resolutions(fractions: Floats) -> npt.NDArray[np.int64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         width = np.sqrt(np.fmin.reduce(np.diff(fractions, axis=1) / fractions[:, :-1], axis=1, initial=np.inf))
         needed = np.ceil(4.0 / width)
-    return np.array(_RESOLUTIONS)[np.searchsorted(_RESOLUTIONS[:-1], needed)]
+    return np.asarray(np.array(_RESOLUTIONS, dtype=np.int64)[np.searchsorted(_RESOLUTIONS[:-1], needed)])
 
 
 @final
