@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from alsmodel.trials.conditions import Categories, Column, check, holds, is_name, parse
 from alsmodel.trials.prognosis import PREDICTED, Prognosis
+from alsmodel.trials.ranges import Range, empty_rules
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +28,8 @@ SCREENING_COLUMNS = {
     "delta_frs": "points lost per month from onset to screening: (48 - screening_score) / onset_months",
     "run_in_decline": "points lost per month over the run-in that ends at screening",
 }
+#: Least and largest value of those that have them, as `_history` makes them.
+SCREENING_RANGES: dict[str, Range] = {"screening_score": (0.0, 48.0), "onset_months": (1.0, 240.0), "delta_frs": (0.0, 48.0)}
 _RISK_INPUTS = ("age_at_onset", "diagnostic_delay", "vital_capacity", "bulbar_onset", "definite", "ftd")
 
 
@@ -172,8 +175,8 @@ class Population:
                 faults.append(f"{name} must be a number at or above {low:g}; got {getattr(self, name)}.")
         if not np.isfinite([self.leaving_per_point, self.leaving_per_slope]).all():
             faults.append("leaving_per_point and leaving_per_slope must be finite.")
-        for condition in self.eligibility:
-            faults += [f"eligibility: {fault}{self._hint(fault)}" for fault in check(condition, self.vocabulary)]
+        wrong = [f"{fault}{self._hint(fault)}" for rule in self.eligibility for fault in check(rule, self.vocabulary)]
+        faults += [f"eligibility: {fault}" for fault in wrong or empty_rules(self.eligibility, self._ranges)]
         if faults:
             raise ValueError(" ".join(faults))
 
@@ -194,6 +197,17 @@ class Population:
         if self.prognosis is not None:
             known[PREDICTED] = None
         return known
+
+    @property
+    def _ranges(self) -> dict[str, Range]:
+        """Least and largest value of the columns that have them."""
+        found = SCREENING_RANGES | ({PREDICTED: (0.0, 1.0)} if self.prognosis is not None else {})
+        for each in self.covariates:
+            if each.probability is not None:
+                found[each.name] = (0.0, 1.0)
+            else:
+                found[each.name] = (-np.inf if each.minimum is None else each.minimum, np.inf if each.maximum is None else each.maximum)
+        return found
 
     @property
     def groups(self) -> tuple[str, ...]:
