@@ -98,19 +98,19 @@ def test_a_drop_of_known_times_has_the_true_value_of_its_exponential_deaths(tmp_
 
 def test_the_limit_under_ties_is_the_estimate_of_cox_with_efrons_ties() -> None:
     from alsmodel.estimators import fit_cox
-    from alsmodel.trials.functionals import _cox_limit, _grouped_limit, _Times
+    from alsmodel.trials.hazard_limits import Times, cox_limit, grouped_limit
 
     n, rng = 4000, np.random.default_rng(1)
     exact = rng.exponential(1.0, (2, n)) / np.array([[1.0], [0.6]])
     time, event = np.minimum(np.ceil(exact * 2) / 2, 2.0).ravel(), (exact <= 2).astype(np.float64).ravel()
     arm = np.repeat([0.0, 1.0], n)
-    times = _Times(time, event, arm, np.ones(2 * n), np.zeros((2 * n, 0)), np.zeros(2 * n, dtype=np.int64))
+    times = Times(time, event, arm, np.ones(2 * n), np.zeros((2 * n, 0)), np.zeros(2 * n, dtype=np.int64))
     (found,) = fit_cox(time[None], event[None].astype(np.int64), arm[None].astype(np.int64)).estimate
     # The integral over shares stands for a sum over thousands of ties.
-    assert _grouped_limit([times]) == pytest.approx(found, abs=3e-4)
-    assert _cox_limit([times]) > found + 0.05  # Breslow's ties are nearer to none
-    untied = _Times(exact.ravel(), np.ones(2 * n), arm, np.ones(2 * n), np.zeros((2 * n, 0)), np.zeros(2 * n, dtype=np.int64))
-    assert _grouped_limit([untied]) == pytest.approx(_cox_limit([untied]), abs=2e-4)
+    assert grouped_limit([times]) == pytest.approx(found, abs=3e-4)
+    assert cox_limit([times]) > found + 0.05  # Breslow's ties are nearer to none
+    untied = Times(exact.ravel(), np.ones(2 * n), arm, np.ones(2 * n), np.zeros((2 * n, 0)), np.zeros(2 * n, dtype=np.int64))
+    assert grouped_limit([untied]) == pytest.approx(cox_limit([untied]), abs=2e-4)
 
 
 def test_drops_and_slopes_aim_where_their_true_values_are(tmp_path: Path) -> None:
