@@ -21,6 +21,7 @@ from alsmodel.trials import (
     ParallelDesign,
     Phenotype,
     Population,
+    PosteriorTruth,
     RandomSlope,
     Recruitment,
     Trial,
@@ -282,6 +283,23 @@ def test_who_is_admitted_hangs_on_the_biomarker_and_on_nothing_after_it() -> Non
     large, small, one = enrol(ADMITTED, keys, 90), enrol(ADMITTED, keys, 30), enrol(ADMITTED, keys[1:2], 30)
     np.testing.assert_array_equal(large.person[:, :30], small.person)
     np.testing.assert_array_equal(np.asarray(large.columns["log_nfl"])[1:2, :30], np.asarray(one.columns["log_nfl"]))
+
+
+def test_people_of_a_posterior_are_screened_by_a_biomarker_too(tmp_path: Path) -> None:
+    slopes = np.array([-0.6, -1.4])
+    truth = PosteriorTruth(
+        intercept=np.full((2, 5), 36.0), slope=slopes[:, None] * np.ones(5), log_hazard=np.zeros((2, 5)),
+        random_cholesky=np.tile(np.diag([6.0, 0.76]), (2, 1, 1)), residual_sd=np.full(2, 1.77), knots=np.array([0.0, 12.0]),
+        log_baseline_hazard=np.full((2, 1), np.log(0.01)), association_value=np.zeros(2), association_slope=np.zeros(2),
+    )  # fmt: skip
+    trial = replace(ADMITTED, truth=truth, analyses=(RandomSlope(),))
+    values = true_values(trial.scenarios[0], tmp_path, 100_000).values["random slope"]
+    # What slower draws select on is how far the own slope lies from their own mean, so both gain the same beside 0.4 of that mean.
+    spread = np.sqrt(0.5**2 + (0.5 * 0.76) ** 2 + 0.2**2)
+    bar = (4.2 - (4.0 - 2.0 * 0.02)) / spread
+    wanted = -0.4 * (slopes - 0.5 * 0.76**2 * norm.pdf(bar) / norm.sf(bar) / spread)
+    # 50,000 twins a draw: the SD of 0.4 times a slope over their root is 0.0014.
+    np.testing.assert_allclose(values, wanted, atol=0.007)
 
 
 SCREENED = {
