@@ -344,7 +344,7 @@ def _shared(value: float | None, mcse: float | None) -> str:
 
 def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
     """Every scenario and analysis with Monte Carlo error; failed replicates counted."""
-    from alsmodel.trials.results import axes_of  # here: most reports have no trial
+    from alsmodel.trials.results import axes_of, unstated_of  # here: most reports have no trial
 
     names = {
         "n_per_arm": "Per arm",
@@ -379,6 +379,7 @@ def operating_characteristics(frame: pl.DataFrame, effect_label: str) -> Table:
         "Power is the share of replicates that reject; at no effect it is the type I error. A failed replicate stays in the "
         "denominator. MCSE: Monte Carlo standard error, in percentage points for power and coverage."
     )
+    note += "".join(f" {analysis} has no true value: {reason}." for analysis, reason in unstated_of(frame).items())
     return Table(["Analysis", *shown.values()], rows, "Operating characteristics.", note)
 
 

@@ -70,6 +70,8 @@ def trial_words(study: Study) -> list[str]:
     truth = _truth_words(plan)
     arms = {2: "Two", 3: "Three", 4: "Four"}.get(len(design.allocation), str(len(design.allocation)))
     more = [f"Eligible: {' and '.join(plan.population.eligibility)}."] if plan.population.eligibility else []
+    if plan.population.screened:
+        more.append(f"{' and '.join(plan.population.screened)}: measured at screening as well, with an error of its own.")
     if plan.prognosis is not None:
         ahead = plan.prognosis
         more.append(

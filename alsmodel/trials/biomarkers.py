@@ -22,6 +22,7 @@ from alsmodel.trials.analyses import AbstractAnalysis
 if TYPE_CHECKING:
     from alsmodel.trials.designs import ParallelDesign
     from alsmodel.trials.effects import Effect
+    from alsmodel.trials.population import Population
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -29,7 +30,7 @@ Keys = npt.NDArray[np.uint64]
 
 #: First purpose of their random numbers; each has 1,024 of its own, by its name.
 PURPOSE_BIOMARKER = 2**44
-_OWN_LEVEL, _MISSED, _FIRST_VISIT, _PURPOSES = 0, 512, 1, 1024
+_OWN_LEVEL, _MISSED, _FIRST_VISIT, _SCREENING, _PURPOSES = 0, 512, 1, 1023, 1024
 
 
 @final
@@ -95,6 +96,8 @@ class Marked(Protocol):
     @property
     def design(self) -> "ParallelDesign": ...
     @property
+    def population(self) -> "Population": ...
+    @property
     def biomarkers(self) -> tuple[Biomarker, ...]: ...
     @property
     def analyses(self) -> tuple[AbstractAnalysis, ...]: ...
@@ -107,6 +110,7 @@ def biomarker_checks(trial: Marked) -> list[Check]:
     return [
         lambda: _own_faults(trial.biomarkers, trial.design),
         lambda: _outcome_faults(trial),
+        lambda: [fault for name in trial.population.screened for fault in _unknown("population.screened names", name, trial.biomarkers)],
         lambda: [
             fault
             for effect in trial.effects
@@ -178,6 +182,23 @@ def measured(biomarker: Biomarker, values: Floats, person: Integers, keys: Keys,
             missed = _numbers(biomarker, person, keys, _MISSED + int(v), gaussian=False) < biomarker.missing_probability
             found[..., v] = np.where(missed, np.nan, found[..., v])
     return found
+
+
+def at_screening(biomarker: Biomarker, values: Floats, months: tuple[float, float], person: Integers, keys: Keys) -> Floats:
+    """A biomarker as the screening visit measures it, shape (R, n): its untreated run backwards, with an error of its own.
+
+    Parameters
+    ----------
+    biomarker : Biomarker
+    values : array, shape (R, n)
+        True untreated values at the first planned visit.
+    months : (float, float)
+        From screening to month 0, and from there to the first planned visit.
+    person : array of int, shape (R, n)
+    keys : array of uint64, shape (R,)
+    """
+    earlier = values - biomarker.trend * sum(months)
+    return np.asarray(earlier + biomarker.residual_sd * _numbers(biomarker, person, keys, _SCREENING))
 
 
 def _numbers(biomarker: Biomarker, person: Integers, keys: Keys, which: int, *, gaussian: bool = True) -> Floats:

@@ -127,6 +127,11 @@ def parse(text: str) -> Condition:
     return found
 
 
+def is_name(text: str) -> bool:
+    """Whether a condition can read a column of this name."""
+    return text.isidentifier() and text.isascii() and text not in _WORDS
+
+
 def names_of(condition: Condition) -> Iterator[str]:
     """Every column that a condition reads, repeats included."""
     match condition:

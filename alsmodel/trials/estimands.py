@@ -10,6 +10,8 @@ where the design's does. The functionals (`alsmodel.trials.functionals`), over t
                            weighted by the allocation, adjusted and stratified as the analysis is
     log hazard ratio       the same of the time to a drop or death, as the scores at the planned visits show it
       of a drop
+    weighted log hazard    the same with the weights of the analysis in the score, those of the curve of both arms together; none of
+      ratio                max-combo, which is a test alone
     RMST difference        difference of the mean months without event, up to the horizon
     win ratio, win odds    log of the ratio of pairs won to pairs lost (ties halved in the odds), an active twin against the control
     net benefit            twin of somebody else; pairs won minus pairs lost
@@ -142,7 +144,7 @@ def _address(scenario: Scenario, analysis: AbstractAnalysis) -> str:
     """
     options = [getattr(analysis, name, None) for name in ("horizon", "until", "threshold", "scale")]
     # Named where there, so that what others aim at keeps its address.
-    options += [getattr(analysis, name) for name in ("drop", "rule", "confirmed", "line") if hasattr(analysis, name)]
+    options += [getattr(analysis, name) for name in ("drop", "rule", "confirmed", "line", "rho", "gamma") if hasattr(analysis, name)]
     adjusting = [list(analysis.covariates), list(analysis.strata)] if analysis.measure not in UNADJUSTED else []
     chosen = strategies_of(scenario.trial.intercurrent, analysis)
     imputed = getattr(analysis, "strategy", "missing at random")

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from alsmodel.settings.salvage import Check
 from alsmodel.trials.information import INDEPENDENT, RealisedInformation
+from alsmodel.trials.looks import planned_bounds
 from alsmodel.trials.spending import (
     BetaSpending,
     HaybittlePeto,
@@ -45,7 +46,7 @@ class OwnLooks:
 
     Attributes
     ----------
-    efficacy : spending function, `WangTsiatis` or None
+    efficacy : spending function, `WangTsiatis`, `HaybittlePeto` or None
         None is that of the design.
     fractions : tuple of float
         Planned information fractions of its own estimate at the looks, rising to 1, such as shares of the events; empty is those of
@@ -57,7 +58,8 @@ class OwnLooks:
 
     efficacy: (
         Annotated[
-            OBrienFlemingSpending | PocockSpending | HwangShihDeCani | KimDeMets | UserSpending | WangTsiatis, Field(discriminator="kind")
+            OBrienFlemingSpending | PocockSpending | HwangShihDeCani | KimDeMets | UserSpending | WangTsiatis | HaybittlePeto,
+            Field(discriminator="kind"),
         ]
         | None
     ) = None
@@ -125,15 +127,12 @@ def _stranger_faults(looks: FamilyLooks, names: list[str]) -> list[str]:
 
 
 def _shape_faults(sequential: "GroupSequential") -> list[str]:
-    faults = []
-    if isinstance(sequential.efficacy, HaybittlePeto):
-        faults.append("multiplicity with looks: the Haybittle-Peto bound is the same at every level; use a spending function.")
-    if sequential.binding:
-        faults.append(
-            "multiplicity with looks: futility cannot be binding, since a trial goes on past the bound of one hypothesis as long as "
-            "another is left; set binding = false."
-        )
-    return faults
+    if not sequential.binding:
+        return []
+    return [
+        "multiplicity with looks: futility cannot be binding, since a trial goes on past the bound of one hypothesis as long as "
+        "another is left; set binding = false."
+    ]
 
 
 def _side_faults(sequential: "GroupSequential", decision: "Decision") -> list[str]:
@@ -150,7 +149,9 @@ def _own_faults(sequential: "GroupSequential", name: str, own: OwnLooks) -> list
     if own.fractions and len(own.fractions) != len(sequential.fractions):
         faults.append(f"multiplicity.looks.own.{name}: fractions need one per look and the last, {len(sequential.fractions)}.")
     try:
-        own_design(sequential, own)
+        found = own_design(sequential, own)
+        if isinstance(found.efficacy, HaybittlePeto):
+            _ = planned_bounds(found)  # says so where its interim looks alone spend more than alpha
     except ValueError as error:
         faults.append(f"multiplicity.looks.own.{name}: {error}")
     return faults
@@ -207,7 +208,7 @@ def both_bounds(design: "GroupSequential", level: float) -> tuple[tuple[float, .
 
     if level <= 0.0:
         return (np.inf,) * len(design.fractions), (-np.inf,) * len(design.fractions)
-    found = boundaries(replace(design, alpha=level))
+    found = boundaries(replace(design, alpha=level), capped=True)
     return tuple(found.upper.tolist()), tuple(found.lower.tolist())
 
 

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import names_of, parse
-from alsmodel.trials.further import TimeToDrop
+from alsmodel.trials.further import MaxCombo, TimeToDrop, WeightedLogRank
+from alsmodel.trials.hazard_limits import Times, cox_limit, grouped_limit, weighted_limit
 from alsmodel.trials.twins import Twin
 
 if TYPE_CHECKING:
@@ -191,32 +192,14 @@ def _responds(_: "Scenario", analysis: AbstractAnalysis, control: Twin, active: 
     return np.asarray(shares[1] - shares[0])
 
 
-@final
-@dataclass(frozen=True)
-class _Times:
-    """Times and events of twins under both arms, one below the other, with what an analysis adjusts for."""
-
-    time: Floats
-    event: Floats
-    arm: Floats
-    weight: Floats
-    covariates: Floats
-    stratum: Integers
-
-    @staticmethod
-    def joined(parts: "list[_Times]") -> "_Times":
-        names = ("time", "event", "arm", "weight", "covariates", "stratum")
-        return _Times(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _times(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Times:
+def _times(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Times:
     both = [twin.followed for twin in (control, active)]
     size = both[0].event_time.size
     allocation = scenario.trial.design.allocation
     data = _baseline(control)
     covariates = data.covariates(analysis.covariates)
     flat = np.zeros((size, 0)) if covariates is None else covariates.reshape(size, -1)
-    return _Times(
+    return Times(
         time=np.concatenate([seen.event_time.ravel() for seen in both]),
         event=np.concatenate([seen.event.ravel() for seen in both]).astype(np.float64),
         arm=np.repeat([0.0, 1.0], size),
@@ -227,7 +210,7 @@ def _times(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, acti
     )
 
 
-def _drops(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> _Times:
+def _drops(scenario: "Scenario", analysis: AbstractAnalysis, control: Twin, active: Twin) -> Times:
     """As `_times`, of the time to a drop of the score or death."""
     assert isinstance(analysis, TimeToDrop)
 
@@ -258,112 +241,6 @@ def _strata(analysis: AbstractAnalysis, data: TrialData) -> Integers:
 def by_site(stratum: str) -> bool:
     """True of a stratum or condition that reads the site."""
     return "site" in names_of(parse(stratum))
-
-
-def _cox_limit(parts: list[_Times]) -> float:
-    """Where the weighted partial-likelihood score of both twins together is zero, by Newton's method."""
-    every = _Times.joined(parts)
-    if every.covariates.shape[1] or (every.stratum != every.stratum[0]).any():
-        return _adjusted_limit(every)
-    died = every.event == 1
-    # At risk are all whose time is not earlier (Breslow): twins whom treatment leaves alone tie exactly, and cancel.
-    active, at = every.arm[died], every.time[died]
-    exposed, control = (
-        c.size - np.searchsorted(np.sort(c), at, side="left") for c in (every.time[every.arm == 1], every.time[every.arm == 0])
-    )
-    exposed = float(every.weight[-1]) * exposed
-    at_risk, counted = exposed + control, every.weight[died]
-    beta = 0.0
-    for _step in range(50):
-        mean = exposed * np.exp(beta) / (exposed * np.exp(beta) + at_risk - exposed)
-        information = (counted * mean * (1 - mean)).sum()
-        if not information > 0:
-            return float("nan")
-        step = float((counted * (active - mean)).sum() / information)
-        beta += min(max(step, -2.0), 2.0)
-        if abs(step) < 1e-12:
-            break
-    return float(beta)
-
-
-def _grouped_limit(parts: list[_Times]) -> float:
-    """The Cox limit under Efron's ties, which visits make many of: the d events of one time leave the risk set one after the other.
-
-    With shares u of them gone, the active arm has p_u = e (R_1 - u D_1) / (e (R_1 - u D_1) + R_0 - u D_0) of the risk, e the hazard ratio;
-    the score is zero where D_1 = (D_0 + D_1) times the mean of p_u, added over times and strata.
-    """
-    every = _Times.joined(parts)
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    u, mass = (nodes + 1) / 2, weights / 2
-    counts = [_at_times(every, every.stratum == s) for s in np.unique(every.stratum)]
-    beta = 0.0
-    for _step in range(50):
-        score = information = 0.0
-        for dead, risk in counts:
-            active = np.exp(beta) * (risk[1][:, None] - u * dead[1][:, None])
-            share = active / (active + risk[0][:, None] - u * dead[0][:, None])
-            total = dead[0] + dead[1]
-            score += float((dead[1] - total * (share @ mass)).sum())
-            information += float((total * ((share * (1 - share)) @ mass)).sum())
-        if not information > 0:
-            return float("nan")
-        beta += min(max(score / information, -2.0), 2.0)
-        if abs(score / information) < 1e-11:
-            break
-    return float(beta)
-
-
-def _at_times(every: _Times, mine: npt.NDArray[np.bool_]) -> tuple[list[Floats], list[Floats]]:
-    """Weights of those who have the event, and of those at risk, at each time of an event, by arm."""
-    times = np.unique(every.time[mine & (every.event == 1)])
-    dead: list[Floats] = []
-    risk: list[Floats] = []
-    for arm in (0.0, 1.0):
-        who = mine & (every.arm == arm)
-        weight = float(every.weight[who][0]) if who.any() else 0.0
-        died = np.sort(every.time[who & (every.event == 1)])
-        followed = np.sort(every.time[who])
-        gone = np.searchsorted(died, times, side="right") - np.searchsorted(died, times, side="left")
-        dead.append(np.asarray(weight * gone, dtype=np.float64))
-        risk.append(np.asarray(weight * (followed.size - np.searchsorted(followed, times, side="left")), dtype=np.float64))
-    return dead, risk
-
-
-def _adjusted_limit(every: _Times) -> float:
-    """The same with covariates and strata; the coefficient of the arm."""
-    spread = every.covariates.std(axis=0)
-    x = np.column_stack([every.arm, every.covariates / np.where(spread > 0, spread, 1.0)])
-    beta = np.zeros(x.shape[1])
-    groups = [np.flatnonzero(every.stratum == s) for s in np.unique(every.stratum)]
-    ordered = [who[np.argsort(-every.time[who], kind="stable")] for who in groups]
-    for _step in range(50):
-        found = [_partial_score(every, x, beta, who) for who in ordered]
-        score, information = sum(f[0] for f in found), sum(f[1] for f in found)
-        if not (np.linalg.eigvalsh(information)[0] > 0):
-            return float("nan")
-        step = np.clip(np.linalg.solve(information, score), -2.0, 2.0)
-        beta = beta + step
-        if np.abs(step).max() < 1e-10:
-            break
-    return float(beta[0])
-
-
-def _partial_score(every: _Times, x: Floats, beta: Floats, who: Integers) -> tuple[Floats, Floats]:
-    """Score and information of one stratum; `who` is in the order of falling times."""
-    rows, time, weight = x[who], every.time[who], every.weight[who]
-    risk = weight * np.exp(rows @ beta)
-    died = np.flatnonzero(every.event[who] == 1)
-    # The last of those who share a time sees all of them at risk.
-    last = np.searchsorted(-time, -time[died], side="right") - 1
-    total = np.cumsum(risk)[last]
-    mean = np.stack([np.cumsum(risk * column)[last] / total for column in rows.T], axis=1)
-    counted = weight[died]
-    width = beta.size
-    second = np.empty((width, width))
-    for a in range(width):
-        for b in range(a, width):
-            second[a, b] = second[b, a] = (counted * np.cumsum(risk * rows[:, a] * rows[:, b])[last] / total).sum()
-    return counted @ (rows[died] - mean), second - (mean * counted[:, None]).T @ mean
 
 
 @final
@@ -434,8 +311,8 @@ def _half_benefit(parts: list[_Ranked]) -> float:
 FUNCTIONALS: dict[str, Functional] = {
     "slope difference": Functional(_slope, _mean, hypothetical=True),
     "change difference": Functional(_change, _mean, hypothetical=True),
-    "log hazard ratio": Functional(_times, _cox_limit),
-    "log hazard ratio of a drop": Functional(_drops, _grouped_limit, scored=True),
+    "log hazard ratio": Functional(_times, cox_limit),
+    "log hazard ratio of a drop": Functional(_drops, grouped_limit, scored=True),
     "RMST difference": Functional(_months_alive, _mean),
     "responder difference": Functional(_responds, _mean, scored=True),
     "joint rank difference": Functional(_outcomes, _half_benefit, scored=True),
@@ -443,8 +320,19 @@ FUNCTIONALS: dict[str, Functional] = {
 }
 
 
+def unstated(analysis: AbstractAnalysis) -> str:
+    """Why no true value is stated for an analysis, in words; empty where there is one."""
+    if isinstance(analysis, MaxCombo):
+        return "a test alone: its estimate is the most extreme of several weighted averages, and has no estimand"
+    if analysis.measure == "log hazard ratio of a drop" and analysis.covariates:
+        return "the limit of the time to a drop is not worked out with covariates, since visits make ties"
+    mixed = any(by_site(name) and set(names_of(parse(name))) != {"site"} for name in analysis.strata)
+    own = getattr(analysis, "strategy", "missing at random") != "missing at random" or getattr(analysis, "line", None) == "two points"
+    return "a stratum mixes the site, which twins have not, with other columns" if mixed and not own else ""
+
+
 def functional_of(analysis: AbstractAnalysis) -> Functional | None:
-    """The functional of an analysis; None where no true value is stated.
+    """The functional of an analysis; None where no true value is stated (`unstated` says why).
 
     An analysis that imputes by reference asks what would be if those who leave went on by reference to control, so its twins may leave.
     """
@@ -453,10 +341,11 @@ def functional_of(analysis: AbstractAnalysis) -> Functional | None:
         return Functional(_by_reference(strategy), _mean, hypothetical=True, leaving=True)
     if getattr(analysis, "line", None) == "two points":
         return Functional(_two_points, _mean, hypothetical=True)
-    if analysis.measure == "log hazard ratio of a drop" and analysis.covariates:
-        return None  # the limit under ties is not worked out with covariates
-    mixed = [name for name in analysis.strata if by_site(name) and set(names_of(parse(name))) != {"site"}]
-    return None if mixed else FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
+    if unstated(analysis):
+        return None
+    if isinstance(analysis, WeightedLogRank):
+        return Functional(_times, weighted_limit(analysis.rho, analysis.gamma))
+    return FUNCTIONALS.get(str(getattr(analysis, "scale", analysis.measure)))
 
 
 def multiplier(scenario: "Scenario", analysis: AbstractAnalysis) -> float:

@@ -28,13 +28,15 @@ SAME_DROP: dict[str, str] = SAME_AS_COMPOSITE | {
 class WeightedLogRank(AbstractAnalysis):
     """Fleming-Harrington log-rank test, for differences expected early or late; negative is fewer events in the active arm.
 
-    Its estimate is a one-step weighted log hazard ratio. Where hazards are not proportional it averages the ratio with weights that depend
-    on the follow-up, so that no true value is stated.
+    Its estimate is the log of an average hazard ratio, with the weights of the test. Where hazards are not proportional the average hangs
+    on weights and follow-up: the true value is that of weighted Cox regression at the end of follow-up.
 
     Attributes
     ----------
     rho, gamma : float
         Weight S^rho (1 - S)^gamma of the pooled survival before an event: (1, 0) early differences, (0, 1) late ones.
+    method : "one step" or "cox"
+        How the average is estimated, in one step from no effect or by weighted Cox regression; the test does not change.
     strata : tuple of str
         Columns of words or conditions.
     arm : int
@@ -50,6 +52,7 @@ class WeightedLogRank(AbstractAnalysis):
     admits: ClassVar[tuple[Strategy, ...]] = ("treatment policy", "hypothetical", "composite", "while on treatment")
     rho: float = 0.0
     gamma: float = 1.0
+    method: Literal["one step", "cox"] = "one step"
     strata: tuple[str, ...] = ()
     arm: int = 1
     until: float | None = None
@@ -62,11 +65,11 @@ class WeightedLogRank(AbstractAnalysis):
 
     @property
     def label(self) -> str:
-        return named(f"weighted log-rank ({self.rho:g}, {self.gamma:g})", self)
+        return named(f"weighted log-rank ({self.rho:g}, {self.gamma:g})", self, "weighted Cox regression" * (self.method == "cox"))
 
     def analyse(self, data: TrialData) -> Analysed:
         data = data.for_analysis(self)
-        more = {"rho": float(self.rho), "gamma": float(self.gamma), "strata": data.strata(self.strata)}
+        more = {"rho": float(self.rho), "gamma": float(self.gamma), "strata": data.strata(self.strata), "method": self.method}
         return run_estimator("weighted_logrank", "fit_weighted_log_rank", self.measure, data.event_time, data.event, data.arm, **more)
 
 
@@ -75,8 +78,8 @@ class WeightedLogRank(AbstractAnalysis):
 class MaxCombo(AbstractAnalysis):
     """The largest of several weighted log-rank tests, with the p value of their joint distribution: for effects whose timing is not known.
 
-    The estimate is the one-step log hazard ratio of the weight that was chosen. Being the most extreme of several it has no estimand:
-    no true value is stated, and a Cox or RMST analysis stands beside it for the size of the effect.
+    It is a test alone. Its estimate is the one-step log hazard ratio of whichever weight the trial's own data chose, the most extreme of
+    several: it has no estimand, no true value is stated, and a Cox or RMST analysis stands beside it for the size of the effect.
 
     Attributes
     ----------

@@ -5,7 +5,7 @@ Biometrika 1983;70:659, doi 10.1093/biomet/70.3.659). A look at or beyond the ma
 analysis spends what is left, whether it overran or fell short.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
@@ -68,8 +68,6 @@ def information_faults(information: RealisedInformation | None, sequential: "Gro
     faults = []
     if not isinstance(sequential.efficacy, AbstractSpending | HaybittlePeto):
         faults.append(f"information: the {sequential.efficacy.kind} boundary holds at planned fractions only; use a spending function.")
-    if sequential.binding:
-        faults.append("information: futility that is binding holds at planned fractions only; set binding = false.")
     return faults
 
 
@@ -148,23 +146,26 @@ class RealisedWatch:
     def __init__(self, design: "GroupSequential", maximum: float, trials: int) -> None:
         self.design, self.maximum = design, maximum
         self.reached = np.full((trials, len(design.fractions)), np.nan)
+        # Fixed futility numbers are named by look, whichever looks a trial has had.
+        self.named = np.full(self.reached.shape, -np.inf)
         self.looks = np.zeros(trials, dtype=np.int64)
 
     def look(self, number: int, running: Bools, standard_error: Floats) -> Bounds:
         fraction = fraction_of(standard_error, self.maximum)
         with np.errstate(invalid="ignore"):
             tested = running & np.isfinite(fraction) & (fraction >= self._last() + LEAST_GAIN)
-        upper, lower = self._bounds(tested, fraction, last=False)
         futility = self.design.futility
-        if isinstance(futility, FixedFutility):  # named by look, whichever looks a trial has had
-            lower = np.where(tested, np.minimum(futility.z[number - 1], upper), -np.inf)
+        named = futility.z[number - 1] if isinstance(futility, FixedFutility) else -np.inf
+        upper, lower = self._bounds(tested, fraction, named, last=False)
+        if isinstance(futility, FixedFutility):
+            lower = np.where(tested, np.minimum(named, upper), -np.inf)
         return Bounds(efficacy=upper, futility=lower, fraction=fraction, spent=tested & (fraction >= 1.0))
 
     def final(self, running: Bools, standard_error: Floats) -> Floats:
         fraction = fraction_of(standard_error, self.maximum)
         tested = running & np.isfinite(fraction)
         # Information that hardly rose or fell since the last look counts as the least gain: what is left of alpha is spent all the same.
-        upper, _ = self._bounds(tested, np.fmax(fraction, self._last() + LEAST_GAIN), last=True)
+        upper, _ = self._bounds(tested, np.fmax(fraction, self._last() + LEAST_GAIN), -np.inf, last=True)
         return np.where(tested, upper, np.nan)
 
     def _last(self) -> Floats:
@@ -172,17 +173,17 @@ class RealisedWatch:
         before = np.take_along_axis(self.reached, np.maximum(self.looks - 1, 0)[:, None], axis=1)[:, 0]
         return np.where(self.looks > 0, before, 0.0)
 
-    def _bounds(self, tested: Bools, fraction: Floats, last: bool) -> tuple[Floats, Floats]:
+    def _bounds(self, tested: Bools, fraction: Floats, named: float, last: bool) -> tuple[Floats, Floats]:
         from alsmodel.trials.sequential_batch import replicate_boundaries
 
         rows = np.flatnonzero(tested)
         place = self.looks[rows]
-        self.reached[rows, place] = fraction[rows]
+        self.reached[rows, place], self.named[rows, place] = fraction[rows], named
         self.looks[rows] += 1
         upper, lower = np.full(tested.shape, np.inf), np.full(tested.shape, -np.inf)
         if rows.size:
-            plain = replace(self.design, futility=None) if isinstance(self.design.futility, FixedFutility) else self.design
-            found = replicate_boundaries(plain, self.reached[rows][:, : int(place.max()) + 1], last=last)
+            upto = int(place.max()) + 1
+            found = replicate_boundaries(self.design, self.reached[rows][:, :upto], last=last, futility=self.named[rows][:, :upto])
             upper[rows] = np.take_along_axis(found.upper, place[:, None], axis=1)[:, 0]
             lower[rows] = np.take_along_axis(found.lower, place[:, None], axis=1)[:, 0]
         return upper, lower

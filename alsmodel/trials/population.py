@@ -8,8 +8,9 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from alsmodel.trials.conditions import Categories, Column, check, holds, parse
+from alsmodel.trials.conditions import Categories, Column, check, holds, is_name, parse
 from alsmodel.trials.prognosis import PREDICTED, Prognosis
+from alsmodel.trials.ranges import Range, empty_rules
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +28,8 @@ SCREENING_COLUMNS = {
     "delta_frs": "points lost per month from onset to screening: (48 - screening_score) / onset_months",
     "run_in_decline": "points lost per month over the run-in that ends at screening",
 }
+#: Least and largest value of those that have them, as `_history` makes them.
+SCREENING_RANGES: dict[str, Range] = {"screening_score": (0.0, 48.0), "onset_months": (1.0, 240.0), "delta_frs": (0.0, 48.0)}
 _RISK_INPUTS = ("age_at_onset", "diagnostic_delay", "vital_capacity", "bulbar_onset", "definite", "ftd")
 
 
@@ -118,7 +121,10 @@ class Population:
         Conditions that all must hold, e.g. ``"0.3 <= delta_frs < 2"``. Names: the columns of `SCREENING_COLUMNS`, the
         covariates, ``phenotype``; and ``tricals``, ``encals`` (published scores, `alsmodel.clinical.prognosis`) where
         the covariates ``age_at_onset``, ``diagnostic_delay``, ``vital_capacity``, ``bulbar_onset``, ``definite``,
-        ``ftd`` (and ``c9orf72``) are there; and ``predicted_survival`` with a `prognosis`.
+        ``ftd`` (and ``c9orf72``) are there; ``predicted_survival`` with a `prognosis`; and the biomarkers of `screened`.
+    screened : tuple of str
+        Biomarkers of the trial that are measured at the screening visit too, with an error of its own: conditions, strata and covariates
+        may then read them by name, such as ``"log_nfl > 4"``.
     prognosis : Prognosis or None
         Predict each candidate's survival from what screening knows, by a fit that the trial names; see `alsmodel.trials.prognosis`.
     screening_months : float
@@ -139,6 +145,7 @@ class Population:
     phenotypes: tuple[Phenotype, ...] = ()
     covariates: tuple[BaselineCovariate, ...] = ()
     eligibility: tuple[str, ...] = ()
+    screened: tuple[str, ...] = ()
     prognosis: Prognosis | None = None
     screening_months: float = 1.0
     run_in_months: float = 3.0
@@ -149,11 +156,16 @@ class Population:
 
     def __post_init__(self) -> None:
         faults = []
-        names = [*(p.name for p in self.phenotypes), *(c.name for c in self.covariates)]
+        names = [*(p.name for p in self.phenotypes), *(c.name for c in self.covariates), *self.screened]
         reserved = {*SCREENING_COLUMNS, "phenotype", "site", "tricals", "encals", PREDICTED} & set(names)
         repeated = sorted({*(name for name, count in Counter(names).items() if count > 1), *reserved})
         if repeated:
-            faults.append(f"phenotypes and covariates need names of their own; taken or repeated: {', '.join(repeated)}.")
+            faults.append(
+                f"phenotypes, covariates and screened biomarkers need names of their own; taken or repeated: {', '.join(repeated)}."
+            )
+        unreadable = [name for name in self.screened if not is_name(name)]
+        if unreadable:
+            faults.append(f"screened: a condition cannot read {unreadable}; name the biomarker by letters, digits and _, such as log_nfl.")
         if self.phenotypes and abs(sum(p.share for p in self.phenotypes) - 1) > 1e-9:
             faults.append(f"shares of the phenotypes must add up to 1; they add up to {sum(p.share for p in self.phenotypes):g}.")
         if any(not 0 <= p.share <= 1 for p in self.phenotypes):
@@ -163,15 +175,19 @@ class Population:
                 faults.append(f"{name} must be a number at or above {low:g}; got {getattr(self, name)}.")
         if not np.isfinite([self.leaving_per_point, self.leaving_per_slope]).all():
             faults.append("leaving_per_point and leaving_per_slope must be finite.")
-        for condition in self.eligibility:
-            faults += [f"eligibility: {fault}" for fault in check(condition, self.vocabulary)]
+        wrong = [f"{fault}{self._hint(fault)}" for rule in self.eligibility for fault in check(rule, self.vocabulary)]
+        faults += [f"eligibility: {fault}" for fault in wrong or empty_rules(self.eligibility, self._ranges)]
         if faults:
             raise ValueError(" ".join(faults))
+
+    def _hint(self, fault: str) -> str:
+        unknown = " is not known. " in fault and not self.screened
+        return " A biomarker of the trial is known once population.screened names it." if unknown else ""
 
     @property
     def vocabulary(self) -> dict[str, tuple[str, ...] | None]:
         """Names that conditions may use."""
-        known: dict[str, tuple[str, ...] | None] = dict.fromkeys([*SCREENING_COLUMNS, *(c.name for c in self.covariates)])
+        known: dict[str, tuple[str, ...] | None] = dict.fromkeys([*SCREENING_COLUMNS, *(c.name for c in self.covariates), *self.screened])
         if self.phenotypes:
             known["phenotype"] = tuple(p.name for p in self.phenotypes)
         if all(name in known for name in _RISK_INPUTS):
@@ -183,6 +199,17 @@ class Population:
         return known
 
     @property
+    def _ranges(self) -> dict[str, Range]:
+        """Least and largest value of the columns that have them."""
+        found = SCREENING_RANGES | ({PREDICTED: (0.0, 1.0)} if self.prognosis is not None else {})
+        for each in self.covariates:
+            if each.probability is not None:
+                found[each.name] = (0.0, 1.0)
+            else:
+                found[each.name] = (-np.inf if each.minimum is None else each.minimum, np.inf if each.maximum is None else each.maximum)
+        return found
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """Names of the phenotypes, or one empty name."""
         return tuple(p.name for p in self.phenotypes) or ("",)
@@ -190,7 +217,7 @@ class Population:
     @property
     def plain(self) -> bool:
         """True when every candidate is alike and admitted: nothing need be drawn at screening."""
-        return not (self.phenotypes or self.covariates or self.eligibility or self.prognosis)
+        return not (self.phenotypes or self.covariates or self.eligibility or self.screened or self.prognosis)
 
     def admits(self, columns: Mapping[str, Column]) -> npt.NDArray[np.bool_]:
         """Say which candidates every rule admits."""

@@ -12,6 +12,7 @@ from typing import Any, Self, final
 
 import polars as pl
 
+from alsmodel.trials.functionals import unstated
 from alsmodel.trials.tally import Tally, proportion
 from alsmodel.trials.trial import Scenario, Trial
 
@@ -42,6 +43,7 @@ COLUMNS = {
     "mean_se": "mean standard error over them",
     "empirical_sd": "standard deviation of the estimates",
     "true_value": "true value of the estimand; null where the analysis has none stated",
+    "no_true_value": "why none is stated; null where one is",
     "true_value_mcse": "its Monte Carlo standard error over the twins; null from too few",
     "bias": "mean of estimate minus true value",
     "bias_mcse": "its Monte Carlo standard error",
@@ -70,6 +72,14 @@ COLUMNS = {
 def axes_of(table: pl.DataFrame) -> dict[str, str]:
     """Columns of a table of operating characteristics that are axes of its grid, with a short name each."""
     return {name: name.rpartition(".")[2] for name in table.columns if name not in COLUMNS}
+
+
+def unstated_of(table: pl.DataFrame) -> dict[str, str]:
+    """Analyses of a table of operating characteristics without a true value, with the reason."""
+    if "no_true_value" not in table.columns:
+        return {}
+    rows = table.filter(pl.col("no_true_value").is_not_null()).unique("analysis", keep="first", maintain_order=True)
+    return dict(rows.select("analysis", "no_true_value").iter_rows())
 
 
 #: Columns of `OperatingCharacteristics.family`.
@@ -217,7 +227,13 @@ class OperatingCharacteristics:
         rows = self._shown()
         widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._caption(), *lines, *self._family_lines(), *self._look_lines(), *self._intercurrent_lines()])
+        more = (self._unstated_lines(), self._family_lines(), self._look_lines(), self._intercurrent_lines())
+        return "\n".join([self._caption(), *lines, *(line for part in more for line in part)])
+
+    def _unstated_lines(self) -> list[str]:
+        """Why an analysis has no true value, a line each."""
+        reasons = unstated_of(self.table)
+        return [f"{analysis} has no true value: {reason}" for analysis, reason in reasons.items()]
 
     def _family_lines(self) -> list[str]:
         """What the family of hypotheses does, a line per scenario."""
@@ -273,14 +289,15 @@ def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str)
             "effect": scenario.effect.name,
         }
         at = {path: value if isinstance(value, bool | int | float | str) else str(value) for path, value in scenario.at}
-        rows += [head | {"analysis": label} | row | {"records": digest} | at for label, row in tally.rows()]
+        why = {analysis.label: unstated(analysis) or None for analysis in trial.analyses}
+        rows += [head | {"analysis": label, "no_true_value": why[label]} | row | {"records": digest} | at for label, row in tally.rows()]
         pairs += [{"scenario": scenario.name, **pair} for pair in tally.pairs()]
         whole = tally.family.row()
         families += [] if whole is None else [head | whole | at]
         looks += [head | row | at for row in tally.family.by_look.rows()]
         happened += [head | row | at for row in tally.happened.rows()]
     kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.Float64)
-    kinds |= dict.fromkeys(("scenario", "effect", "analysis", "records"), pl.String)
+    kinds |= dict.fromkeys(("scenario", "effect", "analysis", "no_true_value", "records"), pl.String)
     kinds |= dict.fromkeys(("n_per_arm", "n_total", "replicates", "failures"), pl.Int64)
     axes = {path: [row[path] for row in rows] for path in trial.axes}
     table = pl.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], schema=kinds)

@@ -229,7 +229,7 @@ def search_setting(
     analysis, effect : str, optional
         As in `search`.
     tolerance : float, optional
-        Width at which the bisection ends; by default a hundredth of the range.
+        Width at which the bisection ends; by default a hundredth of the range, and 1 between whole numbers, where it is at least that.
     workers, folder, twins, progress, tell
         As in `search`.
 
@@ -240,10 +240,11 @@ def search_setting(
     """
     low, high = between
     whole = isinstance(low, int) and isinstance(high, int)
-    width = 1.0 if whole else (high - low) / 100 if tolerance is None else tolerance
+    width = (1.0 if whole else (high - low) / 100) if tolerance is None else tolerance
     faults = [] if low < high and np.isfinite([low, high, target]).all() else [f"between needs two rising numbers; got {between}."]
-    if not width > 0 and low < high:
-        faults.append(f"tolerance must be above 0; got {tolerance}.")
+    if not width >= (1.0 if whole else 5e-324) and low < high:
+        least = "at least 1 between two whole numbers; write an end as 10.0 to search between them" if whole else "above 0"
+        faults.append(f"tolerance must be {least}; got {tolerance}.")
     if len(trial.n_per_arm) != 1:
         faults.append(f"a search for a setting is at one size; got {list(trial.n_per_arm)}.")
     if keep not in ("at least", "at most"):

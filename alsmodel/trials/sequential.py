@@ -32,6 +32,7 @@ from alsmodel.trials.spending import (
 
 Floats = npt.NDArray[np.float64]
 _Rule = Callable[[int, Ongoing, float, float, bool], float]
+LEAST_LEFT = 1e-9  # share of alpha below which nothing is left to spend
 _WIDEST = 50.0  # stands for an infinite gap between boundaries while a root is sought
 
 
@@ -148,6 +149,7 @@ def boundaries(
     *,
     maximum: float = 1.0,
     last: bool = True,
+    capped: bool = False,
 ) -> Boundaries:
     """Compute the boundaries of a design, as planned or at the information that was reached.
 
@@ -161,6 +163,9 @@ def boundaries(
         Planned maximum information, in the same unit.
     last : bool
         The last of `information` is the final analysis, which spends all that is left, whether it overran or fell short.
+    capped : bool
+        Interim looks of Haybittle and Peto spend at most what alpha has, with a larger z or none, where they would spend more; without it
+        that is refused. It is for a level that a graph hands on, which may be small.
 
     Returns
     -------
@@ -169,7 +174,8 @@ def boundaries(
     Raises
     ------
     ValueError
-        Information that does not rise; an unplanned look at a design whose shape holds at planned looks only.
+        Information that does not rise; an unplanned look at a design whose shape holds at planned looks only; interim looks that spend more
+        than alpha.
 
     Examples
     --------
@@ -192,7 +198,7 @@ def boundaries(
         )
     drift = planned_drift(design) if isinstance(design.futility, BetaSpending) else None
     ended = last or bool(fractions[-1] >= 1.0)
-    walk = _walk(design, fractions, ended, drift, _rule(design, drift))
+    walk = _walk(design, fractions, ended, drift, _rule(design, drift, capped))
     lower = walk.lower.copy()
     if ended and design.futility is not None:
         lower[-1] = walk.upper[-1]  # at the end a trial claims or does not
@@ -249,7 +255,7 @@ def _walk(design: GroupSequential, fractions: Floats, ended: bool, drift: float 
     return _Walk(upper, lower, gap, spent)
 
 
-def _rule(design: GroupSequential, drift: float | None) -> _Rule:
+def _rule(design: GroupSequential, drift: float | None, capped: bool = True) -> _Rule:
     """Give the efficacy boundary of a look: (look, ongoing under the null, information, spent before, last) -> z."""
     efficacy, error = design.efficacy, design.error_of_a_side
     if isinstance(efficacy, AbstractSpending):
@@ -261,9 +267,12 @@ def _rule(design: GroupSequential, drift: float | None) -> _Rule:
     if isinstance(efficacy, HaybittlePeto):
 
         def by_haybittle(k: int, null: Ongoing, now: float, spent: float, is_last: bool) -> float:
-            if spent > error:
+            if spent > error and not capped:
                 raise ValueError(f"z = {efficacy.z} at the interim looks spends {spent:.4g}, more than alpha {error:g}. Raise z.")
-            return upper_bound(null, now, 0.0, error - spent) if is_last else efficacy.z
+            # What is left after an interim look that took the rest is rounding.
+            rest = error - spent if error - spent > LEAST_LEFT * error else 0.0
+            left = upper_bound(null, now, 0.0, rest) if is_last or capped else -np.inf
+            return left if is_last else max(efficacy.z, left)
 
         return by_haybittle
     return _shaped(design, efficacy, drift)

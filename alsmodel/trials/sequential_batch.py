@@ -12,12 +12,12 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from alsmodel.trials.recursion import CLOSEST_LOOKS, FARTHEST
-from alsmodel.trials.sequential import GroupSequential, planned_drift
+from alsmodel.trials.sequential import LEAST_LEFT, GroupSequential, planned_drift
 from alsmodel.trials.spending import AbstractSpending, BetaSpending, FixedFutility, HaybittlePeto
 
 Floats = npt.NDArray[np.float64]
 
-_RESOLUTION, _MOST_RESOLUTION, _CHUNK, _HALVINGS = 16, 100, 100, 45
+_RESOLUTIONS, _CHUNK, _HALVINGS = (16, 24, 40, 64, 100), 100, 45
 
 
 @final
@@ -40,21 +40,28 @@ class ReplicateBoundaries:
 
 
 def replicate_boundaries(
-    design: GroupSequential, information: npt.ArrayLike, *, maximum: float | npt.ArrayLike = 1.0, last: bool = True
+    design: GroupSequential,
+    information: npt.ArrayLike,
+    *,
+    maximum: float | npt.ArrayLike = 1.0,
+    last: bool = True,
+    futility: npt.ArrayLike | None = None,
 ) -> ReplicateBoundaries:
-    """Compute the boundaries of every replicate.
+    """Compute the boundaries of every replicate, the same bits in any company.
 
     Parameters
     ----------
     design : GroupSequential
-        With a spending function or Haybittle-Peto; the classical shapes hold at planned looks, where one call of `boundaries`
-        serves all.
+        With a spending function or Haybittle-Peto, whose interim looks spend at most what alpha has; the classical shapes hold at planned
+        looks, where one call of `boundaries` serves all.
     information : array, shape (R, K)
         1/SE² at each look; trailing NaN for looks that a replicate does not have.
     maximum : float or array, shape (R,)
         Planned maximum information.
     last : bool
         The last look of each replicate is its final analysis and spends all that is left.
+    futility : array, shape (R, K), optional
+        Fixed futility numbers of the looks that each replicate has, -inf for none, in place of those of the design's `FixedFutility`.
 
     Returns
     -------
@@ -63,13 +70,12 @@ def replicate_boundaries(
     Raises
     ------
     ValueError
-        A classical shape, binding futility, or more looks than futility values.
+        A classical shape, or more looks than futility values.
     """
     looks = np.atleast_2d(np.asarray(information, dtype=np.float64))
-    if not isinstance(design.efficacy, AbstractSpending | HaybittlePeto) or design.binding:
-        raise ValueError("Boundaries by replicate need a spending function or Haybittle-Peto, and futility that is not binding.")
-    if isinstance(design.futility, FixedFutility) and looks.shape[1] - last > len(design.futility.z):
-        raise ValueError(f"{looks.shape[1] - last} interim looks and {len(design.futility.z)} futility values; give one per interim look.")
+    if not isinstance(design.efficacy, AbstractSpending | HaybittlePeto):
+        raise ValueError("Boundaries by replicate need a spending function or Haybittle-Peto.")
+    named = _named(design, looks.shape, last) if futility is None else np.asarray(futility, dtype=np.float64)
     fractions = looks / np.broadcast_to(np.asarray(maximum, dtype=np.float64), looks.shape[:1])[:, None]
     seen = np.isfinite(fractions)
     with np.errstate(invalid="ignore"):
@@ -79,10 +85,32 @@ def replicate_boundaries(
     upper, lower = np.full(looks.shape, np.nan), np.full(looks.shape, np.nan)
     drift = planned_drift(design) if isinstance(design.futility, BetaSpending) else None
     rows = np.flatnonzero(valid)
-    for start in range(0, rows.size, _CHUNK):
-        part = rows[start : start + _CHUNK]
-        upper[part], lower[part] = _chunk(design, fractions[part], seen[part], last, drift)
+    fineness = _resolutions(fractions[rows])
+    for resolution in np.unique(fineness):
+        mine = rows[fineness == resolution]
+        for start in range(0, mine.size, _CHUNK):
+            part = mine[start : start + _CHUNK]
+            upper[part], lower[part] = _chunk(design, fractions[part], seen[part], last, drift, named[part], int(resolution))
     return ReplicateBoundaries(upper=np.where(seen, upper, np.nan), lower=np.where(seen, lower, np.nan), valid=valid)
+
+
+def _named(design: GroupSequential, shape: tuple[int, ...], last: bool) -> Floats:
+    """Fixed futility numbers of every look, -inf for none."""
+    found = np.full(shape, -np.inf)
+    if isinstance(design.futility, FixedFutility):
+        if shape[1] - last > len(design.futility.z):
+            raise ValueError(f"{shape[1] - last} interim looks and {len(design.futility.z)} futility values; give one per interim look.")
+        upto = min(shape[1], len(design.futility.z))
+        found[:, :upto] = design.futility.z[:upto]
+    return found
+
+
+def _resolutions(fractions: Floats) -> npt.NDArray[np.int64]:
+    """Grid that the closest looks of each replicate need, from a few sizes; that of its neighbours decides nothing."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        width = np.sqrt(np.fmin.reduce(np.diff(fractions, axis=1) / fractions[:, :-1], axis=1, initial=np.inf))
+        needed = np.ceil(4.0 / width)
+    return np.asarray(np.array(_RESOLUTIONS, dtype=np.int64)[np.searchsorted(_RESOLUTIONS[:-1], needed)])
 
 
 @final
@@ -138,7 +166,13 @@ class _Front:
 
 
 def _chunk(
-    design: GroupSequential, fractions: Floats, seen: npt.NDArray[np.bool_], last: bool, drift: float | None
+    design: GroupSequential,
+    fractions: Floats,
+    seen: npt.NDArray[np.bool_],
+    last: bool,
+    drift: float | None,
+    named: Floats,
+    resolution: int,
 ) -> tuple[Floats, Floats]:
     replicates, looks = fractions.shape
     two_sided, futility = design.side == "two-sided", design.futility
@@ -152,25 +186,24 @@ def _chunk(
         final_look = seen[:, k] & (last & ~(seen[:, k + 1] if k + 1 < looks else np.zeros(replicates, dtype=bool)) | (now >= 1.0))
         reached = np.where(final_look, 1.0, now)
         if isinstance(design.efficacy, HaybittlePeto):
-            rest = np.where(final_look, error - spent, 1.0)
-            upper[:, k] = np.where(final_look, null.quantile(now, np.clip(rest, 0.0, 1.0), 1.0), design.efficacy.z)
+            rest = np.where(error - spent > LEAST_LEFT * error, error - spent, 0.0)
+            left = null.quantile(now, rest, 1.0)
+            upper[:, k] = np.where(final_look, left, np.maximum(design.efficacy.z, left))
         elif isinstance(design.efficacy, AbstractSpending):
             upper[:, k] = null.quantile(now, design.efficacy.spent(reached, error) - spent, 1.0)
         spent += null.tail(now, upper[:, k], 1.0)
         if isinstance(futility, BetaSpending) and real is not None:
             total = futility.function.spent(reached, futility.beta)
             lower[:, k], beta_spent = real.quantile(now, total - beta_spent, -1.0), total
-        elif isinstance(futility, FixedFutility) and k < len(futility.z):
-            lower[:, k] = futility.z[k]
+        elif isinstance(futility, FixedFutility):
+            lower[:, k] = named[:, k]
         lower[:, k] = np.minimum(lower[:, k], upper[:, k])
         if futility is not None:
             lower[:, k] = np.where(final_look, upper[:, k], lower[:, k])
         if k + 1 == looks:
             break
-        gain = np.where(seen[:, k + 1], fractions[:, k + 1] - now, np.inf)
-        width = float(np.sqrt((gain / now).min()))
-        resolution = int(min(max(_RESOLUTION, np.ceil(4.0 / width)), _MOST_RESOLUTION))
-        null.go_on(now, -upper[:, k] if two_sided else np.full(replicates, -np.inf), upper[:, k], resolution)
+        going = -upper[:, k] if two_sided else lower[:, k] if design.binding else np.full(replicates, -np.inf)
+        null.go_on(now, going, upper[:, k], resolution)
         if real is not None:
             real.go_on(now, lower[:, k], upper[:, k], resolution)
     return upper, lower

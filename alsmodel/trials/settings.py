@@ -24,7 +24,8 @@ from alsmodel.trials.imputed import ReferenceBased
 from alsmodel.trials.intercurrent import Intercurrent
 from alsmodel.trials.paths import SHORT, fits
 from alsmodel.trials.population import Population
-from alsmodel.trials.prognosis import Predictor, Prognosis
+from alsmodel.trials.prognosis import PREDICTED, Predictor, Prognosis
+from alsmodel.trials.ranges import Range, empty_rules
 from alsmodel.trials.resampled import Horizon, ResampledTruth
 from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, group_faults, name_faults, shared_checks
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
@@ -152,11 +153,15 @@ class ResampledSettings:
             faults.append("association_value must be finite and hazard_pieces at least 1.")
         if not self.events and self.end_point is None:
             faults.append("events is empty and no end_point is given; name what ends the follow-up, such as death.")
+        unreadable = []
         for text in self.eligibility:
             try:
                 parse(text)
             except ValueError as error:
-                faults.append(f"eligibility: {error}")
+                unreadable.append(str(error))
+        # Of the columns of a record only the range of a probability is known before it is read.
+        known: dict[str, Range] = {} if self.prognosis is None else {PREDICTED: (0.0, 1.0)}
+        faults += [f"eligibility: {fault}" for fault in unreadable or empty_rules(self.eligibility, known)]
         if faults:
             raise ValueError(" ".join(faults))
 

@@ -258,7 +258,9 @@ class Trial:
         apart = ("allocation", "randomisation", "looks", "boundary", "sequential", "delayed_start", "information", "reestimation")
         for name in apart:
             del design[name]
-        key = {"truth": self.truth.identity(), "population": population_of(self.population), "design": design}
+        key: dict[str, Any] = {"truth": self.truth.identity(), "population": population_of(self.population), "design": design}
+        if self.population.screened:  # who is admitted hangs on what they measure
+            key["screened"] = [asdict(each) for each in self.biomarkers if each.name in self.population.screened]
         digest = sha256(json.dumps(_floats(key), sort_keys=True).encode()).digest()
         return tuple(int.from_bytes(digest[4 * i : 4 * i + 4], "big") for i in range(4))
 
@@ -286,8 +288,8 @@ class Trial:
 
 
 def population_of(population: Population) -> dict[str, Any]:
-    """A population as plain values; without a prognosis it has the random numbers of one that knows of none."""
-    return {name: value for name, value in asdict(population).items() if name != "prognosis" or value is not None}
+    """A population as plain values; without a prognosis or screened biomarkers it has the random numbers of one that knows of none."""
+    return {name: value for name, value in asdict(population).items() if name not in ("prognosis", "screened") or value}
 
 
 def _floats(value: Any) -> Any:
@@ -302,6 +304,8 @@ def _floats(value: Any) -> Any:
 class Grid(Protocol):
     """What a trial and the settings of one have in common."""
 
+    @property
+    def population(self) -> Population: ...
     @property
     def design(self) -> ParallelDesign: ...
     @property

@@ -11,7 +11,7 @@ from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.patients.allocation import minimise, permuted_blocks
 from alsmodel.patients.course import Leaving, Nature, Schedule, Treatments, draws, follow, hidden_block, nobody, true_paths
 from alsmodel.patients.intercurrent import Kinds
-from alsmodel.trials.biomarkers import Biomarker, measured, true_values
+from alsmodel.trials.biomarkers import Biomarker, at_screening, measured, true_values
 from alsmodel.trials.conditions import Categories, Column, holds, parse
 from alsmodel.trials.designs import ParallelDesign
 from alsmodel.trials.effects import Effect
@@ -20,7 +20,7 @@ from alsmodel.trials.population import Population, candidates
 from alsmodel.trials.prognosis import PREDICTED, foreseen
 from alsmodel.trials.randomisation import Alternating, Minimisation, factors_of
 from alsmodel.trials.resampled import Drawn
-from alsmodel.trials.truth import PosteriorTruth
+from alsmodel.trials.truth import PosteriorTruth, Untreated
 
 if TYPE_CHECKING:
     from alsmodel.trials.trial import Trial
@@ -172,6 +172,13 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
         intercept, slope, log_hazard = (np.broadcast_to(a, (keys.size, size)) for a in (nature.intercept, nature.slope, nature.log_hazard))
         b0, b1 = hidden_block(keys, 0, size, nature.cholesky, nature.skew)
         drawn = candidates(population, keys, size, intercept, slope, b0, b1, centre)
+        if population.screened:
+            own = nature._replace(
+                intercept=np.ascontiguousarray(intercept + drawn.intercept),
+                slope=np.ascontiguousarray(slope + drawn.slope),
+                log_hazard=np.ascontiguousarray(log_hazard + drawn.log_hazard),
+            )
+            drawn.columns.update(_screened_biomarkers(trial, keys, own, drawn.group, untreated))
         if population.prognosis is not None and trial.prediction is not None:
             # What screening knows alone: neither the path ahead nor the own deviations.
             record = trial.truth.known if isinstance(trial.truth, PosteriorTruth) else None
@@ -196,6 +203,20 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
     )
     columns = {name: _take(column, order) for name, column in drawn.columns.items()}
     return _Screened(np.ascontiguousarray(order), np.take_along_axis(drawn.group, order, axis=1), nature, columns)
+
+
+def _screened_biomarkers(trial: "Trial", keys: Keys, nature: Nature, group: Integers, untreated: Untreated) -> dict[str, Column]:
+    """Biomarkers of candidates as the screening visit measures them, by name, each (R, n)."""
+    population, design, shape = trial.population, trial.design, group.shape
+    everybody = Enrolled(
+        person=np.tile(np.arange(shape[1]), (shape[0], 1)), group=group, nature=nature, centre_value=untreated.centre_value,
+        centre_slope=untreated.centre_slope, draw=untreated.draw, columns={}, month=np.zeros(shape),
+        screened=np.zeros(shape, dtype=np.int64),
+    )  # fmt: skip
+    wanted = [each for each in trial.biomarkers if each.name in population.screened]
+    true = markers(design, population, everybody, Effect(name="none"), np.zeros(shape, dtype=np.int64), keys, wanted)
+    months = population.screening_months, design.visits[0]
+    return {each.name: at_screening(each, true[each.name][..., 0], months, everybody.person, keys) for each in wanted}
 
 
 def _needs_columns(trial: "Trial") -> bool:

@@ -41,6 +41,20 @@ def test_weighted_log_rank_agrees_with_survdiff(case, rho, name):
     assert fit.statistic[0] ** 2 == pytest.approx(REFERENCE[f"{name}_{case}", "chisq"], rel=1e-10)
 
 
+@pytest.mark.parametrize("case", ["plain", "stratified"])
+@pytest.mark.parametrize("powers", [(0, 1), (1, 0), (0.5, 2)])
+def test_weighted_cox_regression_agrees_with_coxph_on_pieces_with_weights(case, powers):
+    more = {"rho": powers[0], "gamma": powers[1], "strata": STRATUM if case == "stratified" else None}
+    fit = fit_weighted_log_rank(TIME, EVENT, ARM, method="cox", **more)
+    name = f"average_{powers[0]}_{powers[1]}_{case}"
+    # Newton steps to 1e-10 here, 14 digits written there.
+    assert fit.estimate[0] == pytest.approx(REFERENCE[name, "estimate"], rel=1e-8)
+    assert fit.standard_error[0] == pytest.approx(REFERENCE[name, "se"], rel=1e-8)
+    plain = fit_weighted_log_rank(TIME, EVENT, ARM, **more)
+    assert (fit.statistic[0], fit.p_value[0]) == (plain.statistic[0], plain.p_value[0])
+    assert abs(plain.estimate[0] - fit.estimate[0]) > 1e-4  # one step is not all the way
+
+
 def test_kaplan_meier_agrees_with_survfit():
     at = [3.0, 6.5, 12.0, 18.0]
     curves = kaplan_meier(TIME, EVENT, ARM, at=at)

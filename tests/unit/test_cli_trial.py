@@ -123,7 +123,7 @@ def test_faults_of_a_trial_name_the_nearest_word(study: Path) -> None:
     told = CliRunner().invoke(app, ["check", str(study)])
     assert told.exit_code == 3
     assert "Did you mean delta_frs?" in told.stderr
-    study.write_text(STUDY.replace("delta_frs >= 0.3", "delta_frs > 60"))
+    study.write_text(STUDY.replace("delta_frs >= 0.3", "delta_frs > 40"))
     told = CliRunner().invoke(app, ["simulate", str(study), "--out", str(study.parent / "run")])
     assert told.exit_code == 3
     assert "eligibility admits 0.00% of candidates" in told.stderr
@@ -231,6 +231,13 @@ def test_a_threshold_is_on_the_wanted_side_and_confirmed() -> None:
         replace(trial, replicates=60), "design.looks.0.at", (5, 30), target=8.5, quantity="mean_duration", keep="at least"
     )
     assert events.value == round(events.value)
+    # A tolerance between whole numbers ends the bisection earlier, and below 1 it means nothing.
+    few = replace(trial, replicates=60)
+    coarse = search_setting(few, "design.looks.0.at", (5, 30), target=8.5, quantity="mean_duration", keep="at least", tolerance=6)
+    assert coarse.value == round(coarse.value)
+    assert coarse.tried.height < events.tried.height
+    with pytest.raises(ValueError, match="tolerance must be at least 1 between two whole numbers"):
+        search_setting(few, "design.looks.0.at", (5, 30), target=8.5, quantity="mean_duration", tolerance=0.5)
     with pytest.raises(ValueError, match="both on one side"):
         search_setting(replace(trial, replicates=20), path, (-9.0, -8.0), quantity="stopped_futility")
     with pytest.raises(ValueError, match="at one size"):

@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 
 from alsmodel.estimators import fit_cox, fit_log_rank, fit_max_combo, fit_rmst, fit_weighted_log_rank, kaplan_meier
 from alsmodel.estimators._normal_box import within
+from alsmodel.estimators.weighted_logrank import STATUS as STATUS_WEIGHTED
 
 
 def make_events(replicates, people, seed=1, decimals=1):
@@ -145,6 +146,29 @@ def test_weighted_log_rank_agrees_with_literal_sums(rho, gamma):
     fit = fit_weighted_log_rank(time, event, arm, rho=rho, gamma=gamma)
     wanted = [literal_weighted(time[r], event[r], arm, rho, gamma) for r in range(3)]
     np.testing.assert_allclose(fit.statistic, wanted, rtol=1e-11)
+
+
+def test_weighted_cox_regression_without_weights_is_cox_regression():
+    time, event, arm, _, stratum = make_events(4, 70, decimals=0)
+    for strata in (None, stratum):
+        fit = fit_weighted_log_rank(time, event, arm, strata=strata, method="cox")
+        plain = fit_cox(time, event, arm, strata=strata)
+        # Both end their Newton steps below 1e-8 of the standard error.
+        np.testing.assert_allclose(fit.estimate, plain.estimate, atol=1e-8)
+        np.testing.assert_allclose(fit.standard_error, plain.standard_error, rtol=1e-7)
+
+
+def test_without_events_in_an_arm_the_weighted_test_stands_and_its_hazard_ratio_does_not():
+    time, event, arm = np.arange(1.0, 13.0), np.repeat([1, 0], 6), np.tile([1, 0], 6)
+    event = event * arm
+    fit = fit_weighted_log_rank(time, event, arm, gamma=1.0, method="cox")
+    assert STATUS_WEIGHTED[int(fit.status[0])] == "no finite hazard ratio"
+    assert np.isnan(fit.estimate[0])
+    assert np.isfinite(fit.p_value[0])
+    assert not fit.failed[0]
+    nobody = fit_weighted_log_rank(time, 0 * event, arm, gamma=1.0, method="cox")
+    assert nobody.failed[0]
+    assert np.isnan(nobody.estimate[0])
 
 
 def test_max_combo_p_value_agrees_with_a_simulation_of_the_four_tests():

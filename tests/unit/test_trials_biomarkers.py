@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from alsmodel.errors import InvalidInput
 from alsmodel.settings import decode, encode
@@ -20,6 +21,7 @@ from alsmodel.trials import (
     ParallelDesign,
     Phenotype,
     Population,
+    PosteriorTruth,
     RandomSlope,
     Recruitment,
     Trial,
@@ -195,4 +197,139 @@ RARE: dict[str, Any] = {"biomarkers": [SECTION["biomarkers"][0] | {"visits": [0,
 def test_impossible_biomarkers_are_refused(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         decode(TrialSettings, SECTION | changed)
+    assert said in str(caught.value)
+
+
+# As a rule of eligibility
+
+LOG_NFL = Biomarker(name="log_nfl", mean=4.0, sd=0.5, residual_sd=0.2, per_slope=-0.5, trend=0.02)
+ADMITTED = Trial(
+    truth=NamedTruth(hazard=(0.01,), association_value=0.0, slope_skew=0.0),
+    population=Population(screened=("log_nfl",), eligibility=("log_nfl > 4.2",), screening_months=2.0),
+    design=DESIGN,
+    biomarkers=(LOG_NFL,),
+    analyses=(RandomSlope(), MMRM(outcome="log_nfl", covariates=("log_nfl",))),
+    effects=(Effect(name="slower", slowing=0.4, slope_spread="scaled", biomarkers={"log_nfl": BiomarkerEffect(change=-0.3)}),),
+    n_per_arm=(60,),
+    replicates=300,
+    seed=77,
+)
+
+
+def selected() -> tuple[float, float]:
+    """How far above their means the own slope and the own level of those lie whose screening value is above 4.2."""
+    truth = ADMITTED.truth
+    assert isinstance(truth, NamedTruth)
+    spread = np.sqrt(0.5**2 + (0.5 * truth.slope_sd) ** 2 + 0.2**2)
+    bar = (4.2 - (4.0 - 2.0 * 0.02)) / spread
+    reach = norm.pdf(bar) / norm.sf(bar) / spread
+    return -0.5 * truth.slope_sd**2 * reach, (spread**2 - 0.2**2) * reach
+
+
+def test_the_screening_value_is_the_own_level_with_an_error_of_its_own() -> None:
+    trial = replace(ADMITTED, population=replace(ADMITTED.population, eligibility=()))
+    keys, enrolled, arm, seen = followed(trial, Effect(name="none"))
+    true = markers(DESIGN, trial.population, enrolled, Effect(name="none"), arm, keys, (LOG_NFL,))["log_nfl"][:, :, 0]
+    first = enrolled.columns["log_nfl"]
+    assert isinstance(first, np.ndarray)
+    error = first - (true - 2.0 * 0.02)
+    # 1,600 numbers: 4 standard errors.
+    assert abs(error.mean()) < 4 * 0.2 / np.sqrt(1600)
+    assert error.std() == pytest.approx(0.2, rel=4 / np.sqrt(2 * 1600))
+    later = seen.biomarkers["log_nfl"][:, :, 0] - true
+    assert abs(np.corrcoef(error.ravel(), later.ravel())[0, 1]) < 4 / np.sqrt(1600)
+
+
+def test_a_rule_over_a_biomarker_selects_as_a_truncated_normal_does() -> None:
+    keys, enrolled, arm, _ = followed(ADMITTED, Effect(name="none"), replicates=8)
+    first = enrolled.columns["log_nfl"]
+    assert isinstance(first, np.ndarray)
+    assert first.min() > 4.2
+    assert enrolled.screened[:, -1].mean() > 2 * 400  # most are turned away
+    true = markers(DESIGN, ADMITTED.population, enrolled, Effect(name="none"), arm, keys, (LOG_NFL,))["log_nfl"][:, :, 0]
+    slope, level = selected()
+    # 3,200 people: 4 standard errors. The screening value regresses to the mean: its own lies well above.
+    assert abs(true.mean() - (4.0 + level)) < 4 * true.std() / np.sqrt(3200)
+    assert first.mean() - true.mean() > 0.01
+    path = paths(DESIGN, ADMITTED.population, enrolled, Effect(name="none"), np.zeros_like(arm), keys)
+    own = (path[..., -1] - path[..., 0]) / 9.0
+    assert abs(own.mean() - (-1.03 + slope)) < 4 * own.std() / np.sqrt(3200)
+
+
+def test_the_true_value_is_that_of_the_eligible_and_trials_estimate_it(tmp_path: Path) -> None:
+    slope, _ = selected()
+    found = true_values(ADMITTED.scenarios[0], tmp_path, 100_000)
+    error = found.error("random slope")
+    assert error is not None
+    # The SE of four blocks has 3 degrees of freedom: 8 of them are one false alarm in 250.
+    assert abs(found.values["random slope"][0] - 0.4 * (1.03 - slope)) < 8 * error
+    plain = replace(ADMITTED, population=Population(), analyses=(RandomSlope(),))
+    of_all = true_values(plain.scenarios[0], tmp_path, 100_000).values["random slope"][0]
+    assert of_all == pytest.approx(0.4 * 1.03, abs=0.01)
+    assert found.values["random slope"][0] > of_all + 0.05  # negative control: whoever is admitted declines faster
+    for row in simulate(ADMITTED, folder=tmp_path, twins=100_000).table.iter_rows(named=True):
+        # Seed fixed beforehand: 3.5 Monte Carlo errors of trials and twins.
+        assert abs(row["bias"]) < 3.5 * np.hypot(row["bias_mcse"], row["true_value_mcse"]), row["analysis"]
+        assert abs(row["coverage"] - 0.95) < 3.5 * np.sqrt(0.05 * 0.95 / 300), row["analysis"]
+
+
+def test_who_is_admitted_hangs_on_the_biomarker_and_on_nothing_after_it() -> None:
+    words = ADMITTED.population_words()
+    assert replace(ADMITTED, biomarkers=(replace(LOG_NFL, sd=0.8),)).population_words() != words
+    assert replace(ADMITTED, effects=(Effect(name="null"),), n_per_arm=(40,)).population_words() == words
+    unread = replace(ADMITTED, population=Population(), analyses=(RandomSlope(),))
+    assert replace(unread, biomarkers=(replace(LOG_NFL, sd=0.8),)).population_words() == unread.population_words()
+    keys = trial_keys(ADMITTED, 0, 3)
+    large, small, one = enrol(ADMITTED, keys, 90), enrol(ADMITTED, keys, 30), enrol(ADMITTED, keys[1:2], 30)
+    np.testing.assert_array_equal(large.person[:, :30], small.person)
+    np.testing.assert_array_equal(np.asarray(large.columns["log_nfl"])[1:2, :30], np.asarray(one.columns["log_nfl"]))
+
+
+def test_people_of_a_posterior_are_screened_by_a_biomarker_too(tmp_path: Path) -> None:
+    slopes = np.array([-0.6, -1.4])
+    truth = PosteriorTruth(
+        intercept=np.full((2, 5), 36.0), slope=slopes[:, None] * np.ones(5), log_hazard=np.zeros((2, 5)),
+        random_cholesky=np.tile(np.diag([6.0, 0.76]), (2, 1, 1)), residual_sd=np.full(2, 1.77), knots=np.array([0.0, 12.0]),
+        log_baseline_hazard=np.full((2, 1), np.log(0.01)), association_value=np.zeros(2), association_slope=np.zeros(2),
+    )  # fmt: skip
+    trial = replace(ADMITTED, truth=truth, analyses=(RandomSlope(),))
+    values = true_values(trial.scenarios[0], tmp_path, 100_000).values["random slope"]
+    # What slower draws select on is how far the own slope lies from their own mean, so both gain the same beside 0.4 of that mean.
+    spread = np.sqrt(0.5**2 + (0.5 * 0.76) ** 2 + 0.2**2)
+    bar = (4.2 - (4.0 - 2.0 * 0.02)) / spread
+    wanted = -0.4 * (slopes - 0.5 * 0.76**2 * norm.pdf(bar) / norm.sf(bar) / spread)
+    # 50,000 twins a draw: the SD of 0.4 times a slope over their root is 0.0014.
+    np.testing.assert_allclose(values, wanted, atol=0.007)
+
+
+SCREENED = {
+    "truth": {"kind": "named"},
+    "population": {"screened": ["log_nfl"], "eligibility": ["log_nfl > 4 and onset_months < 24"]},
+    "biomarkers": [{"name": "log_nfl", "mean": 4.0, "sd": 0.5, "residual_sd": 0.2}],
+    "analyses": [{"kind": "log_rank", "strata": ["log_nfl > 4.5"]}],
+}
+
+
+def test_a_study_file_names_what_is_screened() -> None:
+    settings = decode(TrialSettings, SCREENED)
+    assert decode(TrialSettings, encode(settings)) == settings
+    assert build(settings, None, 1).population.screened == ("log_nfl",)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"population": {"screened": ["log_nf"]}},
+            "'log_nf', which is no biomarker of the trial. Did you mean log_nfl?",
+        ),
+        ({"population": {"screened": ["log NfL"]}}, "name the biomarker by letters"),
+        ({"population": {"screened": ["log_nfl"], "covariates": [{"name": "log_nfl"}]}}, "taken or repeated: log_nfl"),
+        ({"population": {"eligibility": ["log_nfl > 4"]}}, "A biomarker of the trial is known once population.screened names it"),
+        ({"population": {"screened": ["log_nfl"], "eligibility": ["log_nfl == 'high'"]}}, "holds numbers"),
+    ],
+)
+def test_impossible_screening_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decode(TrialSettings, SCREENED | change)
     assert said in str(caught.value)

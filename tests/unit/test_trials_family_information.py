@@ -1,17 +1,16 @@
 """Families at looks by the information that came, with beta spending, two-sided, and with a size that is set anew."""
 
+import runpy
 from dataclasses import replace
-from functools import partial
-from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-import alsmodel.trials.run
 from alsmodel.errors import InvalidInput
 from alsmodel.settings import decode, encode
 from alsmodel.trials import (
-    ANCOVA,
     Decision,
     Effect,
     FamilyLooks,
@@ -19,14 +18,9 @@ from alsmodel.trials import (
     Graph,
     Holm,
     JointRank,
-    LogRank,
     Look,
-    NamedTruth,
     OwnLooks,
-    ParallelDesign,
     RealisedInformation,
-    Recruitment,
-    Trial,
     TrialSettings,
     build,
     example,
@@ -34,17 +28,15 @@ from alsmodel.trials import (
 )
 from alsmodel.trials.families import graph_of
 from alsmodel.trials.family_clock import PlannedClock, RealisedClock
-from alsmodel.trials.family_looks import own_design, remaining_weights
+from alsmodel.trials.family_looks import own_design
 from alsmodel.trials.family_watch import FamilyWatch
 from alsmodel.trials.parts import Parts
 from alsmodel.trials.reestimation import BlindedVariance
 from alsmodel.trials.sequential import GroupSequential, boundaries, planned_drift
 from alsmodel.trials.spending import BetaSpending, FixedFutility, PocockSpending, WangTsiatis
 
-#: True values from few twins: none is looked at here.
-simulate = partial(alsmodel.trials.run.simulate, twins=1000)
-ALPHA = 0.025
-OBF = GroupSequential(fractions=(0.4, 0.7, 1.0), alpha=ALPHA)
+family = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("family_trials.py"))))
+ALPHA, OBF, statistics, simulate = family.ALPHA, family.OBF, family.statistics, family.simulate
 DESIGNS = (OBF, own_design(OBF, OwnLooks(efficacy=PocockSpending())), own_design(OBF, OwnLooks(fractions=(0.3, 0.8, 1.0))))
 GRAPH = Graph(weights=(0.5, 0.5, 0.0), transitions=((0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)))
 MAXIMA = (30.0, 12.0, 5.0)
@@ -59,14 +51,6 @@ def information(size, seed):
     stuck = rng.uniform(size=(size, M)) < 0.15
     fractions[:, 1][stuck] = fractions[:, 0][stuck] + 0.002
     return fractions
-
-
-def statistics(fractions, means, seed, rho=0.5):
-    """z (R, K, m) with independent increments over the fractions of each hypothesis, hypotheses correlated."""
-    root = np.linalg.cholesky(np.full((M, M), rho) + (1 - rho) * np.eye(M))
-    gains = np.diff(fractions, axis=1, prepend=0.0)
-    steps = np.random.default_rng(seed).standard_normal(fractions.shape) @ root.T
-    return np.cumsum(steps * np.sqrt(gains) + np.asarray(means) * gains, axis=1) / np.sqrt(fractions)
 
 
 def walked(graph, z, fractions, *, designs=DESIGNS, maxima=MAXIMA, earlier=False):
@@ -94,18 +78,13 @@ def own_bounds(design, level, reached):
     return found
 
 
-def closed(graph, z, fractions):
-    """Rejections of the closed test in one trial, by its definition."""
-    rejected = np.ones(M, dtype=bool)
-    for size in range(1, M + 1):
-        for kept in combinations(range(M), size):
-            shares = remaining_weights(graph, tuple(i not in kept for i in range(M)))
-            local = any(
-                shares[i] > 0 and (z[:, i] >= own_bounds(DESIGNS[i], round(ALPHA * shares[i], 15), fractions[:, i])).any() for i in kept
-            )
-            for i in kept:
-                rejected[i] &= local
-    return rejected
+def closure_of(graph, z, fractions):
+    """The closed test of each trial at its own information."""
+
+    def crossed(i, level):
+        return np.array([(z[r, :, i] >= own_bounds(DESIGNS[i], level, fractions[r, :, i])).any() for r in range(z.shape[0])])
+
+    return family.closed(graph, crossed)
 
 
 def test_with_earlier_looks_it_is_the_closed_test_at_the_information_of_each_trial():
@@ -114,7 +93,7 @@ def test_with_earlier_looks_it_is_the_closed_test_at_the_information_of_each_tri
     assert (fractions[:, :2] >= 1).any()
     assert (fractions[:, 2] < 1).any()
     found = walked(GRAPH, z, fractions, earlier=True) > 0
-    closure = np.array([closed(GRAPH, z[r], fractions[r]) for r in range(60)])
+    closure = closure_of(GRAPH, z, fractions)
     np.testing.assert_array_equal(found, closure)
     assert 0.3 < closure.mean() < 0.8
     assert ((walked(GRAPH, z, fractions) > 0) <= closure).all()
@@ -190,19 +169,11 @@ def test_futility_is_at_the_level_that_a_hypothesis_has_and_of_all_that_are_left
 
 # In a simulation
 
-ANALYSES = (ANCOVA(), LogRank())
-DESIGN = ParallelDesign(
-    visits=(0.0, 3.0, 6.0), duration=6.0, dropout_per_month=0.02, recruitment=Recruitment(per_month=(10.0,)),
-    looks=(Look(when="followed", at=0.5, after=6.0),),
-    sequential=GroupSequential(fractions=(0.5, 1.0), alpha=ALPHA, efficacy=PocockSpending()),
-    information=RealisedInformation(per_participant=0.014),
-)  # fmt: skip
+DESIGN = replace(family.TRIAL.design, information=RealisedInformation(per_participant=0.014))
 OWN = FamilyLooks(own={"log-rank": OwnLooks(information=RealisedInformation(maximum=7.0))})
-TRIAL = Trial(
-    truth=NamedTruth(hazard=(0.06,), association_value=0.0),
+TRIAL = replace(
+    family.TRIAL,
     design=DESIGN,
-    analyses=ANALYSES,
-    decision=Decision(alpha=ALPHA, side="one-sided"),
     effects=(Effect(name="null"), Effect(name="works", slowing=0.7, hazard_ratio=0.4)),
     n_per_arm=(48,),
     replicates=400,
@@ -322,6 +293,6 @@ def test_what_a_family_cannot_do_is_refused_with_its_reason():
         with pytest.raises(ValueError, match=said):
             replace(TRIAL, design=replace(DESIGN, information=None, sequential=sequential))
     with pytest.raises(ValueError, match="no hypothesis of the family"):
-        replace(TRIAL, analyses=(JointRank(), *ANALYSES), multiplicity=Holm(hypotheses=("ANCOVA", "log-rank"), looks=OWN))
+        replace(TRIAL, analyses=(JointRank(), *TRIAL.analyses), multiplicity=Holm(hypotheses=("ANCOVA", "log-rank"), looks=OWN))
     with pytest.raises(ValueError, match="log-rank need"):
         replace(TRIAL, design=replace(DESIGN, reestimation=BlindedVariance(planned_sd=5.0)), multiplicity=Holm())

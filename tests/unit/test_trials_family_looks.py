@@ -1,21 +1,22 @@
 """Families of hypotheses at interim looks: the graph with group-sequential boundaries, by itself and in a simulation."""
 
+import runpy
 from dataclasses import replace
-from functools import lru_cache, partial
-from itertools import combinations
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import norm
 
-import alsmodel.trials.run
 from alsmodel.errors import InvalidInput
 from alsmodel.reports.assemble import simulation
 from alsmodel.settings import decode, encode
 from alsmodel.trials import (
     ANCOVA,
     Bonferroni,
-    Decision,
     Effect,
     FamilyLooks,
     FixedSequence,
@@ -23,32 +24,28 @@ from alsmodel.trials import (
     Hochberg,
     Holm,
     LogRank,
-    Look,
-    NamedTruth,
     OperatingCharacteristics,
     OwnLooks,
-    ParallelDesign,
     Recruitment,
-    Trial,
     TrialSettings,
     build,
     example,
 )
 from alsmodel.trials.families import graph_of
-from alsmodel.trials.family_looks import both_bounds, own_design, remaining_weights
+from alsmodel.trials.family_clock import RealisedClock
+from alsmodel.trials.family_looks import both_bounds, own_design
 from alsmodel.trials.family_watch import FamilyWatch
 from alsmodel.trials.multiplicity import graphical
 from alsmodel.trials.parts import Parts
+from alsmodel.trials.recursion import exit_probabilities
 from alsmodel.trials.results import BY_LOOK_COLUMNS
 from alsmodel.trials.sequential import GroupSequential, boundaries
 from alsmodel.trials.sequential_inference import repeated_p
 from alsmodel.trials.spending import FixedFutility, HaybittlePeto, HwangShihDeCani, PocockSpending
 
-#: True values from few twins: none is looked at here.
-simulate = partial(alsmodel.trials.run.simulate, twins=1000)
-ALPHA = 0.025
-GRAPH = Graph(weights=(0.5, 0.5, 0.0, 0.0), transitions=((0, 0.5, 0.5, 0), (0.5, 0, 0, 0.5), (0, 1.0, 0, 0), (1.0, 0, 0, 0)))
-OBF = GroupSequential(fractions=(0.4, 0.7, 1.0), alpha=ALPHA)
+family = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("family_trials.py"))))
+ALPHA, OBF, SEQUENTIAL, GRAPH = family.ALPHA, family.OBF, family.SEQUENTIAL, family.TWO_BY_TWO
+planned, statistics, simulate = family.planned, family.statistics, family.simulate
 #: Spending and information of their own.
 DESIGNS = (
     OBF,
@@ -56,18 +53,6 @@ DESIGNS = (
     own_design(OBF, OwnLooks(fractions=(0.3, 0.8, 1.0))),
     own_design(OBF, OwnLooks(efficacy=HwangShihDeCani(gamma=-2.0))),
 )
-
-
-def statistics(size, means, seed, rho=0.5):
-    """z at each look (R, K, m): independent increments over the looks at each hypothesis' own fractions, correlated hypotheses."""
-    rng = np.random.default_rng(seed)
-    m, looks = len(DESIGNS), 3
-    root = np.linalg.cholesky(np.full((m, m), rho) + (1 - rho) * np.eye(m))
-    steps = rng.standard_normal((size, looks, m)) @ root.T
-    fractions = np.array([design.fractions for design in DESIGNS]).T
-    gains = np.diff(fractions, axis=0, prepend=0.0)
-    score = np.cumsum(steps * np.sqrt(gains) + np.asarray(means) * gains, axis=1)
-    return score / np.sqrt(fractions)
 
 
 def walked(graph, z, *, designs=DESIGNS, earlier=False, stop="all"):
@@ -81,8 +66,8 @@ def walked(graph, z, *, designs=DESIGNS, earlier=False, stop="all"):
 
 
 @lru_cache
-def bounds_at(i, level):
-    return boundaries(replace(DESIGNS[i], alpha=level)).upper
+def bounds_at(design, level):
+    return boundaries(replace(design, alpha=level), capped=True).upper
 
 
 def literal(graph, z, *, earlier):
@@ -95,7 +80,7 @@ def literal(graph, z, *, earlier):
             for i in sorted(left):
                 if weights[i] * ALPHA <= 0:
                     continue
-                bounds = bounds_at(i, round(float(weights[i] * ALPHA), 15))
+                bounds = bounds_at(DESIGNS[i], round(float(weights[i] * ALPHA), 15))
                 if any(z[j, i] >= bounds[j] for j in (range(k + 1) if earlier else (k,))):
                     hit = i
                     break
@@ -113,27 +98,15 @@ def literal(graph, z, *, earlier):
     return at
 
 
-def closed(graph, z):
-    """Rejections of the closed test: an intersection falls when one of its hypotheses ever crosses its boundary at its local weight."""
-    size, m = z.shape[0], z.shape[2]
-    rejected = np.ones((size, m), dtype=bool)
-    for k in range(1, m + 1):
-        for kept in combinations(range(m), k):
-            shares = remaining_weights(graph, tuple(i not in kept for i in range(m)))
-            local = np.zeros(size, dtype=bool)
-            for i in kept:
-                if shares[i] > 0:
-                    bounds = bounds_at(i, round(ALPHA * shares[i], 15))
-                    local |= (z[:, :, i] >= bounds).any(axis=1)
-            for i in kept:
-                rejected[:, i] &= local
-    return rejected
+def closure_of(graph, z, designs=DESIGNS):
+    """The closed test of these trials at the planned looks."""
+    return family.closed(graph, lambda i, level: (z[:, :, i] >= bounds_at(designs[i], level)).any(axis=1))
 
 
 @pytest.fixture(scope="module")
 def promising():
     """Trials in which some hypotheses are rejected at every look."""
-    return statistics(400, (2.4, 2.8, 2.0, 3.2), seed=5)
+    return statistics(planned(DESIGNS, 400), (2.4, 2.8, 2.0, 3.2), seed=5)
 
 
 @pytest.mark.parametrize("earlier", [False, True])
@@ -147,7 +120,7 @@ def test_the_procedure_is_that_of_its_words_trial_by_trial(promising, earlier):
 @pytest.mark.parametrize("procedure", [GRAPH, Holm(), FixedSequence(), Bonferroni()], ids=lambda p: p.kind)
 def test_with_earlier_looks_it_is_the_closed_test_and_without_it_rejects_no_more(promising, procedure):
     graph = graph_of(procedure, 4)
-    closure = closed(graph, promising)
+    closure = closure_of(graph, promising)
     at = walked(graph, promising, earlier=True)
     np.testing.assert_array_equal(at > 0, closure)
     later = walked(graph, promising) > 0
@@ -173,8 +146,6 @@ def test_an_example_in_print_rejects_nothing():
 
     designs = (design(-4.0, 0.76), design(-4.0, 0.76), design(-2.0, 0.7), design(-2.0, 0.7))
     p = np.array([[0.062, 0.086, 0.155, 0.102], [0.012, 0.013, 0.019, 0.018]])
-    from scipy.stats import norm
-
     assert (walked(GRAPH, norm.isf(p)[None], designs=designs) == 0).all()
     # The same with the first final p value just small enough: 0.0125 are spent, and what was not spent at the first look is left.
     bound = norm.sf(both_bounds(designs[0], 0.0125)[0][1])
@@ -186,15 +157,13 @@ def test_an_example_in_print_rejects_nothing():
 def test_one_look_is_the_plain_graph():
     design = GroupSequential(fractions=(1.0,), alpha=ALPHA)
     z = np.random.default_rng(3).normal(1.8, 1.0, (3000, 1, 4))
-    from scipy.stats import norm
-
     for procedure in (GRAPH, Holm(), FixedSequence(), Bonferroni()):
         rejected = procedure.adjust(norm.sf(z[:, 0])) <= ALPHA
         np.testing.assert_array_equal(walked(graph_of(procedure, 4), z, designs=(design,) * 4) > 0, rejected)
 
 
 def test_one_hypothesis_is_the_group_sequential_design():
-    z = statistics(4000, (2.5, 0, 0, 0), seed=9)[:, :, :1]
+    z = statistics(planned(DESIGNS, 4000), (2.5, 0, 0, 0), seed=9)[:, :, :1]
     at = walked(Graph(weights=(1.0,), transitions=((0.0,),)), z, designs=DESIGNS[:1])[:, 0]
     crossed = z[:, :, 0] >= boundaries(OBF).upper
     np.testing.assert_array_equal(at, np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1, 0))
@@ -204,7 +173,7 @@ def test_one_hypothesis_is_the_group_sequential_design():
 @pytest.mark.parametrize("earlier", [False, True])
 def test_family_wise_error_is_kept_under_global_and_partial_nulls(means, earlier):
     size = 40_000
-    z = statistics(size, means, seed=17)
+    z = statistics(planned(DESIGNS, size), means, seed=17)
     rejected = walked(GRAPH, z, earlier=earlier) > 0
     false = rejected[:, np.array(means) == 0].any(axis=1).mean()
     # Seed fixed beforehand; 3 Monte Carlo standard errors.
@@ -223,16 +192,12 @@ def test_levels_that_rise_lower_every_boundary():
 
 # In a simulation
 
-SEQUENTIAL = GroupSequential(fractions=(0.5, 1.0), alpha=ALPHA, efficacy=PocockSpending())
-ARMS = (ANCOVA(), LogRank(), ANCOVA(arm=2))
-TRIAL = Trial(
-    truth=NamedTruth(hazard=(0.06,), association_value=0.0),
-    design=ParallelDesign(
-        visits=(0.0, 3.0, 6.0), duration=6.0, allocation=(1, 1, 1), dropout_per_month=0.0, recruitment=Recruitment(per_month=(12.0,)),
-        looks=(Look(when="followed", at=0.5, after=6.0),), sequential=SEQUENTIAL,
+TRIAL = replace(
+    family.TRIAL,
+    design=replace(
+        family.TRIAL.design, allocation=(1, 1, 1), dropout_per_month=0.0, recruitment=Recruitment(per_month=(12.0,))
     ),
-    analyses=ARMS,
-    decision=Decision(alpha=ALPHA, side="one-sided"),
+    analyses=(ANCOVA(), LogRank(), ANCOVA(arm=2)),
     effects=(
         Effect(name="null"),
         Effect(name="one dose", slowing=0.7, hazard_ratio=0.5, by_arm=(1.0, 0.0)),
@@ -240,7 +205,6 @@ TRIAL = Trial(
     n_per_arm=(40,),
     replicates=2000,
     seed=41,
-    multiplicity=Holm(),
 )  # fmt: skip
 
 
@@ -369,9 +333,70 @@ def test_what_cannot_be_tested_at_looks_is_refused(change, said):
     assert said in str(caught.value)
 
 
-def test_boundaries_that_do_not_scale_with_the_level_are_refused():
-    for design in (replace(SEQUENTIAL, efficacy=HaybittlePeto()), replace(SEQUENTIAL, futility=FixedFutility(z=(0.0,), binding=True))):
-        with pytest.raises(ValueError, match="multiplicity with looks"):
-            replace(TRIAL, design=replace(TRIAL.design, sequential=design))
+def test_futility_that_binds_is_refused_in_a_family():
+    binding = replace(SEQUENTIAL, futility=FixedFutility(z=(0.0,), binding=True))
+    with pytest.raises(ValueError, match="multiplicity with looks"):
+        replace(TRIAL, design=replace(TRIAL.design, sequential=binding))
     with pytest.raises(ValueError, match="no graph"):
         graph_of(Hochberg(), 3)
+
+
+# Haybittle-Peto
+
+PETO = GroupSequential(fractions=(0.4, 0.7, 1.0), alpha=ALPHA, efficacy=HaybittlePeto())
+#: One with two bounds of the kind, beside spending functions.
+MIXED = (PETO, own_design(OBF, OwnLooks(efficacy=HaybittlePeto(z=2.8), fractions=(0.3, 0.8, 1.0))), DESIGNS[1], PETO)
+
+
+@pytest.mark.parametrize("level", [0.025, 0.003, 0.002, 0.0013, 0.0004])
+def test_interim_looks_of_haybittle_and_peto_spend_no_more_than_a_level_has(level):
+    upper = np.array(both_bounds(PETO, level)[0])
+    assert (upper >= [3.0, 3.0, -np.inf]).all()
+    up, _ = exit_probabilities(PETO.fractions, np.full(3, -np.inf), upper)
+    assert up.sum() == pytest.approx(level, abs=1e-9)
+    # z = 3 alone at both looks spends 0.0022.
+    assert (upper[1] == 3.0) == (level > 0.0023)
+    assert np.isinf(upper[2]) == (level < 0.0022)
+
+
+def test_levels_that_rise_never_raise_a_boundary_of_haybittle_and_peto():
+    rows = np.array([both_bounds(PETO, level)[0] for level in np.geomspace(1e-5, 0.025, 60)])
+    with np.errstate(invalid="ignore"):
+        assert not (np.diff(rows, axis=0) > 1e-9).any()
+
+
+def test_families_with_haybittle_and_peto_are_the_closed_test_and_keep_the_error():
+    z = statistics(planned(MIXED, 400), (2.4, 2.8, 2.0, 3.2), seed=5)
+    closure = closure_of(GRAPH, z, MIXED)
+    np.testing.assert_array_equal(walked(GRAPH, z, designs=MIXED, earlier=True) > 0, closure)
+    assert ((walked(GRAPH, z, designs=MIXED) > 0) <= closure).all()
+    assert closure.mean() > 0.2
+    size = 40_000
+    for means in ((0, 0, 0, 0), (3.0, 3.5, 0, 0)):
+        z = statistics(planned(MIXED, size), means, seed=17)
+        false = (walked(GRAPH, z, designs=MIXED, earlier=True) > 0)[:, np.array(means) == 0].any(axis=1).mean()
+        # Seed fixed beforehand; 3 Monte Carlo standard errors.
+        assert false < ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / size)
+
+
+def test_by_the_information_that_came_interim_looks_are_capped_too():
+    clock = RealisedClock(PETO, 20.0, 1)
+    for k, fraction in enumerate(PETO.fractions):
+        clock.see(k + 1, np.ones(1, dtype=bool), np.array([1 / np.sqrt(fraction * 20.0)]), k == 2)
+    for level in (0.0125, 0.002, 0.0004):
+        # The grid of many trials at once is good to 1e-5.
+        np.testing.assert_allclose(clock.bounds(np.arange(1), level)[0][0], both_bounds(PETO, level)[0], rtol=0, atol=1e-5)
+
+
+def test_one_hypothesis_of_a_simulated_trial_may_have_them(tmp_path):
+    def trial(z):
+        looks = FamilyLooks(own={"log-rank": OwnLooks(efficacy=HaybittlePeto(z=z))})
+        return replace(TRIAL, replicates=300, effects=TRIAL.effects[1:], multiplicity=Holm(looks=looks))
+
+    found = simulate(trial(2.6), folder=tmp_path)
+    rows = Parts(tmp_path).records(found.table["records"][0], 300)
+    early = rows.filter(pl.col("analysis") == "log-rank", pl.col("rejected_at") == 1)
+    assert early.height > 10
+    assert (early["bound"] == 2.6).all()
+    with pytest.raises(ValueError, match=r"log-rank: z = 1\.5 at the interim looks spends .* more than alpha"):
+        trial(1.5)

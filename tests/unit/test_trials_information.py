@@ -215,7 +215,6 @@ def test_a_study_file_says_the_same():
         ({"information": {}}, "either maximum or per_participant"),
         ({"information": {"maximum": -3.0}}, "above 0"),
         ({"sequential": {"fractions": [0.5, 1.0], "efficacy": {"kind": "wang_tsiatis", "delta": 0.5}}}, "planned fractions only"),
-        ({"sequential": {"fractions": [0.5, 1.0], "futility": {"kind": "beta_spending", "binding": True}}}, "set binding = false"),
         ({"sequential": None, "boundary": {"kind": "fixed", "efficacy": [2.8, 1.98]}}, "how sequential spends"),
     ],
 )
@@ -224,6 +223,23 @@ def test_impossible_information_is_refused(change, said):
     with pytest.raises(InvalidInput) as caught:
         decode(TrialSettings, SECTION | {"design": design})
     assert said in str(caught.value)
+
+
+def test_futility_that_binds_counts_for_the_looks_that_a_trial_had():
+    design = GroupSequential(fractions=(0.4, 0.7, 1.0), futility=FixedFutility(z=(0.0, 0.8), binding=True))
+    watched, there = RealisedWatch(design, 1.0, 2), np.ones(2, dtype=bool)
+    watched.look(1, there, 1 / np.sqrt([0.4, np.nan]))  # the second trial has no fit at its first look
+    second = watched.look(2, there, 1 / np.sqrt([0.7, 0.7]))
+    final = watched.final(there, np.ones(2))
+    one, two = (boundaries(replace(design, fractions=f, futility=replace(design.futility, z=z))) for f, z in (
+        ((0.4, 0.7, 1.0), (0.0, 0.8)), ((0.7, 1.0), (0.8,)),
+    ))  # fmt: skip
+    # The grid of many trials at once is good to 1e-5.
+    np.testing.assert_allclose(second.efficacy, [one.upper[1], two.upper[0]], atol=1e-5)
+    np.testing.assert_allclose(final, [one.upper[2], two.upper[1]], atol=1e-5)
+    assert second.futility.tolist() == [0.8, 0.8]
+    free = boundaries(replace(design, futility=None)).upper
+    assert (final < free[2]).all()
 
 
 def test_ranks_do_not_decide_by_information():

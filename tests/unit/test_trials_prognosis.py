@@ -286,7 +286,7 @@ def test_people_of_a_record_have_the_dynamic_prediction() -> None:
     with pytest.raises(InvalidInput, match="no fit that predicts"):
         resampled_truth(cohort, plan)
     with pytest.raises(InvalidInput, match="0 of 5 people of the record are eligible"):
-        resampled_truth(cohort, replace(plan, eligibility=("predicted_survival > 1",)), fit=made)
+        resampled_truth(cohort, replace(plan, eligibility=("predicted_survival >= 1",)), fit=made)
     with pytest.raises(InvalidInput, match=r"No covariate is called 'predicted_surviva'.*predicted_survival, sex"):
         resampled_truth(cohort, replace(plan, eligibility=("predicted_surviva > 0.5",)), fit=made)
 
@@ -303,7 +303,17 @@ def test_faults_come_before_work() -> None:
     with pytest.raises(ValueError, match="asks for 12 months by 3 draws; the prediction given is of 6 months"):
         trial_of("predicted_survival >= 0.5", prediction=Predictor.of(true_fit(), Prognosis(months=6.0, draws=3)))
     with pytest.raises(ValueError, match=r"eligibility admits 0\.00%"):
-        check_eligibility(trial_of("predicted_survival > 1"))
+        check_eligibility(trial_of("predicted_survival >= 1"))
+    # What no probability can be is refused before there is a fit.
+    for rule in ("predicted_survival >= 1.5", "predicted_survival < 0"):
+        said = f"eligibility: '{rule}' admits nobody: predicted_survival lies between 0 and 1"
+        for section in (
+            {"truth": {"kind": "named"}, "population": {"eligibility": [rule], "prognosis": {"months": 6}}},
+            {"truth": {"kind": "resampled", "outcome": "score", "eligibility": [rule], "prognosis": {"months": 6}}},
+        ):
+            with pytest.raises(InvalidInput) as caught:
+                decode(TrialSettings, section)
+            assert said in str(caught.value)
     with pytest.raises(InvalidInput, match="the paths of this fit bend"):
         Predictor.of(replace(true_fit(), spec=replace(true_fit().spec, decline=Quadratic())))
     settings = TrialSettings(truth=TRUTH, population=population_of(), design=DESIGN)

@@ -192,13 +192,15 @@ def test_a_misspelt_analysis_does_not_hide_what_is_wrong_with_the_family():
         "design": {
             "recruitment": {"per_month": [10.0]},
             "looks": [{"when": "followed", "at": 0.5, "after": 6.0}],
-            "sequential": {"fractions": [0.5, 1.0], "side": "two-sided", "efficacy": {"kind": "haybittle_peto"}},
+            "sequential": {"fractions": [0.5, 1.0], "side": "two-sided"},
         },
         "analyses": [{"kind": "random_slope"}, {"kind": "log_rnk"}],
-        "multiplicity": {"kind": "graph", "weights": [1.0], "transitions": [[0.0]]},
-    }
+        "multiplicity": {
+            "kind": "graph", "weights": [1.0], "transitions": [[0.0]], "looks": {"own": {"random slope": {"fractions": [1.0]}}},
+        },
+    }  # fmt: skip
     said = " ".join(refused(family))
-    for part in ("Did you mean 'log_rank'?", "the same alpha and the same side", "the same at every level", "1 weights for 2 hypotheses"):
+    for part in ("Did you mean 'log_rank'?", "the same alpha and the same side", "one per look and the last", "1 weights for 2 hypotheses"):
         assert said.count(part) == 1, part
     # Neither does a family that cannot be read, nor a level.
     assert "Did you mean 'holm'?" in " ".join(refused(family | {"multiplicity": {"kind": "hlm"}}))

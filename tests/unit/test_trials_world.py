@@ -267,7 +267,7 @@ def test_true_paths_are_what_scores_scatter_around() -> None:
 
 
 def test_rules_that_admit_nobody_are_an_error_before_any_work() -> None:
-    nobody = replace(TRIAL, population=replace(POPULATION, eligibility=("delta_frs > 50",)))
+    nobody = replace(TRIAL, population=replace(POPULATION, eligibility=("delta_frs > 40",)))
     with pytest.raises(ValueError, match=r"eligibility admits 0\.00% of candidates"):
         check_eligibility(nobody)
 
