@@ -42,15 +42,18 @@ _FAMILY = {
 
 
 def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit:
-    """Look a study file over without running anything; name everything wrong at once."""
+    """Look a study file over without running anything; name everything wrong at once, or say its model in words."""
     output = Output(as_json=as_json, quiet=quiet)
     from alsmodel.settings import digest_of, encode
     from alsmodel.study import load
 
     loaded = load(study)
     settings = encode(loaded.study)
+    words = loaded.study.model.words()
     output.say(f"{study}: a valid study, {loaded.study.title!r}.")
-    output.result(study=str(study), title=loaded.study.title, settings_digest=digest_of(settings), settings=plain(settings))
+    for sentence in words:
+        output.say(sentence)
+    output.result(study=str(study), title=loaded.study.title, settings_digest=digest_of(settings), settings=plain(settings), model=words)
     return Exit.DONE
 
 
