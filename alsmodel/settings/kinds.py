@@ -65,10 +65,10 @@ def _chosen(
 ) -> tuple[type | None, dict[str, str]]:
     """The class that a section is of, None where that is not known, and the kind to be written into it."""
     fitting = [section for section in sections if set(value) <= set(fields_of(section))]
-    teller = _teller(sections)
+    teller = teller_of(sections)
     if teller is None:
         return (fitting[0] if len(fitting) == 1 else None), {}
-    label = {section: _labels(section)[teller] for section in sections}
+    label = {section: label_of(section, teller) for section in sections}
     if teller in value:
         return next((section for section in sections if label[section] == value[teller]), None), {}
     if default in fitting:
@@ -83,7 +83,7 @@ def _chosen(
     return None, {}
 
 
-def _teller(sections: list[type]) -> str | None:
+def teller_of(sections: list[type]) -> str | None:
     """The field that tells the classes apart: a literal of one text in each, of another in every one."""
     if len(sections) < 2:
         return None
@@ -92,6 +92,11 @@ def _teller(sections: list[type]) -> str | None:
         if None not in texts and len(set(texts)) == len(texts):
             return name
     return None
+
+
+def label_of(section: type, teller: str) -> str:
+    """The text by which the field `teller` tells a class apart."""
+    return _labels(section)[teller]
 
 
 @lru_cache(maxsize=512)
