@@ -23,6 +23,7 @@ from alsmodel.settings.overlay import overlay
 from alsmodel.study import Study, load, report_again, run
 from alsmodel.study.alternatives import Alternative, ModelComparison, differences, models_of
 from alsmodel.study.comparing import ModelsCompared
+from alsmodel.study.methods import comparison_words
 
 HEAD = """\
 title = "Two models of one set"
@@ -151,16 +152,26 @@ def test_the_report_shows_the_comparison_and_nobodys_number(folder: Path, ran: d
     assert "above all the events given the scores" in section
     assert "Expected log density" in section
     assert SECRET not in page
-    assert report_again(folder / "run").compare is not None
-    # Another comparison than the one in the folder is not shown as if it were this one.
+
+
+def test_a_report_written_again_shows_the_comparison_of_its_settings_alone(
+    folder: Path, ran: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def results(*arguments: Any) -> Any:
+        return arguments[5]
+
+    monkeypatch.setattr("alsmodel.study.pipeline._finish", results)  # what would be shown, without drawing it
+    again: Any = report_again(folder / "run")
+    assert again["compare"].table.to_dicts() == ran["models_compared"]
     settings = folder / "run" / "settings.toml"
     kept = settings.read_text()
     settings.write_text(kept.replace("draws = 400", "draws = 500"))
-    stale = report_again(folder / "run")
+    again = report_again(folder / "run")
     settings.write_text(kept)
-    assert stale.compare is None
-    assert stale.report is not None
-    assert "alsmodel compare computes it" in stale.report.read_text(encoding="utf-8")
+    assert again["compare"] is None
+    page = study_report(StudyReport(title="t", question="q", comparison_words=comparison_words(load(folder / "study.toml").study)))
+    assert "alsmodel compare computes it" in page
+    assert '<section id="comparison"' not in page
 
 
 def test_merged_settings_name_the_same_models(folder: Path, ran: dict[str, Any]) -> None:
