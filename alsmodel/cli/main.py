@@ -38,6 +38,7 @@ for panel, commands in (
             study_commands.run,
             study_commands.check,
             study_commands.fit,
+            study_commands.compare,
             study_commands.simulate,
             study_commands.search,
             study_commands.assurance,

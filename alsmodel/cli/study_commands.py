@@ -12,7 +12,7 @@ from alsmodel.cli.options import Again, Executor, Json, Quiet, Replicates, RunOu
 from alsmodel.cli.output import Output, plain
 
 if TYPE_CHECKING:
-    from alsmodel.study import Outcome
+    from alsmodel.study import Outcome, Study
     from alsmodel.study.pipeline import Step
     from alsmodel.trials.searching import Quantity
 
@@ -42,16 +42,40 @@ _FAMILY = {
 
 
 def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit:
-    """Look a study file over without running anything; name everything wrong at once."""
+    """Look a study file over without running anything; name everything wrong at once, or say its model in words."""
     output = Output(as_json=as_json, quiet=quiet)
     from alsmodel.settings import digest_of, encode
     from alsmodel.study import load
 
     loaded = load(study)
     settings = encode(loaded.study)
+    words = loaded.study.model.words()
     output.say(f"{study}: a valid study, {loaded.study.title!r}.")
-    output.result(study=str(study), title=loaded.study.title, settings_digest=digest_of(settings), settings=plain(settings))
+    for sentence in words:
+        output.say(sentence)
+    compared = _compared(loaded.study)
+    for name, sentences in compared.items():
+        output.say(f"Compared with {name!r}: {' '.join(sentences)}")
+    output.result(
+        study=str(study),
+        title=loaded.study.title,
+        settings_digest=digest_of(settings),
+        settings=plain(settings),
+        model=words,
+        compared=compared,
+    )
     return Exit.DONE
+
+
+def _compared(study: "Study") -> dict[str, list[str]]:
+    """What the models differ in that a study compares its own with, by name."""
+    from alsmodel.study.alternatives import differences, models_of
+    from alsmodel.study.fitted import joint_model
+
+    if study.compare is None:
+        return {}
+    models = models_of(joint_model(study), study.compare)
+    return {each.name: differences(joint_model(study), models[each.name], each.model) for each in study.compare.alternatives}
 
 
 def run(
@@ -62,13 +86,18 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Exit:
-    """Run a study: ingest, fit, baselines, trial, report. Unchanged steps are reused."""
+    """Run a study: ingest, fit, comparison of models, baselines, trial, report. Unchanged steps are reused."""
     return _steps("report", study, out, workers, force, as_json, quiet)
 
 
 def fit(study: StudyFile, out: RunOut = None, force: Again = False, as_json: Json = False, quiet: Quiet = False) -> Exit:
     """Run a study as far as the fit, and print its estimates."""
     return _steps("fit", study, out, 1, force, as_json, quiet)
+
+
+def compare(study: StudyFile, out: RunOut = None, force: Again = False, as_json: Json = False, quiet: Quiet = False) -> Exit:
+    """Fit the models that a study compares its own with, and say which of them predicts new participants better."""
+    return _steps("compare", study, out, 1, force, as_json, quiet)
 
 
 def simulate(
@@ -281,7 +310,9 @@ def _steps(last: "Step", study: Path, out: Path | None, workers: int | None, for
 
 
 def _finish(outcome: "Outcome", output: Output) -> Exit:
-    shown: dict[str, Callable[[Outcome, Output], None]] = {"fit": _show_fit, "trial": _show_trial, "report": _show_effects}
+    shown: dict[str, Callable[[Outcome, Output], None]] = {
+        "fit": _show_fit, "compare": _show_comparison, "trial": _show_trial, "report": _show_effects,
+    }  # fmt: skip
     shown[outcome.last](outcome, output)
     for sentence in outcome.failed:
         output.say(f"check failed: {sentence}")
@@ -314,7 +345,21 @@ def _show_fit(outcome: "Outcome", output: Output) -> None:
 
 def _show_effects(outcome: "Outcome", output: Output) -> None:
     _show_fit(outcome, output)
+    _show_comparison(outcome, output)
     _show_trial(outcome, output)
+
+
+def _show_comparison(outcome: "Outcome", output: Output) -> None:
+    if outcome.compare is None:
+        return
+    rows = [
+        [row["model"], f"{row['elpd']:,.1f}"]
+        + [f"{row[f'difference{part}']:,.1f} ({row[f'standard_error{part}']:,.1f})" for part in ("", "_scores", "_events")]
+        for row in outcome.compare.table.iter_rows(named=True)
+    ]
+    output.table("Models compared", ["model", "expected log density", "difference (SE)", "of scores", "of events"], rows)
+    for sentence in outcome.compare.words:
+        output.say(sentence)
 
 
 def _show_trial(outcome: "Outcome", output: Output) -> None:
@@ -352,6 +397,7 @@ def _as_values(outcome: "Outcome") -> dict[str, Any]:
         "method": None if outcome.fit is None else outcome.fit.method,
         "fallback": None if outcome.fit is None else outcome.fit.provenance.get("fallback"),
         "estimates": None if outcome.fit is None else outcome.fit.summary.to_dicts(),
+        "models_compared": None if outcome.compare is None else outcome.compare.table.to_dicts(),
         "power": None if outcome.trial is None else outcome.trial.table.to_dicts(),
         "family": None if outcome.trial is None else outcome.trial.family.to_dicts(),
         "by_look": None if outcome.trial is None else outcome.trial.by_look.to_dicts(),

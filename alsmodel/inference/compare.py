@@ -7,7 +7,7 @@ weights fail.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import numpy as np
 import polars as pl
@@ -99,8 +99,9 @@ def compare(fits: dict[str, Fit], draws: int = 1000) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        model, elpd, elpd_scores, elpd_events (their sum is elpd), difference to the best and its standard error, high_k (participants
-        whose weights cannot be trusted), passed (the fit's own checks). Best first.
+        model, elpd, elpd_scores, elpd_events (their sum is elpd), difference to the best and its standard error over participants,
+        the same two for scores and for events alone, high_k (participants whose weights cannot be trusted), passed (the fit's own
+        checks). Best first.
 
     Raises
     ------
@@ -114,24 +115,33 @@ def compare(fits: dict[str, Fit], draws: int = 1000) -> pl.DataFrame:
     """
     require_same_data(fits)
     parts = {name: _left_out(split_likelihood(fit, draws)) for name, fit in fits.items()}
-    total = {name: scores + events for name, (scores, events, _) in parts.items()}
-    best = max(total, key=lambda name: float(total[name].sum()))
+    rows = expected_table({name: Split(scores=scores[None], events=events[None]) for name, (scores, events, _) in parts.items()})
+    for row in rows:
+        fit, k_hat = fits[row["model"]], parts[row["model"]][2]
+        row["high_k"] = int((k_hat > highest_k_hat(min(draws, fit.x.shape[0] * fit.x.shape[1]))).sum())
+        row["passed"] = fit.passed
+    return pl.DataFrame(rows)
+
+
+def expected_table(expected: Mapping[str, Split]) -> list[dict[str, Any]]:
+    """Sums over participants of what models expect, and differences to the best with their standard errors; best first.
+
+    Parameters
+    ----------
+    expected : mapping of str to Split
+        log p(y) and log p(T | y) of each participant, parameters averaged over; both (1, N).
+    """
+    best = max(expected, key=lambda name: float(expected[name].joint.sum()))
     rows = []
-    for name, (scores, events, k_hat) in parts.items():
-        away = total[name] - total[best]
-        rows.append(
-            {
-                "model": name,
-                "elpd": float(total[name].sum()),
-                "elpd_scores": float(scores.sum()),
-                "elpd_events": float(events.sum()),
-                "difference": float(away.sum()),
-                "standard_error": float(np.sqrt(away.size) * away.std(ddof=1)),
-                "high_k": int((k_hat > highest_k_hat(min(draws, fits[name].x.shape[0] * fits[name].x.shape[1]))).sum()),
-                "passed": fits[name].passed,
-            }
-        )
-    return pl.DataFrame(rows).sort("elpd", descending=True)
+    for name, part in expected.items():
+        row: dict[str, Any] = {"model": name, "elpd": float(part.joint.sum())}
+        row |= {"elpd_scores": float(part.scores.sum()), "elpd_events": float(part.events.sum())}
+        for suffix in ("", "_scores", "_events"):
+            kind = suffix.removeprefix("_") or "joint"
+            away = (getattr(part, kind) - getattr(expected[best], kind)).ravel()
+            row |= {f"difference{suffix}": float(away.sum()), f"standard_error{suffix}": float(np.sqrt(away.size) * away.std(ddof=1))}
+        rows.append(row)
+    return sorted(rows, key=lambda row: -row["elpd"])
 
 
 def _left_out(split: Split) -> tuple[Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ participants move the posterior, and there the refits decide.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.cohort.between import require_days
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.accuracy import accuracy, calibration
-from alsmodel.inference.compare import Split, require_same_data, split_likelihood
+from alsmodel.inference.compare import HasData, Split, expected_table, require_same_data, split_likelihood
 from alsmodel.inference.dynamic import futures
 from alsmodel.inference.fit import Fit, Method, fit_data
 from alsmodel.inference.sampling import Advance, Sampling
@@ -27,6 +27,22 @@ from alsmodel.models.spec import JointModel
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 STREAM = 8
+
+
+class LeftOut(HasData, Protocol):
+    """What a model expects of participants whom it has not seen."""
+
+    @property
+    def fold(self) -> Ints:
+        """The fold in which each participant is left out."""
+
+    @property
+    def expected(self) -> Split:
+        """log p(y) and log p(T | y) of each; both (1, N)."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every refit passed its checks."""
 
 
 @final
@@ -183,7 +199,7 @@ def fit_folds(
     return FoldFits(spec=spec, data=data, fold=fold, fits=tuple(fits))
 
 
-def compare_folds(models: Mapping[str, FoldFits]) -> pl.DataFrame:
+def compare_folds(models: Mapping[str, LeftOut]) -> pl.DataFrame:
     r"""Expected log density of a new participant under each model, by participants left out in folds.
 
     .. math:: \sum_i \log \frac1D \sum_d p(y_i, T_i \mid \theta^{(d)}_{-k(i)})
@@ -194,6 +210,7 @@ def compare_folds(models: Mapping[str, FoldFits]) -> pl.DataFrame:
     Parameters
     ----------
     models : mapping of str to FoldFits
+        Or to what was kept of them.
 
     Returns
     -------
@@ -211,18 +228,8 @@ def compare_folds(models: Mapping[str, FoldFits]) -> pl.DataFrame:
     if uneven := [name for name in others if not np.array_equal(models[name].fold, models[first].fold)]:
         fault = f"Its folds are not those of {first}."
         raise InvalidInput([Fault(f"models.{name}", fault, "Give both the same fold.") for name in uneven])
-    parts = {name: model.expected for name, model in models.items()}
-    best = max(parts, key=lambda name: float(parts[name].joint.sum()))
-    rows = []
-    for name, part in parts.items():
-        row = {"model": name, "elpd": float(part.joint.sum())}
-        row |= {"elpd_scores": float(part.scores.sum()), "elpd_events": float(part.events.sum())}
-        for suffix in ("", "_scores", "_events"):
-            kind = suffix.removeprefix("_") or "joint"
-            away = (getattr(part, kind) - getattr(parts[best], kind)).ravel()
-            row |= {f"difference{suffix}": float(away.sum()), f"standard_error{suffix}": float(np.sqrt(away.size) * away.std(ddof=1))}
-        rows.append(row | {"passed": models[name].passed})
-    return pl.DataFrame(rows).sort("elpd", descending=True)
+    rows = expected_table({name: model.expected for name, model in models.items()})
+    return pl.DataFrame([row | {"passed": models[row["model"]].passed} for row in rows])
 
 
 def validated_accuracy(

@@ -28,7 +28,7 @@ ITEMS: Final = (
     ("Limits", "CONSORT", "limits", "limits"),
     ("Command, configuration and data digests", "BARG 6", "reproduce", "reproducibility"),
     ("Sensitivity to priors and missingness", "BARG 5, ICH E9(R1)", "", None),
-    ("Model comparison", "Bayesian workflow", "", None),
+    ("Model comparison", "Bayesian workflow", "comparison", "comparison"),
 )
 
 

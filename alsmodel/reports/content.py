@@ -136,6 +136,11 @@ class StudyReport:
         How the posterior was computed, in a sentence.
     passed : bool, optional
         False prints "provisional" at the top. None: no fit was made.
+    comparison : polars.DataFrame, optional
+        One row a model, the best first: ``model``, ``differs``, ``elpd``, ``difference`` and ``standard_error``, the same two of scores
+        (``_scores``) and of events (``_events``) alone, ``high_k`` (null where nothing was weighted), ``passed``.
+    comparison_words, comparison_warnings : sequence of str
+        How models were compared and what came of it; what of it cannot be trusted. Words without `comparison` say that it was asked for.
     group_effects : polars.DataFrame, optional
         ``panel``, ``label``, ``mean``, ``lower``, ``upper``, ``reference``, ``informed``, and optionally ``n``; a forest.
     trajectories : polars.DataFrame, optional
@@ -209,6 +214,9 @@ class StudyReport:
     checks: Sequence[CheckLike] = ()
     passed: bool | None = None
     route: str = ""
+    comparison: pl.DataFrame | None = None
+    comparison_words: Sequence[str] = ()
+    comparison_warnings: Sequence[str] = ()
     group_effects: pl.DataFrame | None = None
     trajectories: pl.DataFrame | None = None
     outcomes: Mapping[str, pl.DataFrame] = field(default_factory=dict)

@@ -273,6 +273,19 @@ def model_fit(content: StudyReport) -> Section:
     return Section("model-fit", "Does the model fit?", blocks, shown=shown)
 
 
+def comparison(content: StudyReport) -> Section:
+    """Which of several models predicts better."""
+    title = "Which model predicts better?"
+    if content.comparison is None:
+        asked = "A comparison of models was asked for and is not in this run folder for the present settings: alsmodel compare computes it."
+        return Section("comparison", title, [_not_run(asked)] if content.comparison_words else [], shown=False)
+    blocks: list[Block] = [Items(content.comparison_words)]
+    if content.comparison_warnings:
+        blocks.append(Badges([(False, "Not to be trusted yet", warning) for warning in content.comparison_warnings]))
+    blocks.append(tables.comparison(content.comparison))
+    return Section("comparison", title, blocks)
+
+
 def trial(content: StudyReport) -> Section:
     """Power of a simulated trial."""
     frame = content.operating_characteristics
@@ -335,5 +348,19 @@ def _titled(text: str) -> str:
 
 def sections(content: StudyReport) -> list[Section]:
     """All numbered sections after the summary, in the order of the page."""
-    builders = (question, who, progression, effects, survival, model, computation, model_fit, trial, assurance, limits, reproduce)
+    builders = (
+        question,
+        who,
+        progression,
+        effects,
+        survival,
+        model,
+        computation,
+        model_fit,
+        comparison,
+        trial,
+        assurance,
+        limits,
+        reproduce,
+    )
     return [build(content) for build in builders]

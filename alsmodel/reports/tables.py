@@ -164,6 +164,29 @@ def hazards_beside(cox: pl.DataFrame, aft: pl.DataFrame, summary: pl.DataFrame |
     return Table(head, rows, "Hazards in classical models and in the joint model.", note)
 
 
+def comparison(frame: pl.DataFrame) -> Table:
+    """Models by what they expect of participants whom they have not seen, the best first."""
+    weighted_out = frame["high_k"].is_not_null().any()
+    rows = []
+    for place, row in enumerate(frame.iter_rows(named=True)):
+        apart = [_difference(row, suffix) for suffix in ("", "_scores", "_events")] if place else ["best", "–", "–"]
+        trusted = [] if not weighted_out else [count(row["high_k"])]
+        rows.append(
+            [row["model"], row["differs"], f"{row['elpd']:,.1f}".replace("-", "−"), *apart, *trusted, "yes" if row["passed"] else "no"]
+        )
+    head = ["Model", "What differs", "Expected log density", "Difference (SE)", "of scores", "of events"]
+    note = (
+        "Expected log density of new participants, random effects integrated out; differences are to the best model, with their standard "
+        "error over participants. A difference below 4, or below twice its standard error, tells no models apart."
+    )
+    head += (["Participants with unreliable weights"] if weighted_out else []) + ["Fit's checks pass"]
+    return Table(head, rows, "Models compared.", note, text_columns=2)
+
+
+def _difference(row: dict[str, Any], suffix: str) -> str:
+    return f"{row[f'difference{suffix}']:,.1f} ({row[f'standard_error{suffix}']:,.1f})".replace("-", "−")
+
+
 def priors(summary: pl.DataFrame) -> Table:
     """Each prior, how much the data narrowed it, and why it is what it is."""
     rows, said = [], "reason" in summary.columns

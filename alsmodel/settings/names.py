@@ -18,7 +18,7 @@ def names_at(cls: type, loc: tuple[str | int, ...]) -> list[str]:
     names = [
         field.name
         for place in places
-        for member in _members(place)
+        for member in members_of(place)
         if dataclasses.is_dataclass(member)
         for field in dataclasses.fields(member)
     ]
@@ -30,7 +30,7 @@ def moved_at(cls: type, loc: tuple[str | int, ...], name: str) -> str | None:
     places: list[Any] = [cls]
     for part in loc:
         places = [child for place in places for child in _descend(place, part)]
-    for member in (member for place in places for member in _members(place)):
+    for member in (member for place in places for member in members_of(place)):
         moved: Mapping[str, str] = getattr(member, "moved_settings", {})
         if name in moved:
             return moved[name]
@@ -47,23 +47,23 @@ def nearest(word: str, known: Collection[str], *, otherwise: str) -> str:
 
 def sections_with(cls: type, name: str) -> list[SettingPath]:
     """Sections of `cls`, at any depth, that have a setting called `name`."""
-    return [path for path, member in _sections(cls, (), 0) if name in _fields(member)]
+    return [path for path, member in _sections(cls, (), 0) if name in fields_of(member)]
 
 
 def _sections(annotation: Any, path: SettingPath, depth: int) -> Iterator[tuple[SettingPath, type]]:
     if depth > 4:
         return
-    for member in _members(annotation):
+    for member in members_of(annotation):
         if dataclasses.is_dataclass(member) and isinstance(member, type):
             yield path, member
-            for name, hint in _fields(member).items():
+            for name, hint in fields_of(member).items():
                 yield from _sections(hint, (*path, name), depth + 1)
 
 
 def _descend(annotation: Any, part: str | int) -> Iterator[Any]:
-    for member in _members(annotation):
+    for member in members_of(annotation):
         if dataclasses.is_dataclass(member) and isinstance(member, type):
-            fields = _fields(member)
+            fields = fields_of(member)
             if part in fields:
                 yield fields[str(part)]
             elif part == member.__name__ or part in _labels(fields):
@@ -76,18 +76,20 @@ def _descend(annotation: Any, part: str | int) -> Iterator[Any]:
             yield arguments[0] if len(arguments) == 1 or arguments[-1] is Ellipsis else arguments[part % len(arguments)]
 
 
-def _members(annotation: Any) -> list[Any]:
+def members_of(annotation: Any) -> list[Any]:
+    """The alternatives of an annotation, one for anything that is no union."""
     if isinstance(annotation, typing.TypeAliasType):
-        return _members(annotation.__value__)
+        return members_of(annotation.__value__)
     origin = get_origin(annotation)
     if origin is typing.Annotated:
-        return _members(get_args(annotation)[0])
+        return members_of(get_args(annotation)[0])
     if origin in (typing.Union, UnionType):
-        return [inner for member in get_args(annotation) for inner in _members(member)]
+        return [inner for member in get_args(annotation) for inner in members_of(member)]
     return [annotation]
 
 
-def _fields(cls: type) -> dict[str, Any]:
+def fields_of(cls: type) -> dict[str, Any]:
+    """Annotations of a dataclass's fields."""
     hints = get_type_hints(cls, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 

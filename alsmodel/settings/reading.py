@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings.describe import expectation, got
+from alsmodel.settings.kinds import with_kinds
 from alsmodel.settings.names import moved_at, names_at, sections_with
 from alsmodel.settings.salvage import hidden, salvage
 from alsmodel.settings.toml import SettingPath, line_of
@@ -28,7 +29,7 @@ def decode[T](
     """Build `cls` from the values of a settings file.
 
     Types are checked strictly (the text ``"5"`` is no number), names that `cls` does not have are refused, and so are
-    numbers that are not a number.
+    numbers that are not a number. A section that does not say its kind has that of the setting's default.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ def decode[T](
         With one fault for each thing wrong.
     """
     faults = [Fault(_place(where, lines, path), message) for path, message in _not_numbers(mapping, ())]
+    mapping, doubts = with_kinds(cls, mapping)
+    faults += [Fault(_place(where, lines, path), f"{dotted(path)} {message}", remedy) for path, message, remedy in doubts]
     try:
         made: T = _adapter(cast(Hashable, cls)).validate_json(json.dumps([mapping], default=str))[0]
     except ValidationError as error:
@@ -64,7 +67,7 @@ def decode[T](
 
 def undecided[T](cls: type[T], mapping: Mapping[str, Any]) -> T | None:
     """Read settings that `decode` refuses as far as they can be read, without checks; see `alsmodel.settings.salvage`."""
-    made: T | None = salvage(_adapter(cast(Hashable, cls)).core_schema, cast(Hashable, cls), mapping)
+    made: T | None = salvage(_adapter(cast(Hashable, cls)).core_schema, cast(Hashable, cls), with_kinds(cls, mapping)[0])
     return made
 
 

@@ -13,6 +13,7 @@ from alsmodel.settings import Document, decode, load_toml
 from alsmodel.settings.reading import in_file_order, undecided
 from alsmodel.settings.salvage import attempt
 from alsmodel.settings.toml import SettingPath, line_of
+from alsmodel.study.alternatives import ModelComparison, alternative_faults
 from alsmodel.study.data import Source, file_faults
 from alsmodel.study.spec import Study
 
@@ -95,6 +96,7 @@ def load(path: Path | str, *, need_data: bool = True) -> LoadedStudy:
         study = decode(Study, document.values, where=document.where, lines=document.lines)
     except InvalidInput as error:
         faults += error.faults
+    faults += _faults_of_comparison(document)
     if need_data:
         faults += _data_faults(document, Path(path).parent)
     # What does not fit together is said of a file with other faults too, as far as it can be read.
@@ -117,6 +119,24 @@ def _data_faults(document: Document, base: Path) -> list[Fault]:
     except InvalidInput:
         return []  # reported with the rest of the study
     return [_at(document, setting, fault) for setting, fault in file_faults(only.data, base).items()]
+
+
+def _faults_of_comparison(document: Document) -> list[Fault]:
+    """Faults of the models that the study's own is compared with, even when other sections cannot be decoded."""
+    if "compare" not in document.values:
+        return []
+    try:
+        only = decode(_OnlyCompared, {name: document.values[name] for name in ("model", "compare") if name in document.values})
+    except InvalidInput:
+        return []  # reported with the rest of the study
+    return list(alternative_faults(only.model, only.compare, document))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _OnlyCompared:
+    compare: ModelComparison
+    model: JointModel | DomainModel = field(default_factory=JointModel)
 
 
 @final

@@ -58,6 +58,13 @@ def model_formulas(study: Study) -> list[str]:
     return study.model.formulas()
 
 
+def comparison_words(study: Study) -> list[str]:
+    """Which models the study's own is to be compared with, in a sentence; none without."""
+    if study.compare is None:
+        return []
+    return [f"Models to be compared: {', '.join((study.compare.name, *(each.name for each in study.compare.alternatives)))}."]
+
+
 def trial_words(study: Study) -> list[str]:
     """The simulated design in sentences."""
     plan = study.trial

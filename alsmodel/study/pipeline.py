@@ -19,11 +19,12 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
+    from alsmodel.study.comparing import ModelsCompared
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, OperatingCharacteristics
     from alsmodel.trials.executors import Executor
 
-Step = Literal["fit", "trial", "report"]
+Step = Literal["fit", "compare", "trial", "report"]
 _REPORTED = ("alsmodel", "pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "polars", "lifelines")
 
 
@@ -57,11 +58,11 @@ class Outcome:
     ----------
     folder : Path
         The run folder.
-    last : {"fit", "trial", "report"}
+    last : {"fit", "compare", "trial", "report"}
         How far it went.
     report : Path or None
         The report, if it was written.
-    cohort, fit, baselines, trial, assurance
+    cohort, fit, compare, baselines, trial, assurance
         Results of the steps; None where a step was not run.
     reused : tuple of str
         Steps that were read back.
@@ -76,6 +77,7 @@ class Outcome:
     report: Path | None = None
     cohort: "Cohort | None" = None
     fit: "AnyFit | None" = None
+    compare: "ModelsCompared | None" = None
     baselines: "Baselines | None" = None
     trial: "OperatingCharacteristics | None" = None
     assurance: "Assurance | None" = None
@@ -105,8 +107,9 @@ def run(
         The study file.
     out : path, optional
         Run folder; ``runs/<study>`` by default.
-    until : {"fit", "trial", "report"}
-        Where to stop. "trial" does not fit when the truth is named in the study or resampled from its cohort.
+    until : {"fit", "compare", "trial", "report"}
+        Where to stop. "compare" stops after the models are compared. "trial" does not fit when the truth is named in the study or
+        resampled from its cohort.
     workers : int
         Processes for the trial; the results do not depend on it.
     force : bool
@@ -130,6 +133,9 @@ def run(
     loaded = load(path)
     if until == "trial" and loaded.study.trial is None:
         raise InvalidInput([Fault(loaded.path.name, "the study has no trial to simulate.", "Add a [trial] section.")])
+    if until == "compare" and loaded.study.compare is None:
+        remedy = "Add a [compare] section with [[compare.alternatives]]."
+        raise InvalidInput([Fault(loaded.path.name, "the study names no models to compare.", remedy)])
     if shard is not None and until != "trial":
         raise ValueError('a shard runs the trial alone: until must be "trial".')
     if replicates is not None and loaded.study.trial is not None:
@@ -156,18 +162,20 @@ def run(
 
 def _run(job: steps.Job, name: str, until: Step) -> Outcome:
     plan = job.study.trial
-    cohort = fit = baselines = trial = None
+    cohort = fit = compare = baselines = trial = None
     if until != "trial" or plan is None or plan.needs_fit:
         cohort = steps.ingest(job)
         fit = steps.fit(job, cohort)
     elif plan.truth.kind == "resampled":
         cohort = steps.ingest(job)
+    if until in ("compare", "report") and fit is not None and cohort is not None and job.study.compare is not None:
+        compare = steps.comparison(job, fit, cohort)
     if until == "report" and fit is not None and cohort is not None and job.study.baselines.run:
         baselines = steps.baselines(job, fit, cohort)
     if until in ("trial", "report") and plan is not None:
         trial = steps.trial(job, fit, cohort)
     averaged = steps.present_assurance(job, cohort) if until == "report" else None
-    results = {"cohort": cohort, "fit": fit, "baselines": baselines, "trial": trial, "assurance": averaged}
+    results = {"cohort": cohort, "fit": fit, "compare": compare, "baselines": baselines, "trial": trial, "assurance": averaged}
     return _finish(job.study, name, job.run, job.progress, until, results, tuple(job.reused))
 
 
@@ -249,6 +257,7 @@ def report_again(folder: Path | str, *, progress: Progress | None = None) -> Out
         study=loaded.study, base=loaded.base, run=run_folder, progress=progress or Silent(), workers=1, force=False, reused=[],
     )  # fmt: skip
     results["assurance"] = steps.present_assurance(job, results["cohort"])
+    results["compare"] = steps.present_comparison(job, results["cohort"])
     return _finish(loaded.study, _name(run_folder), run_folder, progress or Silent(), "report", results, tuple(sorted(done)))
 
 
@@ -274,19 +283,19 @@ def _finish(
             facts = _facts(study, name, digests)
             page = study_report(content(study, name=name, **results, reproducibility=facts))
             written = folder.write_text("report.html", page)
-    fit, trial = results["fit"], results["trial"]
-    return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=_failed(fit, trial))
+    failed = _failed(results["fit"], results["compare"])
+    return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=failed)
 
 
-def _failed(fit: "AnyFit | None", trial: "OperatingCharacteristics | None") -> tuple[str, ...]:
-    sentences = []
+def _failed(fit: "AnyFit | None", compare: "ModelsCompared | None") -> tuple[str, ...]:
+    sentences: list[str] = [] if compare is None else list(compare.warnings)
     if fit is not None:
         sentences += [
             f"{check.name} is {check.value:.3g}, the limit is {check.limit:.3g} ({check.meaning})"
             for check in fit.checks
             if not check.passed
         ]
-        if not fit.passed and not sentences:
+        if not fit.passed and all(check.passed for check in fit.checks):
             sentences.append("the fit did not pass its checks")
     return tuple(sentences)
 

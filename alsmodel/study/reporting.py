@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
     from alsmodel.inference import DomainFit
+    from alsmodel.study.comparing import ModelsCompared
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, OperatingCharacteristics
 
@@ -29,6 +30,7 @@ def content(
     name: str,
     cohort: "Cohort | None" = None,
     fit: "AnyFit | None" = None,
+    compare: "ModelsCompared | None" = None,
     baselines: "Baselines | None" = None,
     trial: "OperatingCharacteristics | None" = None,
     assurance: "Assurance | None" = None,
@@ -41,7 +43,7 @@ def content(
     study : Study
     name : str
         The study's short name.
-    cohort, fit, baselines, trial, assurance
+    cohort, fit, compare, baselines, trial, assurance
         Results of the steps.
     reproducibility : dict of str to str
         What to print at the end.
@@ -56,6 +58,9 @@ def content(
         "estimand": methods.estimand_rows(study),
         "model_words": methods.model_words(study, fit),
         "model_formulas": methods.model_formulas(study),
+        "comparison": None if compare is None else compare.table,
+        "comparison_words": compare.words if compare is not None else methods.comparison_words(study),
+        "comparison_warnings": () if compare is None else compare.warnings,
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
         "family": None if trial is None else trial.family,

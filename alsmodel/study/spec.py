@@ -7,6 +7,7 @@ from alsmodel.inference.fit import Method
 from alsmodel.inference.sampling import Sampling
 from alsmodel.models.domain import DomainModel
 from alsmodel.models.spec import JointModel
+from alsmodel.study.alternatives import ModelComparison
 from alsmodel.study.data import Source
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.settings import TrialSettings
@@ -151,6 +152,8 @@ class Study:
         Chains and draws of the no-U-turn sampler, where it is used.
     baselines : BaselinePlan
         Classical analyses.
+    compare : ModelComparison or None
+        Other models that the fitted one is compared with.
     trial : TrialSettings or None
         A trial to simulate.
     analyse : ComparisonPlan or None
@@ -168,6 +171,7 @@ class Study:
     fit: FitPlan = field(default_factory=FitPlan)
     sampling: Sampling = field(default_factory=Sampling)
     baselines: BaselinePlan = field(default_factory=BaselinePlan)
+    compare: ModelComparison | None = None
     trial: TrialSettings | None = None
     analyse: ComparisonPlan | None = None
     report: ReportPlan = field(default_factory=ReportPlan)

@@ -17,6 +17,7 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
+    from alsmodel.study.comparing import ModelsCompared
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, EffectDraws, EffectPrior, OperatingCharacteristics, Trial
     from alsmodel.trials.executors import Executor
@@ -27,6 +28,7 @@ ROOMS = {
     "cohort": ["alsmodel.cohort", "alsmodel.clinical"],
     "fit": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels"],
     "baselines": ["alsmodel.baselines"],
+    "compare": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels", "alsmodel.study.comparing", "alsmodel.study.alternatives"],
     "trial": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
     "assurance": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
 }
@@ -37,6 +39,7 @@ LIBRARIES = {
     "cohort": ("polars",),
     "fit": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
     "baselines": ("lifelines", "pandas", "numpy"),
+    "compare": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
     "trial": ("numba", "numpy", "scipy"),
     "assurance": ("numba", "numpy", "scipy"),
 }
@@ -93,9 +96,10 @@ class Job:
         make: Callable[[], T],
         save: Callable[[T, Path], object],
         load: Callable[[Path], T],
+        code: str | None = None,
     ) -> T:
-        """Run or reuse one step, and remember which it was."""
-        inputs = {**inputs, "code": code_of(name)}
+        """Run or reuse one step, and remember which it was; `code` names the code it runs where that is not its name."""
+        inputs = {**inputs, "code": code_of(code or name)}
         result, reused = self.run.step(name, inputs, make=make, save=save, load=load, force=self.force)
         if reused:
             self.reused.append(name)
@@ -133,6 +137,34 @@ def fit(job: Job, cohort: "Cohort") -> "AnyFit":
     fitted = job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
     job.progress.say(fitted.route)
     return fitted
+
+
+def comparison(job: Job, fitted: "AnyFit", cohort: "Cohort") -> "ModelsCompared":
+    """Compare the study's model with the others that it names."""
+    from alsmodel.study.comparing import ModelsCompared, compared
+
+    def make() -> "ModelsCompared":
+        return compared(job, of_one_outcome(fitted), cohort)
+
+    inputs = _comparison_inputs(job, cohort)
+    return job.step("compare", "Models compared", inputs, make=make, save=lambda made, to: made.save(to), load=ModelsCompared.load)
+
+
+def _comparison_inputs(job: Job, cohort: "Cohort") -> dict[str, Any]:
+    study = job.study
+    return {"cohort": cohort.digest, "model": encode(study.model), "compare": encode(study.compare), "fit": job.run.records().get("fit")}
+
+
+def present_comparison(job: Job, cohort: "Cohort | None") -> "ModelsCompared | None":
+    """The comparison of models in the run folder, if it is of the present settings."""
+    from alsmodel.study.comparing import ModelsCompared
+
+    if job.study.compare is None or cohort is None:
+        return None
+    inputs, place = {**_comparison_inputs(job, cohort), "code": code_of("compare")}, job.run.path / "compare"
+    if job.run.records().get("compare") != digest_of(inputs) or not place.is_dir():
+        return None
+    return ModelsCompared.load(place)
 
 
 def baselines(job: Job, fitted: "AnyFit", cohort: "Cohort") -> "Baselines":

@@ -75,6 +75,21 @@ def test_check_accepts_a_good_study_and_prints_merged_settings(study: Path) -> N
     assert values["settings"]["seed"] == 1
 
 
+@pytest.mark.parametrize(
+    ("section", "hazard"),
+    [
+        ("", "constant within 7 intervals"),
+        ('[model.survival]\ncovariates = ["age"]\n', "constant within 7 intervals"),
+        ('[model.survival]\nkind = "exponential"\ncovariates = ["age"]\n', "constant over time"),
+    ],
+)
+def test_check_says_the_model_in_words(study: Path, section: str, hazard: str) -> None:
+    study.write_text(f"{STUDY}\n{section}")
+    told = call("check", study)
+    assert f"The hazard of death is {hazard}" in told.stdout
+    assert any(hazard in sentence for sentence in json.loads(call("check", study, "--json").stdout)["model"])
+
+
 def test_check_names_every_fault_with_its_line(study: Path) -> None:
     wrong = STUDY.replace("covariates =", "covariate =").replace('folder = "data"', 'folder = "dta"').replace("title", "titel")
     study.write_text(wrong)

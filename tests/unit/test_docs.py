@@ -11,9 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from alsmodel.cli.main import app
+from alsmodel.models import Exponential, JointModel
 from alsmodel.settings import decode
 from alsmodel.settings.toml import parse_toml
 from alsmodel.study import Study
+from alsmodel.study.alternatives import models_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -29,15 +31,26 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def test_the_study_of_the_start_page_is_valid() -> None:
-    first, tables = blocks(ROOT / "docs" / "start.md", "toml")
+    first, tables, _ = blocks(ROOT / "docs" / "start.md", "toml")
     whole: dict[str, Any] = parse_toml(first).values
     study = decode(Study, whole, where="start.md")
     assert study.model.association == ("value",)
     assert decode(Study, {**whole, **parse_toml(tables).values, "report": {}}).model.time_unit == "year"
 
 
+@pytest.mark.parametrize(("page", "place"), [("start.md", 2), ("methods/prediction.md", 0)])
+def test_the_models_that_the_pages_compare_are_models(page: str, place: int) -> None:
+    first, *_ = blocks(ROOT / "docs" / "start.md", "toml")
+    study = decode(Study, {**parse_toml(first).values, **parse_toml(blocks(ROOT / "docs" / page, "toml")[place]).values}, where=page)
+    assert isinstance(study.model, JointModel)
+    assert study.compare is not None
+    made = models_of(study.model, study.compare)
+    assert made["constant hazard"].survival == Exponential(covariates=study.model.hazard)
+    assert len(made) == len(study.compare.alternatives) + 1
+
+
 def test_the_misspelling_of_the_start_page_gets_the_answer_printed_there(tmp_path: Path) -> None:
-    text, _ = blocks(ROOT / "docs" / "start.md", "toml")
+    text, *_ = blocks(ROOT / "docs" / "start.md", "toml")
     (tmp_path / "cohort").mkdir()
     (tmp_path / "study.toml").write_text(text.replace("association", "assocation"))
     told = CliRunner().invoke(app, ["check", str(tmp_path / "study.toml")])

@@ -8,6 +8,8 @@ import pytest
 from alsmodel.cohort.selection import Covariate
 from alsmodel.errors import InvalidInput
 from alsmodel.models import (
+    AfterEvent,
+    Cause,
     CurrentValue,
     Edaravone,
     Exponential,
@@ -20,6 +22,7 @@ from alsmodel.models import (
     Priors,
     Quadratic,
     Riluzole,
+    Sigmoid,
     Slope,
     Tofersen,
     Treatment,
@@ -122,6 +125,29 @@ def test_a_model_survives_the_way_through_settings() -> None:
         priors=Priors(theta=Normal(mean=-0.1, sd=0.2), sd_slope=2.0), covariates={"age": Covariate(missing="indicator")},
     )  # fmt: skip
     assert decode(JointModel, encode(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    ("section", "made"),
+    [
+        ({"survival": {"covariates": ["age"]}}, JointModel(survival=PiecewiseExponential(covariates=("age",)))),
+        ({"survival": {"strata": "sex", "pooling": "partial"}}, JointModel(survival=PiecewiseExponential(strata="sex", pooling="partial"))),
+        ({"survival": {"kind": "exponential", "covariates": ["age"]}}, JointModel(survival=Exponential(covariates=("age",)))),
+        ({"decline": {"covariates": ["age"]}}, JointModel(decline=Linear(covariates=("age",)))),
+        ({"decline": {"steepness": ["age"]}}, JointModel(decline=Sigmoid(steepness=("age",)))),
+        ({"after": [{"cause": "x", "survival": {"covariates": ["age"]}}], "causes": [{"name": "x", "events": ["x"]}]}, JointModel(
+            causes=(Cause(name="x", events=("x",)),), after=(AfterEvent(cause="x", survival=Exponential(covariates=("age",))),),
+        )),
+    ],
+)  # fmt: skip
+def test_a_covariate_alone_does_not_change_the_shape_of_decline_or_hazard(section: dict[str, Any], made: JointModel) -> None:
+    assert decode(JointModel, section) == made
+    assert decode(JointModel, encode(made)) == made
+
+
+def test_a_hazard_that_might_be_of_two_shapes_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r'at is known to kind = "weibull" and kind = "royston-parmar"'):
+        decode(JointModel, {"survival": {"at": 6.0}})
 
 
 SENTENCE = JointModel(

@@ -33,6 +33,14 @@ class Curved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Jumping:
+    kind: Literal["jumping"] = "jumping"
+    slope: float = -1.0
+    bend: float = 0.0
+    at: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Look:
     month: float
     name: str | None = None
@@ -130,6 +138,57 @@ def test_a_wrong_kind_lists_the_kinds() -> None:
 def test_only_the_chosen_kind_is_talked_about() -> None:
     assert faults(GOOD.replace("bend = 0.5", "bend = 2.0")) == ["study.toml:9: error: path: bend must be at most 1; got 2.0."]
     assert faults(GOOD.replace("bend = 0.5", 'slope = "x"')) == ['study.toml:11: error: path.slope: expected a number, got the text "x".']
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Its default stands neither first nor last among the alternatives."""
+
+    path: Straight | Curved | Jumping = field(default_factory=Curved)
+    later: tuple[Straight | Curved, ...] = ()
+    parts: tuple["Course", ...] = ()
+    either: Straight | Curved | None = None
+
+
+@pytest.mark.parametrize(
+    ("section", "made"),
+    [
+        ({}, Curved()),
+        ({"slope": -0.5}, Curved(slope=-0.5)),  # every alternative knows it, and the first would be a straight line
+        ({"slope": -0.5, "bend": 0.1}, Curved(slope=-0.5, bend=0.1)),
+        ({"at": 3.0}, Jumping(at=3.0)),  # only one knows it
+        ({"kind": "straight", "slope": -0.5}, Straight(slope=-0.5)),  # what is said counts
+        ({"kind": "jumping", "slope": -0.5}, Jumping(slope=-0.5)),
+    ],
+)
+def test_a_section_that_says_no_kind_has_that_of_the_default(section: dict[str, Any], made: object) -> None:
+    course = decode(Course, {"path": section, "parts": [{"path": section}]})
+    assert (course.path, course.parts[0].path) == (made, made)
+    assert decode(Course, encode(course)) == course
+
+
+def test_without_a_default_the_names_tell_the_kind_as_before() -> None:
+    course = decode(Course, {"later": [{"bend": 0.1}, {"slope": 2.0}], "either": {"bend": 0.2}})
+    assert course.later == (Curved(bend=0.1), Straight(slope=2.0))
+    assert course.either == Curved(bend=0.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    path: Straight | Curved | Jumping = field(default_factory=Straight)
+    size: int = 1
+
+
+def test_a_section_that_might_be_of_two_kinds_is_refused_with_its_line_and_with_all_other_faults() -> None:
+    document = parse_toml("size = 'x'\n[path]\nbend = 0.5\n", where="study.toml")
+    with pytest.raises(InvalidInput) as caught:
+        decode(Lines, document.values, where=document.where, lines=document.lines)
+    assert [str(fault) for fault in caught.value.faults] == [
+        'study.toml:1: error: size: expected a whole number, got the text "x".',
+        'study.toml:2: error: path does not say its kind, and bend is known to kind = "curved" and kind = "jumping". '
+        'Add kind = "curved" or "jumping".',
+    ]
+    assert decode(Lines, {"path": {"bend": 0.5, "at": 2.0}}).path == Jumping(bend=0.5, at=2.0)
 
 
 def test_an_absent_setting_is_named() -> None:
