@@ -17,10 +17,9 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import weighted_quantile
 from alsmodel.inference.classes import require_one_population
-from alsmodel.inference.effects import path_at
+from alsmodel.inference.effects import draw_given, follow_given, path_at
 from alsmodel.inference.fit import Fit
 from alsmodel.inference.sampling import evenly
-from alsmodel.kernels.effects import draw_effects, follow_effects
 from alsmodel.kernels.posterior import Segments
 from alsmodel.kernels.records import Cuts
 from alsmodel.models.association import kinds
@@ -148,12 +147,12 @@ def futures(
     def one(k: int) -> None:
         path, shared = path_at(made, values[k], *before)
         effects = np.empty((source.people, made.wiring.sds.size))
-        draw_effects(path, shared, before[1], made.weibull, np.random.default_rng([seed, STREAM, int(places[k])]), effects)
+        draw_given(path, shared, before[1], made.weibull, np.random.default_rng([seed, STREAM, int(places[k])]), effects)
         hazard, value = np.zeros(source.people), np.empty(source.people)
         passed = np.empty(source.people)
         for j, (segments, cuts) in enumerate(stretches):
             ahead, there = path_at(made, values[k], segments, cuts)
-            follow_effects(ahead, there, cuts, made.weibull, effects, passed, value)
+            follow_given(ahead, there, cuts, made.weibull, effects, passed, value)
             hazard += passed
             survival[k, :, j], score[k, :, j] = np.exp(-hazard[people]), value[people]
 

@@ -10,9 +10,10 @@ from alsmodel.errors import FitFailed
 from alsmodel.inference.classes import require_one_population
 from alsmodel.inference.sampling import evenly
 from alsmodel.kernels.baseline import extend
-from alsmodel.kernels.effects import draw_effects
+from alsmodel.kernels.effects import draw_effects, follow_effects
 from alsmodel.kernels.posterior import Segments, paths
 from alsmodel.kernels.records import Cuts, Path, Shared
+from alsmodel.kernels.sigmoid_effects import draw_sigmoid_effects, follow_sigmoid_effects
 from alsmodel.models.program import Program
 
 if TYPE_CHECKING:
@@ -65,13 +66,24 @@ def participant_effects(fit: "Fit", draws: int = 1000, *, seed: int = 1, cores: 
     def one(k: int) -> None:
         path, shared = path_at(made, values[k], made.segments, made.cuts)
         rng = np.random.default_rng([seed, STREAM, int(places[k])])
-        draw_effects(path, shared, made.cuts, made.weibull, rng, out[k])
+        draw_given(path, shared, made.cuts, made.weibull, rng, out[k])
 
     with ThreadPoolExecutor(cores) as pool:
         list(pool.map(one, range(places.size)))
     if not np.isfinite(out).all():
         raise FitFailed("The posterior of a participant's random effects does not exist at some draw of the parameters.")
     return places, out
+
+
+def draw_given(path: Path, shared: Shared, cuts: Cuts, weibull: bool, rng: np.random.Generator, out: Floats) -> int:
+    """`alsmodel.kernels.effects.draw_effects`, or its like for sigmoid paths, which only those who fit them have compiled."""
+    drawn: int = (draw_sigmoid_effects if cuts.top > 0 else draw_effects)(path, shared, cuts, weibull, rng, out)
+    return drawn
+
+
+def follow_given(path: Path, shared: Shared, cuts: Cuts, weibull: bool, effects: Floats, cumulative: Floats, value: Floats) -> None:
+    """`alsmodel.kernels.effects.follow_effects`, or its like for sigmoid paths."""
+    (follow_sigmoid_effects if cuts.top > 0 else follow_effects)(path, shared, cuts, weibull, effects, cumulative, value)
 
 
 def path_at(made: Program, value: Floats, segments: Segments, cuts: Cuts) -> tuple[Path, Shared]:

@@ -16,6 +16,7 @@ Density = Callable[[Floats], tuple[float, Floats]]
 MOST_STEPS = 60
 SETTLED = 1e-6  # squared length of a Newton step in posterior SDs
 NEAR = 1e-3  # the same, where the value may no longer fall
+UNSETTLED = "The search for the mode did not settle; the data may not identify the model."
 
 
 @final
@@ -90,12 +91,12 @@ def find_mode(density: Density, start: Floats) -> Mode:
             break
         x = x + size * step
         value, gradient = down(x)
-    raise FitFailed("The search for the mode did not settle; the data may not identify the model.")
+    raise FitFailed(UNSETTLED)
 
 
 def curvature_factor(down: Callable[[Floats], tuple[float, Floats]], x: Floats) -> Floats:
     """Cholesky factor of the inverse Hessian by central differences of the gradient; directions that are flat or bend the wrong way
-    are given a long finite scale."""
+    are given a long finite scale. Raises FitFailed where the gradients make no curvature at all."""
     size = x.size
     hessian = np.empty((size, size))
     for k in range(size):
@@ -106,9 +107,12 @@ def curvature_factor(down: Callable[[Floats], tuple[float, Floats]], x: Floats) 
         hessian[k] = (down(up)[1] - down(low)[1]) / (2 * h)
     hessian = (hessian + hessian.T) / 2
     weight = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-8))
-    values, vectors = np.linalg.eigh(hessian / np.outer(weight, weight))
-    covariance = (vectors / np.maximum(values, 1e-10)) @ vectors.T / np.outer(weight, weight)
-    return np.linalg.cholesky((covariance + covariance.T) / 2)
+    try:
+        values, vectors = np.linalg.eigh(hessian / np.outer(weight, weight))
+        covariance = (vectors / np.maximum(values, 1e-10)) @ vectors.T / np.outer(weight, weight)
+        return np.linalg.cholesky((covariance + covariance.T) / 2)
+    except np.linalg.LinAlgError as error:
+        raise FitFailed(UNSETTLED) from error
 
 
 def _rounded(x: Floats, factor: Floats, evaluations: int) -> Mode:

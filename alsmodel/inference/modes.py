@@ -73,8 +73,6 @@ def climb_all(made: AbstractProgram, starts: tuple[Floats, ...]) -> Climbed:
             mode = find_mode(made.density, start)
         except FitFailed as error:
             failure = error
-        except np.linalg.LinAlgError:
-            failure = FitFailed("The search for the mode did not settle; the data may not identify the model.")
         else:
             if not any(_same(mode, other) for other in modes):
                 modes.append(mode)

@@ -18,7 +18,6 @@ import numpy as np
 from numba import njit
 
 from alsmodel.kernels.bends import association, bends_at, log_hazard_at, unpack
-from alsmodel.kernels.sigmoid_effects import draw_sigmoid_effects, follow_sigmoid_effects
 from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky, solve_cholesky
 
 MOST_NEWTON = 20
@@ -137,8 +136,6 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
     int
         Proposals made, for all participants together.
     """
-    if cuts.top > 0.0:
-        return draw_sigmoid_effects(path, shared, cuts, weibull, rng, out)
     people, random = out.shape
     most = 1
     for i in range(people):
@@ -210,9 +207,6 @@ def follow_effects(path, shared, cuts, weibull, effects, cumulative, value):
     cumulative, value : array, shape (N,)
         Filled.
     """
-    if cuts.top > 0.0:
-        follow_sigmoid_effects(path, shared, cuts, weibull, effects, cumulative, value)
-        return
     people, random = effects.shape
     most = 1
     for i in range(people):

@@ -15,7 +15,7 @@ in :math:`b`, so it only shifts that Gaussian. What remains is :math:`E[\exp\{-H
 and rescaled at the mode (Liu & Pierce 1994, Biometrika 81:624, doi 10.1093/biomet/81.3.624). The gradient follows from Fisher's
 identity: the expectation of the complete-data score under the participant's own posterior (Wulfsohn & Tsiatis 1997, Biometrics
 53:330, doi 10.2307/2533118, uses the same expectations in an EM algorithm). Sigmoid paths are not linear in b; theirs is
-`alsmodel.kernels.joint_sigmoid`.
+`alsmodel.kernels.joint_sigmoid`, which is compiled for those who fit one.
 
 An event that is known only to lie between L and R adds :math:`S(L \mid b) - S(R \mid b)`: see `alsmodel.kernels.joint_gap`.
 """
@@ -29,7 +29,6 @@ from alsmodel.kernels.joint_apart import apart_loglik
 from alsmodel.kernels.joint_gap import has_gaps
 from alsmodel.kernels.joint_general import general_loglik
 from alsmodel.kernels.joint_linear import linear_loglik
-from alsmodel.kernels.joint_sigmoid import sigmoid_loglik
 from alsmodel.kernels.records import Gradient
 from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky
 
@@ -57,12 +56,10 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     gradient : Gradient
     """
     people, random = cuts.seg_ptr.size - 1, shared.covariance.shape[0]
-    loglik, out, sum_bb = np.full(people, -np.inf), _nothing(shared, cuts), np.zeros((random, random))
-    defined, prior_precision, half_logdet = _prior_of(shared)
+    loglik, out, sum_bb = np.full(people, -np.inf), nothing(shared, cuts), np.zeros((random, random))
+    defined, prior_precision, half_logdet = prior_of(shared)
     if defined:
-        if cuts.top > 0.0:
-            fine = sigmoid_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
-        elif rule.abscissae.size == 0:
+        if rule.abscissae.size == 0:
             fine = apart_loglik(path, shared, cuts, weibull, gradient, None, prior_precision, half_logdet, loglik, out, sum_bb)
         elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts):
             fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
@@ -70,7 +67,7 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
             fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
         if not fine:
             loglik[:] = -np.inf
-        out.covariance[:] = _covariance_score(prior_precision, sum_bb, people)
+        out.covariance[:] = covariance_score(prior_precision, sum_bb, people)
     return loglik, out
 
 
@@ -78,17 +75,17 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
 def closed_loglik(path, shared, cuts, weibull, gradient, weight):
     """`joint_loglik` with an empty rule, in whose gradient the participants count as often as `weight`, of shape (N,), says."""
     people, random = cuts.seg_ptr.size - 1, shared.covariance.shape[0]
-    loglik, out, sum_bb = np.full(people, -np.inf), _nothing(shared, cuts), np.zeros((random, random))
-    defined, prior_precision, half_logdet = _prior_of(shared)
+    loglik, out, sum_bb = np.full(people, -np.inf), nothing(shared, cuts), np.zeros((random, random))
+    defined, prior_precision, half_logdet = prior_of(shared)
     if defined:
         if not apart_loglik(path, shared, cuts, weibull, gradient, weight, prior_precision, half_logdet, loglik, out, sum_bb):
             loglik[:] = -np.inf
-        out.covariance[:] = _covariance_score(prior_precision, sum_bb, weight.sum())
+        out.covariance[:] = covariance_score(prior_precision, sum_bb, weight.sum())
     return loglik, out
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _nothing(shared, cuts):
+def nothing(shared, cuts):
     """A gradient of zeros."""
     segments, random = cuts.seg_ref.size, shared.covariance.shape[0]
     return Gradient(
@@ -99,7 +96,7 @@ def _nothing(shared, cuts):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _prior_of(shared):
+def prior_of(shared):
     """Whether SDs and covariance of the random effects can be, the inverse of D, and half the log of its determinant."""
     random = shared.covariance.shape[0]
     chol, precision, half_logdet = np.zeros((random, random)), np.zeros((random, random)), 0.0
@@ -112,6 +109,6 @@ def _prior_of(shared):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _covariance_score(prior_precision, sum_bb, people):
+def covariance_score(prior_precision, sum_bb, people):
     """d/dD of the sum: (D^-1 E[bb'] D^-1 - D^-1) / 2 for each participant."""
     return 0.5 * (prior_precision @ sum_bb @ prior_precision - people * prior_precision)

@@ -16,6 +16,9 @@ import math
 import numpy as np
 from numba import njit
 
+from alsmodel.kernels.baseline import extend, extend_gradient
+from alsmodel.kernels.joint import covariance_score, nothing, prior_of
+from alsmodel.kernels.posterior import add_gradient, constrain, paths
 from alsmodel.kernels.sigmoid import log_density, means_of, mode_of, place, room
 from alsmodel.kernels.sigmoid_nodes import LOG_TWO_PI, nodes_of
 
@@ -85,15 +88,23 @@ def _expect(weight, a, c, visits, points, full, a1, a2, inv_var, happened, speed
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def sigmoid_loglik(path, shared, cuts, rule, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
+def sigmoid_loglik(path, shared, cuts, rule, weibull, gradient):
+    """`alsmodel.kernels.joint.joint_loglik` of sigmoid paths; ``cuts.top`` is the full score."""
+    people, out, sum_bb = cuts.seg_ptr.size - 1, nothing(shared, cuts), np.zeros((2, 2))
+    loglik = np.full(people, -np.inf)
+    defined, prior, half_logdet = prior_of(shared)
+    if defined:
+        if not _people(path, shared, cuts, rule, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
+            loglik[:] = -np.inf
+        out.covariance[:] = covariance_score(prior, sum_bb, people)
+    return loglik, out
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _people(path, shared, cuts, rule, weibull, gradient, prior, half_logdet, loglik, out, sum_bb):
     """Fill `loglik`, add to the gradient `out` and to the sum of E[bb']; False when undefined anywhere.
 
-    Parameters
-    ----------
-    path, shared, cuts, rule, weibull, gradient
-        As in `alsmodel.kernels.joint.joint_loglik`; ``cuts.top`` is the full score.
-    prior, half_logdet
-        Inverse of D, shape (2, 2), and half the log of its determinant.
+    `prior` is the inverse of D, shape (2, 2), and `half_logdet` half the log of its determinant.
     """
     people, full, legendre = cuts.seg_ptr.size - 1, cuts.top, rule.abscissae
     clock, speed, constant, work = room(cuts)
@@ -159,3 +170,28 @@ def sigmoid_loglik(path, shared, cuts, rule, weibull, gradient, prior, half_logd
         out.alpha[which, 0] += totals[3]
         out.alpha[which, 1] += totals[4]
     return True
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def sigmoid_log_posterior(points, priors, wiring, segments, cuts, rule, weibull, wanted):
+    """`alsmodel.kernels.posterior.log_posterior` of sigmoid paths in an enrolled population.
+
+    A kernel of its own, so that who fits other paths does not compile it.
+    """
+    n, size = points.shape
+    density, gradient, loglik = np.empty(n), np.zeros((n, size)), np.zeros(wiring.shift.size)
+    value, slope = np.empty(size), np.empty(size)
+    for r in range(n):
+        prior = constrain(points[r], priors, value, slope, gradient[r])
+        whole = extend(value, wiring.derived)
+        path, shared, between = paths(whole, wiring, segments)
+        loglik, g = sigmoid_loglik(path, shared, cuts, rule, weibull, wanted)
+        if wanted:
+            d = np.zeros(whole.size)
+            add_gradient(1.0, g, np.zeros(between.hazard.size), whole, wiring, segments, between, d)
+            extend_gradient(d, whole, wiring.derived)
+            for k in range(size):
+                gradient[r, k] += d[k] * slope[k]
+        total = prior + loglik.sum()
+        density[r] = total if total > -1e300 and total < 1e300 else -np.inf
+    return density, gradient, loglik

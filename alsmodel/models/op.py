@@ -11,6 +11,7 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 from pytensor.tensor import as_tensor_variable, cast, dmatrix, dscalar, dvector
 
 from alsmodel.kernels.joint import joint_loglik
+from alsmodel.kernels.joint_sigmoid import sigmoid_loglik
 from alsmodel.kernels.records import Cuts, Path, Rule, Shared
 from alsmodel.settings.digest import code_digest
 
@@ -38,15 +39,24 @@ def _total(
     seg_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_ptr, node_seg, node_time, node_logw, node_piece,
     event_seg, event_time, event_piece, event, node_gap, origin, visit_ptr, visit_seg, visit_time, score, abscissae, grid, grid_logw,
 ):  # fmt: skip
-    """Sum of the log-likelihoods and its gradient; `scalars` is (coefficients of bending terms, residual SDs)."""
+    """Sum of the log-likelihoods and its gradient; `scalars` is (coefficients of bending terms, residual SDs).
+
+    A `top` of None leaves sigmoid paths out before anything is compiled.
+    """
     path = Path(mean_level, mean_rate, own_level, own_rate, clock_level, clock_rate, offset)
     terms = max(bend_knots.size - 2, 1)
     shared = Shared(base, alpha, scalars[:terms].copy(), scalars[terms:].copy(), covariance)
+    rule, full = Rule(abscissae, grid, grid_logw), 0.0
+    if top is not None:
+        full = top
     cuts = Cuts(
         seg_ptr, node_ptr, seg_ref, seg_alpha, noise, cross, bend_knots, node_seg, node_time, node_logw, node_piece,
-        event_seg, event_time, event_piece, event, node_gap, causes, top, origin, visit_ptr, visit_seg, visit_time, score,
+        event_seg, event_time, event_piece, event, node_gap, causes, full, origin, visit_ptr, visit_seg, visit_time, score,
     )  # fmt: skip
-    loglik, g = joint_loglik(path, shared, cuts, Rule(abscissae, grid, grid_logw), weibull, True)
+    if top is None:
+        loglik, g = joint_loglik(path, shared, cuts, rule, weibull, True)
+    else:
+        loglik, g = sigmoid_loglik(path, shared, cuts, rule, weibull, True)
     total = np.zeros(())
     total[()] = loglik.sum()
     return (
@@ -79,7 +89,7 @@ class JointLogLikelihood(Op):
         """Run the kernel."""
         # A read-only array is another type to numba, and would compile the kernel a second time.
         arrays = [np.require(x, requirements=["C", "W"]) for x in inputs]
-        for place, value in zip(outputs, _total(self.weibull, self.causes, self.top, *arrays), strict=True):
+        for place, value in zip(outputs, _total(self.weibull, self.causes, self.top or None, *arrays), strict=True):
             place[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -94,7 +104,7 @@ class JointLogLikelihood(Op):
 
 @register_funcify_default_op_cache_key(JointLogLikelihood)
 def _numba_joint(op: JointLogLikelihood, **_: Any) -> tuple[Any, int]:
-    weibull, causes, top = op.weibull, op.causes, op.top
+    weibull, causes, top = op.weibull, op.causes, op.top or None
 
     @njit(fastmath=False, nogil=True, error_model="numpy")
     def joint(

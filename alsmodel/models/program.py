@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from alsmodel.cohort.arrays import JointData
 from alsmodel.cohort.between import require_days
 from alsmodel.kernels.classes import Classes, class_log_posterior, memberships
+from alsmodel.kernels.joint_sigmoid import sigmoid_log_posterior
 from alsmodel.kernels.layout import Layout, hermite_grid, legendre_panel
 from alsmodel.kernels.posterior import Priors, Segments, Wiring, log_posterior
 from alsmodel.kernels.records import Cuts, Rule
@@ -87,8 +88,9 @@ class Program(AbstractProgram):
 
     def _evaluate_all(self, points: Floats, gradient: bool) -> tuple[Floats, Floats, Floats]:
         """Densities and gradients at the rows of `points`, and each participant's log-likelihood at the last, in one compiled call."""
-        result: tuple[Floats, Floats, Floats] = log_posterior(
-            points, self.priors, self.wiring, self.segments, self.cuts, self.rule, self.weibull, self.incident, *self.early, gradient
+        given = (points, self.priors, self.wiring, self.segments, self.cuts, self.rule, self.weibull)
+        result: tuple[Floats, Floats, Floats] = (
+            sigmoid_log_posterior(*given, gradient) if self.cuts.top > 0 else log_posterior(*given, self.incident, *self.early, gradient)
         )
         return result
 

@@ -97,7 +97,7 @@ def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None =
                 chosen = resample(weighted.log_weight, weighted.log_weight.size, np.random.default_rng([own_seed, 4]))
                 return Simulation(ranks=_ranks(row, data, truth, made, weighted.x[chosen][None]))
         drawn = sample(density, mode, sampling(), own_seed)
-    except (FitFailed, np.linalg.LinAlgError):
+    except FitFailed:
         return Simulation(ranks=None)
     return Simulation(
         ranks=_ranks(row, data, truth, made, drawn.x), divergences=int(drawn.diverging.sum()), fallback=method == "auto"

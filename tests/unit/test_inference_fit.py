@@ -123,6 +123,11 @@ def test_a_density_without_a_mode_is_refused() -> None:
         find_mode(lambda x: (float(x.sum()), np.ones_like(x)), np.zeros(2))
 
 
+def test_a_saddle_too_sharp_for_a_curvature_is_refused_not_a_crash() -> None:
+    with pytest.raises(FitFailed, match="did not settle"):
+        find_mode(lambda x: (-float(x[0] * x[1]), -x[::-1]), np.zeros(2))
+
+
 # The fit.
 
 

@@ -23,8 +23,8 @@ from alsmodel.inference.predict import prior_check, score_check, trajectory
 from alsmodel.inference.prior_predictive import prior_predictive
 from alsmodel.inference.refine import prepare
 from alsmodel.inference.sampling import Sampling
-from alsmodel.kernels.effects import draw_effects
 from alsmodel.kernels.sigmoid import mode_of
+from alsmodel.kernels.sigmoid_effects import draw_sigmoid_effects
 from alsmodel.models.decline import Linear, Sigmoid
 from alsmodel.models.joint import build
 from alsmodel.models.priors import HalfNormal, Normal, Priors
@@ -167,7 +167,7 @@ def test_effects_drawn_have_the_moments_of_the_integral() -> None:
     path, shared = path_at(made, value, made.segments, made.cuts)
     rng, draws = np.random.default_rng(1), np.empty((3000, 6, 2))
     for out in draws:
-        draw_effects(path, shared, made.cuts, made.weibull, rng, out)
+        draw_sigmoid_effects(path, shared, made.cuts, made.weibull, rng, out)
     prior = literal_sigmoid.covariance(MODEL, TRUTH)
     for i in range(6):
         course, person = literal_sigmoid.Course(MODEL, TRUTH, people()[i]), people()[i]
