@@ -91,7 +91,7 @@ bench-peers: $(READY) ## The same analyses by statsmodels, lifelines and, where 
 	$(BIN)/python benchmarks/peers.py
 
 calibrate: $(READY) ## Simulation-based calibration (long)
-	$(BIN)/python -m tests.calibration.run
+	$(BIN)/python -m tests.calibration.run --workers 2
 
 clean: ## Remove runs, caches and the demo's data; keeps .venv
 	rm -rf runs .cache studies/*/data studies/*/run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -11,7 +11,10 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +101,10 @@ def recover(row: Row, seed: int, method: str = "auto") -> dict[str, Any]:
     return {"participants": participants, "largest": round(float(away[worst]), 2), "parameter": worst}
 
 
-def run_row(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool, method: str = "auto") -> dict[str, Any]:
-    """Run or continue one row; `digests` as they were when the code was loaded."""
+def run_row(
+    row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool, method: str = "auto", workers: int = 1
+) -> dict[str, Any]:
+    """Run or continue one row; `digests` as they were when the code was loaded. Processes change nothing but the time it takes."""
     name = file_name(row, method)
     record = empty(row, seed, digests) | {"row": name}
     if resume and path_of(name).is_file():
@@ -107,11 +112,15 @@ def run_row(row: Row, simulations: int, seed: int, digests: dict[str, str], *, r
         if (before["digests"], before["seed"]) == (record["digests"], seed):
             record = before
     start = time.monotonic()
-    for number in range(record["simulations"], simulations):
-        add(record, run_simulation(row, number, seed, method=method))
-        if (number + 1) % EVERY == 0 or number + 1 == simulations:
-            save(record)
-            print(f"{name}: {number + 1} of {simulations}, {time.monotonic() - start:.0f} s", flush=True)
+    left = range(record["simulations"], simulations)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        simulate_one = partial(_simulation, row.name, seed, method)
+        results = pool.map(simulate_one, left) if workers > 1 else map(simulate_one, left)
+        for number, result in zip(left, results, strict=True):
+            add(record, result)
+            if (number + 1) % EVERY == 0 or number + 1 == simulations:
+                save(record)
+                print(f"{name}: {number + 1} of {simulations}, {time.monotonic() - start:.0f} s", flush=True)
     if record["recovery"] is None and record["simulations"] >= simulations:
         try:
             record["recovery"] = recover(row, seed, method)
@@ -119,6 +128,12 @@ def run_row(row: Row, simulations: int, seed: int, digests: dict[str, str], *, r
             record["recovery"] = {"failed": str(failure)}
         save(record)
     return record
+
+
+def _simulation(name: str, seed: int, method: str, number: int) -> Simulation:
+    """One simulation of the row of this name, in whatever process."""
+    np.seterr(all="ignore")
+    return run_simulation(read_rows()[name], number, seed, method=method)
 
 
 def run_controls(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool) -> None:
@@ -206,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.calibration.run", description="Simulation-based calibration.")
     parser.add_argument("--row", action="append", help="only this row; may be repeated; 'controls' for the negative controls")
     parser.add_argument("--simulations", type=int, default=rule["simulations"])
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the simulations of a row")
     parser.add_argument("--resume", action="store_true", help="keep simulations on file where nothing has changed")
     parser.add_argument("--check", type=int, nargs="+", metavar="NUMBER", help="repeat these simulations and compare; writes nothing")
     parser.add_argument(
@@ -233,7 +249,15 @@ def main() -> None:
         if name == "controls" and method == "auto":
             run_controls(rows["base"], arguments.simulations, rule["seed"], digests["base"], resume=arguments.resume)
         elif name != "controls":
-            record = run_row(rows[name], arguments.simulations, rule["seed"], digests[name], resume=arguments.resume, method=method)
+            record = run_row(
+                rows[name],
+                arguments.simulations,
+                rule["seed"],
+                digests[name],
+                resume=arguments.resume,
+                method=method,
+                workers=arguments.workers,
+            )
             print(describe(record), flush=True)
 
 
