@@ -42,7 +42,7 @@ TRUTH = {
 SPEC = JointModel(outcome="score", decline=Sigmoid(), survival=Exponential())
 MODEL = {"decline": {"kind": "sigmoid"}, "survival": {"kind": "exponential"}, "association": ["value"], "priors": {}, "treatments": []}
 DESIGN = {
-    "participants": 150, "longest": 18.0, "shortest": 12.0, "every": 3.0, "screening": 0.0, "drug": "none", "onset": [6.0, 24.0],
+    "participants": 90, "longest": 18.0, "shortest": 12.0, "every": 3.0, "screening": 0.0, "drug": "none", "onset": [6.0, 24.0],
 }  # fmt: skip
 
 
