@@ -9,7 +9,7 @@ from typing import Any
 
 from alsmodel.settings import dump_toml
 from alsmodel.settings.cache import forget_old_code
-from alsmodel.study.pipeline import Step, run
+from alsmodel.study.pipeline import run
 from alsmodel.study.progress import Progress, Silent
 from alsmodel.study.synthetic import write_proact
 
@@ -52,7 +52,7 @@ TINY_DOMAINS: dict[str, Any] = {name: TINY[name] for name in ("title", "question
 def warm(progress: Progress | None = None, *, participants: int = 120) -> float:
     """Run the whole path once in a temporary folder and throw the result away; forget code of earlier versions.
 
-    The kernels of the trial and of the model of several outcomes are compiled by a process of their own, beside those of the fit.
+    The kernels of the trial are compiled by a process of their own, beside those of the fits: about as long.
 
     Returns
     -------
@@ -69,18 +69,18 @@ def warm(progress: Progress | None = None, *, participants: int = 120) -> float:
         trial.write_text(dump_toml(TINY | {"trial": TINY["trial"] | {"truth": {"kind": "named"}}}), encoding="utf-8")
         domains = base / "domains.toml"
         domains.write_text(dump_toml(TINY_DOMAINS), encoding="utf-8")
-        others = [aside.submit(_run, trial, base / "aside", "trial"), aside.submit(_run, domains, base / "domains", "fit")]
+        other = aside.submit(_simulate, trial, base / "aside")
         quiet = _Quiet(progress or Silent())
         run(whole, base / "run", until="fit", progress=quiet)
-        for other in others:
-            other.result()
+        run(domains, base / "domains", until="fit", progress=quiet)
+        other.result()
         run(whole, base / "run", progress=quiet)
     forget_old_code()
     return time.perf_counter() - start
 
 
-def _run(study: Path, out: Path, until: Step) -> None:
-    run(study, out, until=until)
+def _simulate(study: Path, out: Path) -> None:
+    run(study, out, until="trial")
 
 
 class _Quiet:

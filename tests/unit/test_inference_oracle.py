@@ -77,7 +77,7 @@ def test_integrated_and_hierarchical_posteriors_agree() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the oracle's own sampler may complain; agreement is what is judged
         trace = pm.sample(
-            model=hierarchical(people), nuts_sampler="nutpie", draws=500, tune=500, chains=4, cores=2, random_seed=4, progressbar=False,
+            model=hierarchical(people), nuts_sampler="nutpie", draws=800, tune=500, chains=4, cores=2, random_seed=4, progressbar=False,
             compute_convergence_checks=False,
         )  # fmt: skip
     posterior = trace["posterior"]
