@@ -12,7 +12,7 @@ from alsmodel.cli.options import Again, Executor, Json, Quiet, Replicates, RunOu
 from alsmodel.cli.output import Output, plain
 
 if TYPE_CHECKING:
-    from alsmodel.study import Outcome, Study
+    from alsmodel.study import Outcome
     from alsmodel.study.pipeline import Step
     from alsmodel.trials.searching import Quantity
 
@@ -46,6 +46,8 @@ def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit
     output = Output(as_json=as_json, quiet=quiet)
     from alsmodel.settings import digest_of, encode
     from alsmodel.study import load
+    from alsmodel.study.alternatives import differing
+    from alsmodel.study.fitted import joint_model
 
     loaded = load(study)
     settings = encode(loaded.study)
@@ -53,7 +55,7 @@ def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit
     output.say(f"{study}: a valid study, {loaded.study.title!r}.")
     for sentence in words:
         output.say(sentence)
-    compared = _compared(loaded.study)
+    compared = {} if loaded.study.compare is None else differing(joint_model(loaded.study), loaded.study.compare)
     for name, sentences in compared.items():
         output.say(f"Compared with {name!r}: {' '.join(sentences)}")
     output.result(
@@ -65,17 +67,6 @@ def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit
         compared=compared,
     )
     return Exit.DONE
-
-
-def _compared(study: "Study") -> dict[str, list[str]]:
-    """What the models differ in that a study compares its own with, by name."""
-    from alsmodel.study.alternatives import differences, models_of
-    from alsmodel.study.fitted import joint_model
-
-    if study.compare is None:
-        return {}
-    models = models_of(joint_model(study), study.compare)
-    return {each.name: differences(joint_model(study), models[each.name], each.model) for each in study.compare.alternatives}
 
 
 def run(

@@ -5,11 +5,11 @@ written, whatever the default of the setting is; here a section that says no kin
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin
 
-from alsmodel.settings.names import fields_of, members_of
+from alsmodel.settings.names import default_of, fields_of, members_of, sections_of
 from alsmodel.settings.toml import SettingPath
 
 type Doubt = tuple[SettingPath, str, str]
@@ -46,7 +46,7 @@ def _completed(annotation: Any, value: Any, default: type | None, path: SettingP
         return [_completed(inner, entry, None, (*path, k), doubts) for k, entry in enumerate(value)]
     if not isinstance(value, Mapping):
         return value
-    sections = [member for member in members_of(annotation) if dataclasses.is_dataclass(member) and isinstance(member, type)]
+    sections = sections_of(annotation)
     if not sections:
         inner = _inner(annotation, sequence=False)
         return {key: _completed(inner, entry, None, (*path, key), doubts) for key, entry in value.items()}
@@ -108,15 +108,8 @@ def _labels(section: type) -> dict[str, str]:
 @lru_cache(maxsize=512)
 def _defaults(section: type) -> dict[str, type]:
     """Class of each field's default, for those that are dataclasses."""
-    return {name: type(default) for name, default in _default_values(section) if dataclasses.is_dataclass(default)}
-
-
-def _default_values(section: type) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(section):
-        if field.default is not dataclasses.MISSING:
-            yield field.name, field.default
-        elif field.default_factory is not dataclasses.MISSING:
-            yield field.name, field.default_factory()
+    defaults = {field.name: default_of(field) for field in dataclasses.fields(section)}
+    return {name: type(default) for name, default in defaults.items() if dataclasses.is_dataclass(default)}
 
 
 def _inner(annotation: Any, *, sequence: bool) -> Any:

@@ -15,13 +15,7 @@ def names_at(cls: type, loc: tuple[str | int, ...]) -> list[str]:
     places: list[Any] = [cls]
     for part in loc:
         places = [child for place in places for child in _descend(place, part)]
-    names = [
-        field.name
-        for place in places
-        for member in members_of(place)
-        if dataclasses.is_dataclass(member)
-        for field in dataclasses.fields(member)
-    ]
+    names = [field.name for place in places for member in sections_of(place) for field in dataclasses.fields(member)]
     return list(dict.fromkeys(names))
 
 
@@ -53,11 +47,10 @@ def sections_with(cls: type, name: str) -> list[SettingPath]:
 def _sections(annotation: Any, path: SettingPath, depth: int) -> Iterator[tuple[SettingPath, type]]:
     if depth > 4:
         return
-    for member in members_of(annotation):
-        if dataclasses.is_dataclass(member) and isinstance(member, type):
-            yield path, member
-            for name, hint in fields_of(member).items():
-                yield from _sections(hint, (*path, name), depth + 1)
+    for member in sections_of(annotation):
+        yield path, member
+        for name, hint in fields_of(member).items():
+            yield from _sections(hint, (*path, name), depth + 1)
 
 
 def _descend(annotation: Any, part: str | int) -> Iterator[Any]:
@@ -86,6 +79,16 @@ def members_of(annotation: Any) -> list[Any]:
     if origin in (typing.Union, UnionType):
         return [inner for member in get_args(annotation) for inner in members_of(member)]
     return [annotation]
+
+
+def sections_of(annotation: Any) -> list[type]:
+    """The dataclasses among the alternatives of an annotation."""
+    return [member for member in members_of(annotation) if dataclasses.is_dataclass(member) and isinstance(member, type)]
+
+
+def default_of(field: "dataclasses.Field[Any]") -> Any:
+    """A field's default; `dataclasses.MISSING` without one."""
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
 
 
 def fields_of(cls: type) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alsmodel.settings.kinds import label_of, teller_of
-from alsmodel.settings.names import fields_of, members_of
+from alsmodel.settings.names import default_of, fields_of, sections_of
 from alsmodel.settings.writing import encode
 
 
@@ -34,7 +34,7 @@ def chosen(base: Any) -> dict[str, Any]:
     made = {}
     for field in dataclasses.fields(base):
         value = getattr(base, field.name)
-        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        default = default_of(field)
         if field.name == "kind" or type(value) is not type(default) or value != default:
             made[field.name] = chosen(value) if dataclasses.is_dataclass(value) else encode(value)
     return made
@@ -47,7 +47,7 @@ def _merged(hint: Any, value: Any, change: Any) -> Any:
         return {**encode(value), **{name: _merged(None, value.get(name), entry) for name, entry in change.items()}}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return change
-    sections = [member for member in members_of(hint) if isinstance(member, type) and dataclasses.is_dataclass(member)]
+    sections = sections_of(hint)
     teller = teller_of(sections)
     if teller is None or change.get(teller, label_of(type(value), teller)) == label_of(type(value), teller):
         return overlay(value, change)

@@ -164,6 +164,12 @@ def differences(model: JointModel, other: JointModel, changes: Mapping[str, Any]
     return told or [f"{'.'.join(path)} = {value}" for path, value in _flat(changes, ())]
 
 
+def differing(model: JointModel, plan: ModelComparison) -> dict[str, list[str]]:
+    """`differences` of every other model from the study's own, by name."""
+    models = models_of(model, plan)
+    return {each.name: differences(model, models[each.name], each.model) for each in plan.alternatives}
+
+
 def _flat(changes: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, value in changes.items():
         if isinstance(value, Mapping):

@@ -17,7 +17,7 @@ from alsmodel.inference.folds import assign_folds, compare_folds, fit_folds
 from alsmodel.models.spec import JointModel
 from alsmodel.reports.words import count
 from alsmodel.settings import encode
-from alsmodel.study.alternatives import ModelComparison, differences, models_of, slug
+from alsmodel.study.alternatives import ModelComparison, differing, models_of, slug
 from alsmodel.study.fitted import joint_model
 from alsmodel.study.progress import working
 
@@ -125,7 +125,7 @@ def compared(job: "Job", fitted: Fit, cohort: "Cohort") -> ModelsCompared:
     one = data[plan.name]
     table = _by_folds(job, models, data, plan) if plan.method == "kfold" else _by_weights(job, models, data, plan, fitted)
     told = {plan.name: "The model fitted above."} | {
-        e.name: " ".join(differences(models[plan.name], models[e.name], e.model)) for e in plan.alternatives
+        name: " ".join(sentences) for name, sentences in differing(models[plan.name], plan).items()
     }
     table = table.with_columns(
         pl.col("model").replace_strict(told, return_dtype=pl.String).alias("differs"),

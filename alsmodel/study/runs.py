@@ -94,7 +94,7 @@ class RunFolder:
             Whether it was read back.
         """
         digest, target = digest_of(inputs), self.path / name
-        if not force and self.records().get(name) == digest and target.exists():
+        if not force and self.holds(name, digest):
             # A result that was damaged since is no loss: it is made again.
             with suppress(AlsmodelError, OSError, ValueError, KeyError, TypeError):
                 return load(target), True
@@ -103,6 +103,10 @@ class RunFolder:
         self.replace(name, lambda partial: save(made, partial))
         self._record(name, digest)
         return made, False
+
+    def holds(self, name: str, digest: str) -> bool:
+        """Whether the result of a step is there and of the inputs with this digest."""
+        return self.records().get(name) == digest and (self.path / name).exists()
 
     def replace(self, name: str, write: Callable[[Path], object]) -> Path:
         """Let `write` make a file or folder under a temporary name, and put it in place of `name`."""

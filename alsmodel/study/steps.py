@@ -106,6 +106,11 @@ class Job:
         self.progress.say(f"{title}: {'unchanged, reused' if reused else 'done'}")
         return result
 
+    def present[T](self, name: str, inputs: Mapping[str, Any], *, load: Callable[[Path], T]) -> T | None:
+        """Read a step's result if it is in the run folder and of the present settings and code; it is not made."""
+        digest = digest_of({**inputs, "code": code_of(name)})
+        return load(self.run.path / name) if self.run.holds(name, digest) else None
+
 
 def ingest(job: Job) -> "Cohort":
     """Read the study's data into canonical tables."""
@@ -161,10 +166,7 @@ def present_comparison(job: Job, cohort: "Cohort | None") -> "ModelsCompared | N
 
     if job.study.compare is None or cohort is None:
         return None
-    inputs, place = {**_comparison_inputs(job, cohort), "code": code_of("compare")}, job.run.path / "compare"
-    if job.run.records().get("compare") != digest_of(inputs) or not place.is_dir():
-        return None
-    return ModelsCompared.load(place)
+    return job.present("compare", _comparison_inputs(job, cohort), load=ModelsCompared.load)
 
 
 def baselines(job: Job, fitted: "AnyFit", cohort: "Cohort") -> "Baselines":
@@ -277,11 +279,7 @@ def present_assurance(job: Job, cohort: "Cohort | None") -> "Assurance | None":
     plan = job.study.trial
     if plan is None or plan.assurance is None:
         return None
-    inputs = {**_assurance_inputs(job, plan, cohort), "code": code_of("assurance")}
-    place = job.run.path / "assurance"
-    if job.run.records().get("assurance") != digest_of(inputs) or not place.is_dir():
-        return None
-    return load_assurance(place)
+    return job.present("assurance", _assurance_inputs(job, plan, cohort), load=load_assurance)
 
 
 def load_assurance(folder: Path) -> "Assurance":

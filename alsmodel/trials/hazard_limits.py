@@ -38,24 +38,13 @@ def cox_limit(parts: list[Times]) -> float:
     if every.covariates.shape[1] or (every.stratum != every.stratum[0]).any():
         return _adjusted_limit(every)
     died = every.event == 1
-    # At risk are all whose time is not earlier (Breslow): twins whom treatment leaves alone tie exactly, and cancel.
+    # At risk are all whose time is not earlier: twins whom treatment leaves alone tie exactly, and cancel.
     active, at = every.arm[died], every.time[died]
     exposed, control = (
         c.size - np.searchsorted(np.sort(c), at, side="left") for c in (every.time[every.arm == 1], every.time[every.arm == 0])
     )
     exposed = float(every.weight[-1]) * exposed
-    at_risk, counted = exposed + control, every.weight[died]
-    beta = 0.0
-    for _step in range(50):
-        mean = exposed * np.exp(beta) / (exposed * np.exp(beta) + at_risk - exposed)
-        information = (counted * mean * (1 - mean)).sum()
-        if not information > 0:
-            return float("nan")
-        step = float((counted * (active - mean)).sum() / information)
-        beta += min(max(step, -2.0), 2.0)
-        if abs(step) < 1e-12:
-            break
-    return float(beta)
+    return _breslow_limit(every.weight[died], np.ones(at.size), active, exposed + control, exposed)
 
 
 def grouped_limit(parts: list[Times]) -> float:
@@ -68,8 +57,8 @@ def grouped_limit(parts: list[Times]) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(24)
     u, mass = (nodes + 1) / 2, weights / 2
     counts = [_at_times(every, every.stratum == s) for s in np.unique(every.stratum)]
-    beta = 0.0
-    for _step in range(50):
+
+    def scored(beta: float) -> tuple[float, float]:
         score = information = 0.0
         for dead, risk in counts:
             active = np.exp(beta) * (risk[1][:, None] - u * dead[1][:, None])
@@ -77,12 +66,9 @@ def grouped_limit(parts: list[Times]) -> float:
             total = dead[0] + dead[1]
             score += float((dead[1] - total * (share @ mass)).sum())
             information += float((total * ((share * (1 - share)) @ mass)).sum())
-        if not information > 0:
-            return float("nan")
-        beta += min(max(score / information, -2.0), 2.0)
-        if abs(score / information) < 1e-11:
-            break
-    return float(beta)
+        return score, information
+
+    return _zero(scored, settled=1e-11)
 
 
 def weighted_limit(rho: float, gamma: float) -> Callable[[list[Times]], float]:
@@ -105,19 +91,33 @@ def weighted_limit(rho: float, gamma: float) -> Callable[[list[Times]], float]:
             np.concatenate(each)
             for each in zip(*((dead[0] + dead[1], dead[1], risk[0] + risk[1], risk[1]) for dead, risk in rows), strict=True)
         )
-        beta = 0.0
-        for _step in range(50):
-            mean = exposed * np.exp(beta) / (exposed * np.exp(beta) + at_risk - exposed)
-            information = (weight * died * mean * (1 - mean)).sum()
-            if not information > 0:
-                return float("nan")
-            step = float((weight * (active - died * mean)).sum() / information)
-            beta += min(max(step, -2.0), 2.0)
-            if abs(step) < 1e-12:
-                break
-        return float(beta)
+        return _breslow_limit(weight, died, active, at_risk, exposed)
 
     return settle
+
+
+def _breslow_limit(weight: Floats, died: Floats, active: Floats, at_risk: Floats, exposed: Floats) -> float:
+    """Where the sum of weight (active - died p) is zero, p the share of the risk that the exposed have; a row for each event or time."""
+
+    def scored(beta: float) -> tuple[float, float]:
+        mean = exposed * np.exp(beta) / (exposed * np.exp(beta) + at_risk - exposed)
+        return (weight * (active - died * mean)).sum(), (weight * died * mean * (1 - mean)).sum()
+
+    return _zero(scored, settled=1e-12)
+
+
+def _zero(scored: Callable[[float], tuple[float, float]], settled: float) -> float:
+    """Where a score is zero, given it and the information at a log hazard ratio; NaN without information."""
+    beta = 0.0
+    for _step in range(50):
+        score, information = scored(beta)
+        if not information > 0:
+            return float("nan")
+        step = float(score / information)
+        beta += min(max(step, -2.0), 2.0)
+        if abs(step) < settled:
+            break
+    return float(beta)
 
 
 def _at_times(every: Times, mine: npt.NDArray[np.bool_]) -> tuple[list[Floats], list[Floats]]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from alsmodel.trials.conditions import Categories, Column, check, holds, is_name, parse
 from alsmodel.trials.prognosis import PREDICTED, Prognosis
-from alsmodel.trials.ranges import Range, empty_rules
+from alsmodel.trials.ranges import PROBABILITY, Range, empty_rules
 
 Floats = npt.NDArray[np.float64]
 
@@ -201,10 +201,10 @@ class Population:
     @property
     def _ranges(self) -> dict[str, Range]:
         """Least and largest value of the columns that have them."""
-        found = SCREENING_RANGES | ({PREDICTED: (0.0, 1.0)} if self.prognosis is not None else {})
+        found = SCREENING_RANGES | ({PREDICTED: PROBABILITY} if self.prognosis is not None else {})
         for each in self.covariates:
             if each.probability is not None:
-                found[each.name] = (0.0, 1.0)
+                found[each.name] = PROBABILITY
             else:
                 found[each.name] = (-np.inf if each.minimum is None else each.minimum, np.inf if each.maximum is None else each.maximum)
         return found

@@ -14,6 +14,7 @@ from alsmodel.trials.conditions import All, AnyOf, Comparison, Condition, Flag, 
 type Range = tuple[float, float]
 
 EVERYTHING: Range = (-np.inf, np.inf)
+PROBABILITY: Range = (0.0, 1.0)
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 

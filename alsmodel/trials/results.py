@@ -281,6 +281,7 @@ def _share(value: float | None, mcse: float | None) -> str:
 def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str) -> OperatingCharacteristics:
     """Turn the tallies of all scenarios, with the address of their records, into operating characteristics."""
     rows, pairs, families, looks, happened = [], [], [], [], []
+    why = {analysis.label: unstated(analysis) or None for analysis in trial.analyses}
     for scenario, digest, tally in tallies:
         head = {
             "scenario": scenario.name,
@@ -289,7 +290,6 @@ def collect(trial: Trial, tallies: list[tuple[Scenario, str, Tally]], code: str)
             "effect": scenario.effect.name,
         }
         at = {path: value if isinstance(value, bool | int | float | str) else str(value) for path, value in scenario.at}
-        why = {analysis.label: unstated(analysis) or None for analysis in trial.analyses}
         rows += [head | {"analysis": label, "no_true_value": why[label]} | row | {"records": digest} | at for label, row in tally.rows()]
         pairs += [{"scenario": scenario.name, **pair} for pair in tally.pairs()]
         whole = tally.family.row()

@@ -25,7 +25,7 @@ from alsmodel.trials.intercurrent import Intercurrent
 from alsmodel.trials.paths import SHORT, fits
 from alsmodel.trials.population import Population
 from alsmodel.trials.prognosis import PREDICTED, Predictor, Prognosis
-from alsmodel.trials.ranges import Range, empty_rules
+from alsmodel.trials.ranges import PROBABILITY, Range, empty_rules
 from alsmodel.trials.resampled import Horizon, ResampledTruth
 from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, group_faults, name_faults, shared_checks
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
@@ -160,7 +160,7 @@ class ResampledSettings:
             except ValueError as error:
                 unreadable.append(str(error))
         # Of the columns of a record only the range of a probability is known before it is read.
-        known: dict[str, Range] = {} if self.prognosis is None else {PREDICTED: (0.0, 1.0)}
+        known: dict[str, Range] = {} if self.prognosis is None else {PREDICTED: PROBABILITY}
         faults += [f"eligibility: {fault}" for fault in unreadable or empty_rules(self.eligibility, known)]
         if faults:
             raise ValueError(" ".join(faults))

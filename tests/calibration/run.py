@@ -113,8 +113,9 @@ def run_row(
             record = before
     start = time.monotonic()
     left = range(record["simulations"], simulations)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        simulate_one = partial(_simulation, row.name, seed, method)
+    quiet = partial(np.seterr, all="ignore")
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=quiet) as pool:
+        simulate_one = partial(run_simulation, row, seed=seed, method=method)
         results = pool.map(simulate_one, left) if workers > 1 else map(simulate_one, left)
         for number, result in zip(left, results, strict=True):
             add(record, result)
@@ -128,12 +129,6 @@ def run_row(
             record["recovery"] = {"failed": str(failure)}
         save(record)
     return record
-
-
-def _simulation(name: str, seed: int, method: str, number: int) -> Simulation:
-    """One simulation of the row of this name, in whatever process."""
-    np.seterr(all="ignore")
-    return run_simulation(read_rows()[name], number, seed, method=method)
 
 
 def run_controls(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool) -> None:

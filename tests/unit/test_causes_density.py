@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pytensor.compile.mode import Mode
 
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.cohort.selection import Covariate
@@ -19,6 +18,7 @@ from alsmodel.models.prior_table import prior_table
 from alsmodel.models.priors import Normal, Priors
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import AfterEvent, Cause, Exponential, JointModel, MSpline, PiecewiseExponential, Treatment, Weibull
+from tests.unit.declared import declared
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_causes.py"))))
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
@@ -110,16 +110,9 @@ def test_sampled_density_is_the_one_that_pymc_declares() -> None:
     )
     data = joint_data(literal.cohort(), spec.selection)
     compiled, model = program(spec, data), build(spec, data)
-    inputs = [model.rvs_to_values[rv] for rv in model.free_RVs]
-    declared = model.compile_fn([model.logp()], inputs=inputs, mode=Mode(linker="py", optimizer=None), point_fn=False)
-    start = model.initial_point()
-    x, parts, k = at_values(compiled), [], 0
-    for variable in inputs:
-        shape = start[variable.name].shape
-        parts.append(x[k : k + int(np.prod(shape))].reshape(shape))
-        k += int(np.prod(shape))
+    x = at_values(compiled)
     # The same formula in two places: only rounding separates them.
-    np.testing.assert_allclose(compiled.density(x)[0], declared(*parts)[0], rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(compiled.density(x)[0], declared(model, [model.logp()])(x)[0], rtol=1e-11, atol=1e-9)
 
 
 def test_without_association_each_cause_is_an_exponential_likelihood_of_its_own() -> None:

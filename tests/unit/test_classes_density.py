@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pytensor.compile.mode import Mode
 
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.cohort.selection import Covariate
@@ -17,6 +16,7 @@ from alsmodel.models.classes import LatentClasses, class_labels
 from alsmodel.models.joint import build
 from alsmodel.models.program import program
 from alsmodel.models.spec import JointModel
+from tests.unit.declared import declared
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 APART = replace(literal.BASE, association=(), hermite=3)
@@ -81,14 +81,9 @@ def test_sampled_density_is_the_one_that_pymc_declares(name: str) -> None:
     spec = SPECS[name]
     data = joint_data(literal.cohort(), spec.selection)
     compiled, model = program(spec, data), build(spec, data)
-    inputs = [model.rvs_to_values[rv] for rv in model.free_RVs]
-    start = model.initial_point()
-    declared = model.compile_fn(model.logp(sum=False), inputs=inputs, mode=Mode(linker="py", optimizer=None), point_fn=False)
+    at = declared(model, model.logp(sum=False))
     for x in (literal.unconstrained(compiled, VALUES), compiled.start):
-        shapes = [start[variable.name].shape for variable in inputs]
-        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-        parts = [part.reshape(shape) for part, shape in zip(np.split(x, ends[:-1]), shapes, strict=True)]
-        value = float(sum(np.sum(term) for term in declared(*parts)))
+        value = float(sum(np.sum(term) for term in at(x)))
         # The same formula in two places: only rounding separates them.
         np.testing.assert_allclose(compiled.density(x)[0], value, rtol=1e-11, atol=1e-9)
 

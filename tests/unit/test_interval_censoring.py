@@ -11,7 +11,6 @@ import pandas as pd
 import polars as pl
 import pytest
 from lifelines import WeibullAFTFitter
-from pytensor.compile.mode import Mode
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import InvalidInput
@@ -25,6 +24,7 @@ from alsmodel.models.structure import hazard_knots
 from tests.calibration import literal
 from tests.calibration.rows import Floats, Row, arrays, merged, read_models, read_rows, simulate, stream, unconstrained
 from tests.calibration.test_density import differenced
+from tests.unit.declared import declared
 
 ROWS = read_rows()
 SEED = 20261130
@@ -121,12 +121,8 @@ def test_declared_model_is_the_same_density() -> None:
     row, truth, people = of_row("base", 12)
     data = arrays(row, people)
     made, model = program(row.spec, data), build(row.spec, data)
-    inputs = [model.rvs_to_values[rv] for rv in model.free_RVs]
-    declared = model.compile_fn([model.logp(), model.dlogp()], inputs=inputs, mode=Mode(linker="py", optimizer=None), point_fn=False)
-    shapes = [np.shape(model.initial_point()[variable.name]) for variable in inputs]
     x = unconstrained(made, truth)
-    parts = np.split(x, np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1])
-    value, gradient = declared(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+    value, gradient = declared(model, [model.logp(), model.dlogp()])(x)
     found, slope = made.density(x)
     # The same formula in two places: only rounding separates them.
     assert found == pytest.approx(float(value), abs=1e-9)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pytensor.compile.mode import Mode
 from scipy import stats
 
 from alsmodel.cohort.arrays import joint_data
@@ -17,6 +16,7 @@ from alsmodel.models.priors import data_scales
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel, Normal, PiecewiseExponential, Priors
 from alsmodel.models.structure import hazard_knots
+from tests.unit.declared import declared
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 SPECS: dict[str, JointModel] = literal.SPECS
@@ -25,8 +25,6 @@ SHARED = ("exponential", "m-spline of degree 2, incident", "piecewise, strata", 
 DECLARED = [name for name in SPECS if name not in SHARED]
 
 
-#: As it was declared: rewriting the graph takes longer than all else here.
-PLAIN = Mode(linker="py", optimizer=None)
 WIDE = (
     "weibull, pooled strata", "m-spline, pooled strata", "weibull, strata, incident", "natural spline", "royston-parmar, pooled strata",
 )  # fmt: skip
@@ -37,28 +35,17 @@ def test_sampled_density_is_the_one_that_pymc_declares(name: str) -> None:
     spec = replace(SPECS[name], hermite=9 if name in WIDE else 3)
     data = joint_data(literal.cohort(), spec.selection)
     compiled, model = program(spec, data), build(spec, data)
-    inputs = [model.rvs_to_values[rv] for rv in model.free_RVs]
-    start = model.initial_point()
     # Interpreted, an addition has at most 32 terms: where the declared density or gradient has more, its parts are added up here, and the
     # gradient's place is taken by a difference.
     differenced = name in WIDE
     outputs = model.logp(sum=False) if differenced else [model.logp(), model.dlogp()]
-    declared = model.compile_fn(outputs, inputs=inputs, mode=PLAIN, point_fn=False)
-
-    def pieces(x: np.ndarray) -> list[np.ndarray]:
-        parts, k = [], 0
-        for variable in inputs:
-            shape = start[variable.name].shape
-            parts.append(x[k : k + int(np.prod(shape))].reshape(shape))
-            k += int(np.prod(shape))
-        assert k == compiled.size
-        return parts
+    at = declared(model, outputs)
 
     def whole(x: np.ndarray) -> list[float]:
-        return [float(sum(np.sum(part) for part in declared(*pieces(x))))]
+        return [float(sum(np.sum(part) for part in at(x)))]
 
     for x in (literal.unconstrained(compiled), compiled.start):
-        value, *gradient = whole(x) if differenced else declared(*pieces(x))
+        value, *gradient = whole(x) if differenced else at(x)
         found, slope = compiled.density(x)
         # The same formula in two places: only rounding separates them.
         np.testing.assert_allclose(found, value, rtol=1e-11, atol=1e-9)

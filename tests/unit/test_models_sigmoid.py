@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from pytensor.compile.mode import Mode
 
 from alsmodel.clinical.d50 import fit_d50, score_at
 from alsmodel.clinical.units import DAYS_PER_MONTH
@@ -33,6 +32,7 @@ from alsmodel.models.spec import Cause, JointModel, Treatment
 from alsmodel.models.survival import Exponential, Weibull
 from alsmodel.settings import decode, encode
 from tests.calibration import literal_sigmoid
+from tests.unit.declared import declared
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 TRUTH = {
@@ -129,14 +129,8 @@ def test_pymc_declares_the_density_that_is_sampled() -> None:
     for one in (spec, clock):
         data = joint_data(literal.cohort(), one.selection)
         made, model = program(one, data), build(one, data)
-        inputs = [model.rvs_to_values[rv] for rv in model.free_RVs]
-        declared = model.compile_fn([model.logp(), model.dlogp()], inputs=inputs, mode=Mode(linker="py", optimizer=None), point_fn=False)
-        x, parts, k = made.start + 0.05, [], 0
-        for variable in inputs:
-            shape = model.initial_point()[variable.name].shape
-            parts.append(x[k : k + int(np.prod(shape))].reshape(shape))
-            k += int(np.prod(shape))
-        value, gradient = declared(*parts)
+        x = made.start + 0.05
+        value, gradient = declared(model, [model.logp(), model.dlogp()])(x)
         found, slope = made.density(x)
         # The same formula in two places: only rounding separates them.
         assert found == pytest.approx(float(value), rel=1e-10)
