@@ -11,6 +11,7 @@ from alsmodel.inference.classes import require_one_population
 from alsmodel.inference.sampling import evenly
 from alsmodel.kernels.baseline import extend
 from alsmodel.kernels.effects import draw_effects, follow_effects
+from alsmodel.kernels.effects_linear import draw_linear_effects
 from alsmodel.kernels.posterior import Segments, paths
 from alsmodel.kernels.records import Cuts, Path, Shared
 from alsmodel.kernels.sigmoid_effects import draw_sigmoid_effects, follow_sigmoid_effects
@@ -76,9 +77,22 @@ def participant_effects(fit: "Fit", draws: int = 1000, *, seed: int = 1, cores: 
 
 
 def draw_given(path: Path, shared: Shared, cuts: Cuts, weibull: bool, rng: np.random.Generator, out: Floats) -> int:
-    """`alsmodel.kernels.effects.draw_effects`, or its like for sigmoid paths, which only those who fit them have compiled."""
-    drawn: int = (draw_sigmoid_effects if cuts.top > 0 else draw_effects)(path, shared, cuts, weibull, rng, out)
-    return drawn
+    """`alsmodel.kernels.effects.draw_effects`, or its faster like for lines, or its like for sigmoid paths.
+
+    Each is compiled only for those who have such paths.
+    """
+    drawn: int = -1
+    if cuts.top > 0:
+        drawn = draw_sigmoid_effects(path, shared, cuts, weibull, rng, out)
+    elif _simple(cuts, shared):
+        drawn = draw_linear_effects(path, shared, cuts, weibull, rng, out)
+    return drawn if drawn >= 0 else draw_effects(path, shared, cuts, weibull, rng, out)
+
+
+def _simple(cuts: Cuts, shared: Shared) -> bool:
+    """Whether a participant's own path is a line, and the event of one cause and with a time."""
+    line = shared.covariance.shape[0] == 2 and cuts.bend_knots.size == 0 and cuts.causes == 1
+    return line and bool((cuts.node_gap == cuts.node_ptr[1:]).all())
 
 
 def follow_given(path: Path, shared: Shared, cuts: Cuts, weibull: bool, effects: Floats, cumulative: Floats, value: Floats) -> None:

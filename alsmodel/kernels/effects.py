@@ -10,6 +10,12 @@ and draws of :math:`N(\mu - \Lambda^{-1} H'(m), \Lambda^{-1})`, accepted with pr
 :math:`\exp[-\{H(b) - H(m) - H'(m)^\top (b - m)\}]`, are draws of the posterior itself: rejection sampling from a log-concave density
 (von Neumann 1951; Gilks & Wild 1992, Applied Statistics 41:337, doi 10.2307/2347565). The point m is a Newton step or two from
 :math:`\mu`, where few proposals are lost.
+
+An event known only to lie on a stretch of time multiplies this by :math:`1 - e^{-D(b)}`, the hazard on the stretch adding up to
+:math:`D(b) = \sum_n \exp(d_n + \zeta_n^\top b)` (`alsmodel.kernels.joint_gap`). Now :math:`D(b)` times a Gaussian is a mixture of
+Gaussians, one for each n, moved by :math:`\Lambda^{-1} \zeta_n` and weighing :math:`\exp(d_n + \zeta_n^\top c + \tfrac12 \zeta_n^\top
+\Lambda^{-1} \zeta_n)`, c being its mean; so one of them is chosen for each proposal, and what is left to be accepted is
+:math:`(1 - e^{-D}) / D \le 1`.
 """
 
 import math
@@ -93,15 +99,33 @@ def _cumulative(nodes, constant, zeta, b, slope, bend):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _hazard_at(nodes, constant, zeta, b):
-    """H(b)."""
+def _hazard_at(first, last, constant, zeta, b):
+    """Hazard that some nodes add up to."""
     total = 0.0
-    for n in range(nodes):
+    for n in range(first, last):
         eta = constant[n]
         for r in range(b.size):
             eta += zeta[n, r] * b[r]
         total += math.exp(min(eta, 600.0))
     return total
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _shares(first, last, constant, zeta, centre, chol, step, share):
+    """Chances, added up, of the Gaussians that make up the hazard on a stretch times the Gaussian around `centre`."""
+    random, top = centre.size, -np.inf
+    for n in range(first, last):
+        solve_cholesky(chol, random, zeta[n], step)
+        share[n] = constant[n]
+        for r in range(random):
+            share[n] += zeta[n, r] * (centre[r] + 0.5 * step[r])
+        top = max(top, share[n])
+    total = 0.0
+    for n in range(first, last):
+        total += math.exp(share[n] - top)
+        share[n] = total
+    for n in range(first, last):
+        share[n] /= total
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -149,6 +173,7 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
     inverse_from_cholesky(chol_prior, random, prior, np.zeros((random, random)))
     terms = shared.bend.size
     near, speed, gram, residual = np.empty(terms), np.empty(terms), np.empty((2 + terms, 2 + terms)), np.empty(2 + terms)
+    share = np.empty(most)
     proposals = 0
     for i in range(people):
         _scores(i, path, shared, cuts, prior, precision, pull, gram, residual)
@@ -162,7 +187,7 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
             out[i] = np.nan
             continue
         solve_cholesky(chol, random, pull, m)
-        nodes = cuts.node_ptr[i + 1] - cuts.node_ptr[i]
+        nodes, end = cuts.node_gap[i] - cuts.node_ptr[i], cuts.node_ptr[i + 1] - cuts.node_ptr[i]
         _hazards(i, path, shared, cuts, weibull, constant, zeta, near, speed)
         total = _cumulative(nodes, constant, zeta, m, slope, bend)
         for _ in range(MOST_NEWTON):
@@ -179,6 +204,8 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
             if (step * down).sum() < CLOSE:
                 break
         solve_cholesky(chol, random, pull - slope, centre)
+        if nodes < end:
+            _shares(nodes, end, constant, zeta, centre, chol, step, share)
         out[i] = np.nan
         for _ in range(MOST_TRIES):
             proposals += 1
@@ -186,10 +213,19 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
                 b[r] = rng.standard_normal()
             _back(chol, b)
             b += centre
+            kept = 1.0
+            if nodes < end:
+                at, n = rng.random(), nodes
+                while n < end - 1 and share[n] < at:
+                    n += 1
+                solve_cholesky(chol, random, zeta[n], step)
+                b += step
+                between = _hazard_at(nodes, end, constant, zeta, b)
+                kept = -math.expm1(-between) / between if between > 0.0 else 1.0
             line = total
             for r in range(random):
                 line += slope[r] * (b[r] - m[r])
-            if rng.random() < math.exp(min(line - _hazard_at(nodes, constant, zeta, b), 0.0)):
+            if rng.random() < kept * math.exp(min(line - _hazard_at(0, nodes, constant, zeta, b), 0.0)):
                 out[i] = b
                 break
     return proposals
@@ -215,7 +251,7 @@ def follow_effects(path, shared, cuts, weibull, effects, cumulative, value):
     near, speed = np.empty(shared.bend.size), np.empty(shared.bend.size)
     for i in range(people):
         _hazards(i, path, shared, cuts, weibull, constant, zeta, near, speed)
-        cumulative[i] = _hazard_at(cuts.node_ptr[i + 1] - cuts.node_ptr[i], constant, zeta, effects[i])
+        cumulative[i] = _hazard_at(0, cuts.node_ptr[i + 1] - cuts.node_ptr[i], constant, zeta, effects[i])
         e, t = cuts.event_seg[i], cuts.event_time[i]
         d = t - cuts.seg_ref[e]
         bends_at(t, cuts.bend_knots, near, speed)

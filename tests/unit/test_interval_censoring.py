@@ -14,6 +14,7 @@ from lifelines import WeibullAFTFitter
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import InvalidInput
+from alsmodel.inference.effects import draw_given, path_at
 from alsmodel.inference.mode import find_mode
 from alsmodel.inference.predict import kaplan_meier, observed_survival
 from alsmodel.models.joint import build
@@ -68,6 +69,44 @@ def test_gradient_is_the_differenced_density(name: str) -> None:
     # Nine nodes leave a little of the quadrature's error in Fisher's identity.
     np.testing.assert_allclose(made.density(x)[1], differenced(made, x), rtol=1e-3, atol=1e-3)
     assert made.value(x) == pytest.approx(made.density(x)[0], abs=1e-9)
+
+
+def moments(row: Row, truth: dict[str, float], person: literal.Person) -> tuple[Floats, Floats]:
+    """Mean and covariance of a participant's effects given the data, on a grid of the literal density."""
+    course, prior = literal.Course(row.model, truth, person), literal.covariance(row.model, truth)
+    edges = np.union1d(np.linspace(0.0, person.end, 400), [] if person.free is None else [person.free])
+    middle, spread = literal._from_scores(course, prior, truth["sd:residual"], person)
+    side = np.linspace(-5.0, 5.0, 25)
+    grid = np.stack([g.ravel() for g in np.meshgrid(side, side, indexing="ij")], axis=1)
+    for _ in range(2):
+        points = middle + grid @ np.linalg.cholesky(spread).T
+        weight = np.array([literal._log_joint(course, prior, truth["sd:residual"], person, edges, b) for b in points])
+        weight = np.exp(weight - weight.max())
+        middle = weight @ points / weight.sum()
+        spread = (points - middle).T @ ((points - middle) * weight[:, None]) / weight.sum()
+    return middle, spread
+
+
+def test_drawn_effects_are_those_given_an_event_between_two_times() -> None:
+    row, truth, people = of_row("base")
+    # An association so strong that knowing of the event moves the effects.
+    truth = truth | {"association:value": -0.2, **{f"log_hazard[{k}]": -3.0 for k in range(1, 5)}}
+    made = program(row.spec, data := arrays(row, people))
+    path, shared = path_at(made, made.constrained(unconstrained(made, truth)), made.segments, made.cuts)
+    draws, rng = np.empty((4000, len(people), 2)), np.random.default_rng(3)
+    tries = sum(draw_given(path, shared, made.cuts, made.weibull, rng, out) for out in draws)
+    assert tries < 4 * draws.shape[0] * len(people)
+    ignored = 0.0
+    for k in np.flatnonzero(data.interval_censored):
+        mean, covariance = moments(row, truth, people[k])
+        sd = np.sqrt(np.diag(covariance))
+        # Five standard errors of 4,000 independent draws.
+        np.testing.assert_allclose((draws[:, k].mean(axis=0) - mean) / sd, 0, atol=5 / 4000**0.5)
+        np.testing.assert_allclose(draws[:, k].std(axis=0) / sd, 1, atol=5 / 8000**0.5)
+        # Negative control: as if still without the event at the end of the interval.
+        other, _ = moments(row, truth, replace(people[k], free=None, event=False))
+        ignored = max(ignored, float(np.abs((draws[:, k].mean(axis=0) - other) / sd).max()))
+    assert ignored > 10 / 4000**0.5
 
 
 def test_limits_are_an_event_with_a_time_and_censoring() -> None:
