@@ -188,7 +188,7 @@ class ParallelDesign:
         return faults
 
     def _look_faults(self) -> list[str]:
-        faults = [*order_faults(self.looks), *unseen_faults(self.looks, self.duration, self.recruitment)]
+        faults = [*order_faults(self.looks), *unseen_faults(all_looks(self), self.duration, self.recruitment)]
         if self.looks and self.recruitment is None and any(look.when != "events" for look in self.looks):
             faults.append("looks by calendar need recruitment: without it everyone starts at month 0. Add [trial.design.recruitment].")
         if self.boundary is not None and self.sequential is not None:
@@ -243,6 +243,11 @@ class ParallelDesign:
                 f"{ratio}; got {n_per_arm}. Use {max(1, round(n_per_arm / control)) * control}."
             )
         return n_per_arm // control * sum(self.allocation)
+
+
+def all_looks(design: ParallelDesign) -> tuple[Look, ...]:
+    """Interim looks, and the one at which the size is set anew."""
+    return design.looks if design.reestimation is None else (*design.looks, design.reestimation.look)
 
 
 def _spread(allocation: tuple[int, ...]) -> npt.NDArray[np.int64]:

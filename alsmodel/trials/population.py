@@ -193,7 +193,7 @@ class Population:
             raise ValueError(" ".join(faults))
 
     def _hint(self, fault: str) -> str:
-        unknown = " is not known. " in fault and not self.screened
+        unknown = " is not known. " in fault and not self.screened and not any(how in fault for how in self.absent.values())
         return " A biomarker of the trial is known once population.screened names it." if unknown else ""
 
     @property

@@ -27,7 +27,17 @@ from alsmodel.trials.population import Population
 from alsmodel.trials.prognosis import PREDICTED, Predictor, Prognosis
 from alsmodel.trials.ranges import PROBABILITY, Range, empty_rules
 from alsmodel.trials.resampled import Horizon, ResampledTruth
-from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, group_faults, name_faults, shared_checks
+from alsmodel.trials.trial import (
+    PHENOTYPES_OF_A_FIT,
+    Trial,
+    apart,
+    axis_faults,
+    fit_checks,
+    grid_checks,
+    group_faults,
+    name_faults,
+    shared_checks,
+)
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[
@@ -289,6 +299,8 @@ class TrialSettings:
         ]
 
     def _population_faults(self) -> list[str]:
+        if isinstance(self.truth, PosteriorSettings) and self.population.phenotypes:
+            return [PHENOTYPES_OF_A_FIT]
         if not isinstance(self.truth, ResampledSettings) or self.population.plain:
             return []
         return ["population is for drawn participants; a record brings its own. Give the rules as truth.eligibility."]

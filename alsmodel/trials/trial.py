@@ -14,7 +14,7 @@ from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.biomarkers import Biomarker, biomarker_checks
 from alsmodel.trials.conditions import NOT_RECORDED, check, nearest_name
-from alsmodel.trials.designs import Decision, ParallelDesign
+from alsmodel.trials.designs import Decision, ParallelDesign, all_looks
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_checks
 from alsmodel.trials.information import increment_faults
@@ -27,6 +27,8 @@ from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resampled import ResampledTruth
 from alsmodel.trials.spending import HaybittlePeto
 from alsmodel.trials.truth import PosteriorTruth, Truth
+
+PHENOTYPES_OF_A_FIT = "population.phenotypes are for a truth by numbers; a fitted model brings its own participants."
 
 
 @final
@@ -194,7 +196,7 @@ class Trial:
                 "Give the rules as truth.eligibility, over the columns of the record."
             )
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
-            faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
+            faults.append(PHENOTYPES_OF_A_FIT)
         return faults
 
     def _prediction_faults(self) -> list[str]:
@@ -395,7 +397,7 @@ def _look_size_faults(design: ParallelDesign, n_per_arm: tuple[int, ...]) -> lis
     planned = blocks * sum(design.allocation)
     most = planned if design.reestimation is None else planned * design.reestimation.most
     faults = []
-    for look in design.looks if planned > 0 else ():
+    for look in all_looks(design) if planned > 0 else ():
         if look.when == "events" and look.at > most:
             faults.append(
                 f"{look.said} is never reached by {most:g} participants, who have one each at most. Look sooner or enlarge n_per_arm."

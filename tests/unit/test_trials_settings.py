@@ -62,6 +62,7 @@ def test_faults_name_the_setting_and_the_remedy(change, said):
     assert said in str(caught.value)
 
 
+LATE = {"when": "followed", "at": 0.5, "after": 24.0}
 LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at": 0.5, "after": 6.0}]}
 
 
@@ -107,6 +108,11 @@ LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at
         ),
         ({"design": LOOK | {"boundary": {"kind": "fixed", "efficacy": [1.2, 1.98], "futility": [0.0]}}}, "efficacy 1.2 alone claims"),
         ({"effects": [{"name": "a", "slowing": 0.2, "from_month": 12.0}]}, "the follow-up ends at 6"),
+        (
+            {"design": LOOK | {"looks": [], "reestimation": {"kind": "blinded_variance", "planned_sd": 5.0, "look": LATE}}},
+            "0.5 followed for 24 months: nobody is followed for longer",
+        ),
+        ({"truth": {"kind": "posterior"}, "population": {"phenotypes": [{"name": "a", "share": 1.0}]}}, "a fitted model brings its own"),
         ({"truth": {"kind": "named", "hazard": [], "hazard_knots": []}}, "hazard is events per month"),
         ({"population": {"eligibility": ["(" * 3000 + "delta_frs > 1" + ")" * 3000]}}, "Write it flatter"),
         ({"population": {"eligibility": ["tricals < -3"]}}, "It needs the covariates age_at_onset"),
