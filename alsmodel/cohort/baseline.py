@@ -10,6 +10,7 @@ from alsmodel.cohort.derived import DERIVED, OF_DELTA_FRS, baseline_score, pheno
 from alsmodel.cohort.selection import Covariate, Selection
 from alsmodel.cohort.steps import Steps
 from alsmodel.errors import Fault, InvalidInput
+from alsmodel.settings.names import nearest
 
 #: Participant columns that may stand in a model as baseline covariates.
 COLUMNS = ("age", "sex", "onset_site", "phenotype", "arm", "el_escorial", "gene", "source", "site", "height_cm")
@@ -39,7 +40,9 @@ def covariate_values(
             faults += _immortal(values[name], f"{where}.covariates.{name}")
         else:
             known = sorted(extra | {"age", "sex", "onset_site", "phenotype", "arm"} | set(DERIVED))
-            faults.append(Fault(f"{where}.covariates.{name}", f"No covariate is called {name!r}.", f"The cohort has {', '.join(known)}."))
+            said = f"The cohort has {', '.join(known)}."
+            meant = nearest(name, known, otherwise="")
+            faults.append(Fault(f"{where}.covariates.{name}", f"No covariate is called {name!r}.", f"{meant} {said}".strip()))
             continue
         values[name] = values[name].alias(name)
         lost = values[name].null_count()

@@ -55,8 +55,11 @@ def minimise(keys: NDArray[np.uint64], factors: Integers, levels: Integers, rati
     """Assign arms by minimisation (Pocock and Simon, Biometrics 1975;31:103, doi 10.2307/2529712).
 
     Each arm's imbalance, if it took the newcomer, is the sum over factors of the range over arms of the counts at the
-    newcomer's level, each divided by its arm's share of the ratio. The arm with the least is taken with `probability`,
-    the others share the rest by their ratio; ties are broken by the ratio as well.
+    newcomer's level, each divided by its arm's share of the ratio. The arm with the least is taken with `probability` under equal
+    allocation. Under an unequal one an arm of share r_a of R is taken with 1 - (1 - p)(R - r_a) / (R - r_min), the others share the
+    rest by the ratio: the newcomer gets the best arm with a chance that is the same whichever arm that is, and any arm by the ratio
+    otherwise. With p for every arm the smaller arms would have more than their share (Han, Enas and McEntegart, Stat Med 2009;28:3329).
+    Ties are broken by the ratio.
 
     Parameters
     ----------
@@ -69,10 +72,11 @@ def minimise(keys: NDArray[np.uint64], factors: Integers, levels: Integers, rati
     ratio : array of int, shape (A,)
         Allocation ratio.
     probability : float
-        Of taking the arm that balances best.
+        Of taking the arm that balances best, where that is one with the smallest share of the ratio.
     """
     trials, n, width = factors.shape
     arms = ratio.size
+    every = ratio.sum()
     arm = np.empty((trials, n), dtype=np.int64)
     imbalance = np.empty(arms)
     chance = np.empty(arms)
@@ -89,19 +93,16 @@ def minimise(keys: NDArray[np.uint64], factors: Integers, levels: Integers, rati
                     total += high - low
                 imbalance[a] = total
             best = imbalance.min()
-            favoured = other = 0.0
+            favoured = 0.0
             for a in range(arms):
                 if imbalance[a] <= best + 1e-9:
                     favoured += ratio[a]
-                else:
-                    other += ratio[a]
+            to_best = 1.0 - (1.0 - probability) * (every - favoured) / (every - ratio.min())
             for a in range(arms):
-                if other == 0.0:
-                    chance[a] = ratio[a] / favoured
-                elif imbalance[a] <= best + 1e-9:
-                    chance[a] = probability * ratio[a] / favoured
+                if imbalance[a] <= best + 1e-9:
+                    chance[a] = to_best * ratio[a] / favoured
                 else:
-                    chance[a] = (1.0 - probability) * ratio[a] / other
+                    chance[a] = (1.0 - to_best) * ratio[a] / (every - favoured)
             u = uniform(keys[r], i, PURPOSE_MINIMISE, 0)
             chosen = arms - 1
             for a in range(arms):

@@ -240,6 +240,7 @@ def size_slope(
             f"Slopes differ by {difference:g} points per month; SD of slopes {slope_sd:g}, residual {residual_sd:g}, "
             f"level {intercept_sd:g}, correlation {correlation:g}.",
             f"Visits at {', '.join(f'{x:g}' for x in t)} months; {dropout:.0%} no longer seen at the last, leaving at a constant rate.",
+            *_direction_said(plan),
             "The arms share one mean at the first visit." if common_baseline else "Each arm has a mean of its own at the first visit.",
             "Variances taken as known; add a few participants below 30 per arm.",
         ),
@@ -335,6 +336,7 @@ def size_change(
             f"{plan.said}" + _margin_said(plan, "points"),
             f"The arms differ by {difference:g} points; SD {sd:g}, correlation with baseline {correlation:g}.",
             f"{dropout:.0%} have no score at the visit; the rest are analysed.",
+            *_direction_said(plan),
         ),
     )
 
@@ -434,6 +436,7 @@ def size_events(
             f"{plan.said}" + (f"; non-inferiority margin: hazard ratio {plan.margin:g}" if plan.margin else ""),
             f"Hazard ratio {hazard_ratio:g}, proportional and constant hazards; control median {control_median:g} months.",
             f"Recruitment over {accrual:g} months at an even rate, then {follow_up:g} months; {dropout:.0%} would leave by 12 months.",
+            *_direction_said(plan),
         ),
     )
 
@@ -454,6 +457,12 @@ def _dropout_faults(dropout: float) -> list[str]:
 
 def _margin_said(plan: Plan, unit: str) -> str:
     return f"; non-inferiority margin {plan.margin:g} {unit}" if plan.margin else ""
+
+
+def _direction_said(plan: Plan) -> tuple[str, ...]:
+    """That a one-sided test for superiority looks where the effect is, whatever its sign."""
+    one = plan.side == "one-sided" and plan.margin == 0.0
+    return ("The one-sided test looks in the direction of the effect given, whichever arm that favours.",) if one else ()
 
 
 def _whole(control: float, ratio: float) -> tuple[int, int]:

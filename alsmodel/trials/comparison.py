@@ -84,6 +84,8 @@ class ComparisonPlan:
             faults.append("events is empty and no end_point is given; name what ends the follow-up, such as death.")
         if self.duration is not None and not 0 < self.duration < float("inf"):
             faults.append(f"duration is months of follow-up, above 0; got {self.duration}.")
+        elif self.duration is not None:
+            faults += self._follow_up_faults(self.duration)
         if any(not 0 < points < float("inf") for points in self.responder_points):
             faults.append(f"responder_points are points lost since baseline, above 0; got {list(self.responder_points)}.")
         labels = [a.label for a in self.analyses]
@@ -127,6 +129,15 @@ class ComparisonPlan:
             )
         if any(not 0 < days < float("inf") for days in self.window_days):
             faults.append(f"window_days are days above 0; got {list(self.window_days)}.")
+        return faults
+
+    def _follow_up_faults(self, duration: float) -> list[str]:
+        """Visits and horizons beyond the planned follow-up, one sentence each."""
+        late = [month for month in self.visits if month > duration]
+        faults = [f"visits {late} lie beyond the duration of {duration:g} months. Lengthen duration or drop them."] if late else []
+        for analysis in self.analyses:
+            if (getattr(analysis, "horizon", None) or 0.0) > duration:
+                faults.append(f"{analysis.label}: its horizon lies beyond the duration of {duration:g} months.")
         return faults
 
     @property

@@ -24,6 +24,8 @@ NOT_RECORDED = "not recorded"
 
 _TOKEN = re.compile(r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z_]\w*)|('[^']*'|\"[^\"]*\")|(<=|>=|==|!=|<|>|\(|\)|,|-))")
 _WORDS = ("and", "or", "not", "in")
+#: Brackets and "not" within each other, at most.
+DEEPEST = 50
 
 
 @final
@@ -146,15 +148,23 @@ def names_of(condition: Condition) -> Iterator[str]:
                 yield from names_of(part)
 
 
-def check(text: str, vocabulary: Vocabulary) -> list[str]:
-    """What is wrong with a condition, one sentence each: grammar, unknown names and words, numbers against words."""
+def check(text: str, vocabulary: Vocabulary, absent: Mapping[str, str] | None = None) -> list[str]:
+    """What is wrong with a condition, one sentence each: grammar, unknown names and words, numbers against words.
+
+    Parameters
+    ----------
+    text : str
+    vocabulary : mapping
+    absent : mapping of str to str, optional
+        Names that would be known with another setting, and a sentence that says which.
+    """
     try:
         condition = parse(text)
     except ValueError as error:
         return [str(error)]
     unknown = [name for name in dict.fromkeys(names_of(condition)) if name not in vocabulary]
     if unknown:
-        return [f"{text!r}: {name} is not known. {_nearest(name, tuple(vocabulary))}" for name in unknown]
+        return [f"{text!r}: {name} is not known. {nearest_name(name, vocabulary, absent)}" for name in unknown]
     return [f"{text!r}: {fault}" for fault in _kind_faults(condition, vocabulary)]
 
 
@@ -239,6 +249,15 @@ def _link_faults(left: Side, sign: str, right: Side, vocabulary: Vocabulary) -> 
             yield f"{name.name} is never {value.value!r}. {_nearest(str(value.value), words)}"
 
 
+def nearest_name(name: str, vocabulary: Vocabulary, absent: Mapping[str, str] | None = None) -> str:
+    """What may have been meant by a name that is not known, or how it becomes known; arguments as of `check`."""
+    later = {word: how for word, how in (absent or {}).items() if word not in vocabulary}
+    if name in later:
+        return later[name]
+    told = nearest(name.lower(), (*vocabulary, *later), otherwise=f"Known: {', '.join(vocabulary)}.")
+    return " ".join([told, *(how for word, how in later.items() if told == f"Did you mean {word}?")])
+
+
 def _nearest(word: str, known: tuple[str, ...]) -> str:
     return nearest(word.lower(), known, otherwise=f"Known: {', '.join(known)}.")
 
@@ -247,7 +266,7 @@ class _Reader:
     """Reads one token ahead, by recursive descent."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.place = text, 0
+        self.text, self.place, self.depth = text, 0, 0
         self.token: str | None = None
         self.kind = 0
         self.step()
@@ -285,12 +304,19 @@ class _Reader:
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def single(self) -> Condition:
+        if self.token in ("not", "("):
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise ValueError(f"{self.text[:40]!r}...: more than {DEEPEST} 'not' and brackets within each other. Write it flatter.")
         if self.token == "not":
             self.step()
-            return Not(self.single())
+            opposite = Not(self.single())
+            self.depth -= 1
+            return opposite
         if self.token == "(":
             self.step()
             inside = self.either()
+            self.depth -= 1
             if self.token != ")":
                 raise self.fault("')'")
             self.step()

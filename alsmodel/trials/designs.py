@@ -4,6 +4,7 @@ A design never sees the truth: nothing here knows how participants decline or di
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, final
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.information import RealisedInformation, information_faults
-from alsmodel.trials.looks import FixedBounds, Look, planned_bounds
+from alsmodel.trials.looks import FixedBounds, Look, order_faults, planned_bounds, unseen_faults
 from alsmodel.trials.randomisation import Alternating, Randomisation
 from alsmodel.trials.recruitment import Recruitment
 from alsmodel.trials.reestimation import Reestimation, reestimation_faults
@@ -176,15 +177,18 @@ class ParallelDesign:
             faults.append(f"phone_sd must be points, at least 0; got {self.phone_sd}.")
         if self.delayed_start is not None and not 0 < self.delayed_start < self.duration:
             faults.append(f"delayed_start lies within the follow-up of {self.duration:g} months; got {self.delayed_start}.")
-        gaps = np.diff(self.visits) if len(self.visits) > 1 else np.array([np.inf])
-        if not 0 <= self.visit_window_days <= gaps.min() / 2 * DAYS_PER_MONTH:
+        # Half the shortest gap where visits rise; without rising visits there is none to hold a window against.
+        gaps = [b - a for a, b in pairwise(self.visits) if b > a]
+        half = min(gaps, default=np.inf) / 2 * DAYS_PER_MONTH
+        if not 0 <= self.visit_window_days <= half:
             faults.append(
-                f"visit_window_days must be at least 0 and below half the shortest gap between visits; got {self.visit_window_days}."
+                f"visit_window_days must be at least 0 and at most half the shortest gap between visits, {half:g} days; "
+                f"got {self.visit_window_days}."
             )
         return faults
 
     def _look_faults(self) -> list[str]:
-        faults = []
+        faults = [*order_faults(self.looks), *unseen_faults(all_looks(self), self.duration, self.recruitment)]
         if self.looks and self.recruitment is None and any(look.when != "events" for look in self.looks):
             faults.append("looks by calendar need recruitment: without it everyone starts at month 0. Add [trial.design.recruitment].")
         if self.boundary is not None and self.sequential is not None:
@@ -239,6 +243,11 @@ class ParallelDesign:
                 f"{ratio}; got {n_per_arm}. Use {max(1, round(n_per_arm / control)) * control}."
             )
         return n_per_arm // control * sum(self.allocation)
+
+
+def all_looks(design: ParallelDesign) -> tuple[Look, ...]:
+    """Interim looks, and the one at which the size is set anew."""
+    return design.looks if design.reestimation is None else (*design.looks, design.reestimation.look)
 
 
 def _spread(allocation: tuple[int, ...]) -> npt.NDArray[np.int64]:

@@ -103,21 +103,21 @@ class Effect:
     by_arm: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        faults = []
         if not self.name.strip():
-            raise ValueError("An effect needs a name for the tables, e.g. 'null' or '25% slowing'.")
+            faults.append("an effect needs a name for the tables, e.g. 'null' or '25% slowing'.")
         if not np.isfinite(self.slowing) or not -5 <= self.slowing <= 1:
-            raise ValueError(f"slowing is the share of decline taken away, at most 1; got {self.slowing}. Write 25% as 0.25.")
+            faults.append(f"slowing is the share of decline taken away, at most 1; got {self.slowing}. Write 25% as 0.25.")
         if not np.isfinite(self.points_per_month):
-            raise ValueError(f"points_per_month must be a finite number; got {self.points_per_month}.")
+            faults.append(f"points_per_month must be a finite number; got {self.points_per_month}.")
         if self.slowing and self.points_per_month:
-            raise ValueError(
-                f"Effect {self.name!r} has both slowing ({self.slowing}) and points_per_month "
-                f"({self.points_per_month}): treatment would reach the slope twice. Keep one."
+            faults.append(
+                f"both slowing ({self.slowing}) and points_per_month ({self.points_per_month}): treatment would reach the slope twice. "
+                "Keep one."
             )
         if not (np.isfinite(self.hazard_ratio) and self.hazard_ratio > 0):
-            raise ValueError(f"hazard_ratio must be above 0, with 1 for no effect; got {self.hazard_ratio}.")
-
-        faults = [*self._timing_faults(), *self._share_faults()]
+            faults.append(f"hazard_ratio must be above 0, with 1 for no effect; got {self.hazard_ratio}.")
+        faults += [*self._timing_faults(), *self._share_faults()]
         for name, ratio in self.hazard_ratio_of.items():
             if not (np.isfinite(ratio) and ratio > 0):
                 faults.append(f"hazard_ratio_of.{name} must be above 0, with 1 for no effect; got {ratio}.")

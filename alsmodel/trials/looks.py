@@ -1,5 +1,6 @@
 """Interim looks: when the data are opened, and the bounds that stop a trial."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, final
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from alsmodel.trials.recruitment import Recruitment
     from alsmodel.trials.sequential import GroupSequential
 
 Floats = npt.NDArray[np.float64]
@@ -40,10 +42,21 @@ class Look:
             faults.append(f"a look by {self.when!r} is at a share of the planned participants between 0 and 1; got {self.at}.")
         if self.when in ("month", "events") and not (np.isfinite(self.at) and self.at > 0):
             faults.append(f"a look by {self.when!r} needs at above 0, since nothing is known before; got {self.at}.")
+        if self.when == "events" and np.isfinite(self.at) and self.at != int(self.at):
+            faults.append(f"a look by 'events' is at a whole number of events; got {self.at:g}.")
+        if self.when != "followed" and self.after:
+            faults.append(f"after is months of follow-up, for looks by 'followed'; got {self.after:g} with a look by {self.when!r}.")
         if self.when == "followed" and not self.after > 0:
             faults.append(f"a look before anyone is followed: after must be above 0 months; got {self.after}.")
         if faults:
             raise ValueError(" ".join(faults))
+
+    @property
+    def said(self) -> str:
+        """The look in a few words, for messages."""
+        if self.when in ("month", "events"):
+            return f"a look at {self.at:g} events" if self.when == "events" else f"a look in month {self.at:g}"
+        return f"a look at {self.at:.3g} {self.when}" + (f" for {self.after:g} months" if self.when == "followed" else "")
 
     def cutoff(
         self,
@@ -104,6 +117,31 @@ class FixedBounds:
     def z_bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Efficacy and futility bounds, the final analysis last; -inf is no futility stop."""
         return self.efficacy, (*(self.futility or (-np.inf,) * (len(self.efficacy) - 1)), -np.inf)
+
+
+def order_faults(looks: Sequence[Look]) -> list[str]:
+    """Looks of one kind that come before or with the one that they follow, one sentence each."""
+    faults = []
+    for k, look in enumerate(looks):
+        for before in looks[:k]:
+            if look.when == before.when and look.at <= before.at and look.after <= before.after:
+                faults.append(f"looks stand in the order in which they come: {look.said} follows {before.said} and is no later.")
+    return faults
+
+
+def unseen_faults(looks: Sequence[Look], duration: float, recruitment: "Recruitment | None") -> list[str]:
+    """Looks before anyone is expected, or for which nobody is ever followed long enough, one sentence each."""
+    faults = []
+    for look in looks:
+        if look.when == "followed" and look.after > duration:
+            faults.append(f"{look.said}: nobody is followed for longer than the duration of {duration:g} months. Shorten after.")
+        if look.when == "month" and recruitment is not None and 0 < look.at < np.inf:
+            first = float(recruitment.arrivals(np.array([1.0]))[0])
+            if look.at <= first:
+                faults.append(
+                    f"{look.said}: a look before anyone is followed; the first participant is expected in month {first:.3g}. Look later."
+                )
+    return faults
 
 
 @lru_cache(maxsize=64)

@@ -325,18 +325,26 @@ def baseline_columns(
 ) -> tuple[dict[str, Column], dict[str, tuple[str, ...] | None]]:
     """Baseline columns that anything in the plan names, (1, n) each, as they are recorded."""
     numbers = {*plan.covariates, *plan.transforms, *(name for a in plan.analyses for name in a.covariates)}
-    texts = dict.fromkeys((*plan.strata, *plan.subgroups, *(name for a in plan.analyses for name in a.strata)))
+    # Each text with the setting that it stands in, for messages.
+    texts = dict.fromkeys(text for a in plan.analyses for text in a.strata) | dict.fromkeys(plan.subgroups) | dict.fromkeys(plan.strata)
+    home = {text: "strata" if text in plan.strata else "subgroups" if text in plan.subgroups else "analyses" for text in texts}
     conditions, wanted = [], dict.fromkeys(sorted(numbers))
+    place = {name: "covariates" if name in plan.covariates else "transforms" if name in plan.transforms else "analyses" for name in numbers}
     for text in texts:
         try:
             names = list(names_of(parse(text)))
         except ValueError as error:
-            faults.append(Fault(f"{where}.strata", str(error)))
+            faults.append(Fault(f"{where}.{home[text]}", str(error)))
             continue
         conditions += [text] if names != [text] else []
         wanted |= dict.fromkeys(names)
+        place |= {name: home[text] for name in names if name not in place}
     asked = Selection(outcome=plan.outcome, covariates={name: Covariate(missing="own level") for name in wanted if name != BASELINE})
-    found = covariate_values(cohort, asked, people, pl.DataFrame(), faults, where) if people.height else {}
+    # Where no arm is known, names are still looked up among everybody, so that all faults come at once.
+    whose = people if people.height else cohort.participants.with_row_index("row")
+    told: list[Fault] = []
+    found = covariate_values(cohort, asked, whose, pl.DataFrame(), told, where) if whose.height else {}
+    faults += [_placed_at(fault, place, where) for fault in told]
     columns: dict[str, Column] = {BASELINE: baseline[None]}
     vocabulary: dict[str, tuple[str, ...] | None] = {BASELINE: None}
     for name, series in found.items():
@@ -347,11 +355,12 @@ def baseline_columns(
             levels = tuple(words.unique().sort().to_list())
             codes = words.replace_strict(list(levels), list(range(len(levels))), return_dtype=pl.Int64).to_numpy()
             columns[name], vocabulary[name] = Categories(codes[None], levels), levels
-    if set(wanted) <= set(vocabulary):
-        faults += [Fault(f"{where}.strata", fault) for text in conditions for fault in check(text, vocabulary)]
-        plain = [text for text in texts if text not in conditions and vocabulary[text] is None]
-        for name in plain:
-            faults.append(Fault(f"{where}.strata", f"{name} holds numbers; groups need words.", f"Give a condition: {name} >= ..."))
+    for text in conditions:
+        if set(names_of(parse(text))) <= set(vocabulary):
+            faults += [Fault(f"{where}.{home[text]}", fault) for fault in check(text, vocabulary)]
+    for name in texts:
+        if name not in conditions and vocabulary.get(name, ()) is None:
+            faults.append(Fault(f"{where}.{home[name]}", f"{name} holds numbers; groups need words.", f"Give a condition: {name} >= ..."))
     for name, transform in plan.transforms.items():
         column = columns.get(name)
         if isinstance(column, np.ndarray) and ((column <= 0) if transform == "log" else (column < 0)).any():
@@ -359,3 +368,9 @@ def baseline_columns(
         elif isinstance(column, Categories):
             faults.append(Fault(f"{where}.transforms.{name}", f"{name} holds words and cannot be transformed."))
     return columns, vocabulary
+
+
+def _placed_at(fault: Fault, place: Mapping[str, str], where: str) -> Fault:
+    """A fault of a covariate under the setting that names it."""
+    name = fault.place.removeprefix(f"{where}.covariates.").split(".")[0]
+    return replace(fault, place=f"{where}.{place[name]}") if name in place else fault

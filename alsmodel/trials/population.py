@@ -54,6 +54,17 @@ class Phenotype:
     slope: float = 0.0
     log_hazard: float = 0.0
 
+    def __post_init__(self) -> None:
+        faults = []
+        if not self.name.strip():
+            faults.append("a phenotype needs a name, such as 'bulbar'.")
+        if not 0 <= self.share <= 1:
+            faults.append(f"a phenotype's share lies between 0 and 1; got {self.share}. Write 30% as 0.3.")
+        shifts = {"intercept": self.intercept, "slope": self.slope, "log_hazard": self.log_hazard}
+        faults += [f"{name} must be finite; got {value}." for name, value in shifts.items() if not np.isfinite(value)]
+        if faults:
+            raise ValueError(f"phenotype {self.name!r}: " + " ".join(faults))
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +97,18 @@ class BaselineCovariate:
     log_hazard: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = [self.mean, self.sd, self.per_point, self.intercept, self.slope, self.log_hazard]
-        if not np.isfinite(numbers).all() or self.sd < 0:
-            raise ValueError(f"covariate {self.name!r}: every number must be finite and sd not negative.")
+        numbers = {name: getattr(self, name) for name in ("mean", "sd", "per_point", "intercept", "slope", "log_hazard")}
+        faults = [f"{name} must be finite; got {value}." for name, value in numbers.items() if not np.isfinite(value)]
+        if self.sd < 0:
+            faults.append(f"sd must not be negative; got {self.sd}.")
         if self.probability is not None and not 0 <= self.probability <= 1:
-            raise ValueError(f"covariate {self.name!r}: probability lies between 0 and 1; got {self.probability}. Write 2% as 0.02.")
+            faults.append(f"probability lies between 0 and 1; got {self.probability}. Write 2% as 0.02.")
         if self.minimum is not None and self.maximum is not None and not self.minimum < self.maximum:
-            raise ValueError(f"covariate {self.name!r}: minimum must lie below maximum; got {self.minimum} and {self.maximum}.")
+            faults.append(f"minimum must lie below maximum; got {self.minimum} and {self.maximum}.")
         if self.per_point and self.intercept:
-            raise ValueError(f"covariate {self.name!r}: per_point and intercept make each depend on the other. Keep one.")
+            faults.append("per_point and intercept make each depend on the other. Keep one.")
+        if faults:
+            raise ValueError(f"covariate {self.name!r}: " + " ".join(faults))
 
     @property
     def centre(self) -> float:
@@ -168,20 +182,18 @@ class Population:
             faults.append(f"screened: a condition cannot read {unreadable}; name the biomarker by letters, digits and _, such as log_nfl.")
         if self.phenotypes and abs(sum(p.share for p in self.phenotypes) - 1) > 1e-9:
             faults.append(f"shares of the phenotypes must add up to 1; they add up to {sum(p.share for p in self.phenotypes):g}.")
-        if any(not 0 <= p.share <= 1 for p in self.phenotypes):
-            faults.append("a phenotype's share lies between 0 and 1.")
         for name, low in (("screening_months", 0.0), ("run_in_months", 1e-9), ("screening_sd", 0.0), ("history_sd", 0.0)):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= low):
                 faults.append(f"{name} must be a number at or above {low:g}; got {getattr(self, name)}.")
         if not np.isfinite([self.leaving_per_point, self.leaving_per_slope]).all():
             faults.append("leaving_per_point and leaving_per_slope must be finite.")
-        wrong = [f"{fault}{self._hint(fault)}" for rule in self.eligibility for fault in check(rule, self.vocabulary)]
+        wrong = [f"{fault}{self._hint(fault)}" for rule in self.eligibility for fault in check(rule, self.vocabulary, self.absent)]
         faults += [f"eligibility: {fault}" for fault in wrong or empty_rules(self.eligibility, self._ranges)]
         if faults:
             raise ValueError(" ".join(faults))
 
     def _hint(self, fault: str) -> str:
-        unknown = " is not known. " in fault and not self.screened
+        unknown = " is not known. " in fault and not self.screened and not any(how in fault for how in self.absent.values())
         return " A biomarker of the trial is known once population.screened names it." if unknown else ""
 
     @property
@@ -197,6 +209,20 @@ class Population:
         if self.prognosis is not None:
             known[PREDICTED] = None
         return known
+
+    @property
+    def absent(self) -> dict[str, str]:
+        """Names that conditions might use with another setting, each with a sentence that says which."""
+        lacking = [name for name in _RISK_INPUTS if name not in self.vocabulary]
+        needs = f"It needs the covariates {', '.join(_RISK_INPUTS)}; absent: {', '.join(lacking)}."
+        c9orf72 = [] if "c9orf72" in self.vocabulary else ["c9orf72"]
+        found = {
+            "phenotype": "It is there with [[trial.population.phenotypes]].",
+            "tricals": needs,
+            "encals": f"It needs the covariates {', '.join(_RISK_INPUTS)}, c9orf72; absent: {', '.join([*lacking, *c9orf72])}.",
+            PREDICTED: "It is there with [trial.population.prognosis].",
+        }
+        return {name: how for name, how in found.items() if name not in self.vocabulary}
 
     @property
     def _ranges(self) -> dict[str, Range]:

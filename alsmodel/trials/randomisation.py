@@ -49,7 +49,8 @@ class Minimisation:
     factors : tuple of str
         Columns of words or conditions whose margins are balanced.
     probability : float
-        Chance of taking the arm that balances best; 1 leaves only ties to chance.
+        Chance of taking the arm that balances best; 1 leaves only ties to chance. Under unequal allocation that of the smallest arm;
+        larger arms have a higher one, so that the ratio is kept on average (`alsmodel.patients.allocation.minimise`).
     """
 
     factors: tuple[str, ...] = ()

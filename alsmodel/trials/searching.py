@@ -172,8 +172,10 @@ def search(
     def power(n: int, stream: int) -> tuple[float, float]:
         return trials.figure(replace(trials.trial, n_per_arm=(n,)), stream, n_per_arm=n)
 
-    step = trial.design.allocation[0]
+    step, block = trial.design.allocation[0], sum(trial.design.allocation)
     low, high = -(-smallest // step), largest // step
+    # A size that has fewer participants than a look wants events is no size of this design.
+    low = max(low, *(-(-int(look.at) // block) for look in trial.design.looks if look.when == "events"), 1)
     if (most := power(high * step, TRIAL_STREAM)[0]) < target:
         raise ValueError(f"power at {high * step} per arm is {most:.3f}, below {target:g}. Raise largest.")
     while low < high:

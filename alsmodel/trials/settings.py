@@ -27,7 +27,17 @@ from alsmodel.trials.population import Population
 from alsmodel.trials.prognosis import PREDICTED, Predictor, Prognosis
 from alsmodel.trials.ranges import PROBABILITY, Range, empty_rules
 from alsmodel.trials.resampled import Horizon, ResampledTruth
-from alsmodel.trials.trial import Trial, apart, axis_faults, fit_checks, grid_checks, group_faults, name_faults, shared_checks
+from alsmodel.trials.trial import (
+    PHENOTYPES_OF_A_FIT,
+    Trial,
+    apart,
+    axis_faults,
+    fit_checks,
+    grid_checks,
+    group_faults,
+    name_faults,
+    shared_checks,
+)
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[
@@ -261,6 +271,7 @@ class TrialSettings:
         return [
             *grid_checks(self),
             self._decision_faults,
+            self._bound_faults,
             self._population_faults,
             *self._fit_checks(),
             *shared_checks(self),
@@ -272,7 +283,24 @@ class TrialSettings:
         self.decision  # noqa: B018  (its own check)
         return []
 
+    def _bound_faults(self) -> list[str]:
+        """Bounds as numbers of which one alone claims more often than alpha allows, without an effect."""
+        boundary, decision = self.design.boundary, self.decision
+        if boundary is None:
+            return []
+        # A futility bound that binds lets later efficacy bounds be lower; the first has nothing before it.
+        judged = boundary.efficacy[:1] if boundary.futility else boundary.efficacy
+        lowest = min(judged)
+        if not lowest < decision.bound - 0.005:  # bounds are often given to two decimals
+            return []
+        return [
+            f"design.boundary.efficacy {lowest:g} alone claims more often than alpha {decision.alpha:g} {decision.side} allows; "
+            f"the bound of one look is {decision.bound:.3f}. Raise it, or alpha."
+        ]
+
     def _population_faults(self) -> list[str]:
+        if isinstance(self.truth, PosteriorSettings) and self.population.phenotypes:
+            return [PHENOTYPES_OF_A_FIT]
         if not isinstance(self.truth, ResampledSettings) or self.population.plain:
             return []
         return ["population is for drawn participants; a record brings its own. Give the rules as truth.eligibility."]
@@ -280,7 +308,9 @@ class TrialSettings:
     def _fit_checks(self) -> list[Check]:
         # The columns of a cohort are known when it has been read.
         def names() -> list[str]:
-            return [] if isinstance(self.truth, ResampledSettings) else name_faults(self.design, self.analyses, self.population.vocabulary)
+            if isinstance(self.truth, ResampledSettings):
+                return []
+            return name_faults(self.design, self.analyses, self.population.vocabulary, self.population.absent)
 
         def phenotypes() -> list[str]:
             if not isinstance(self.truth, ResampledSettings):

@@ -46,6 +46,8 @@ class Told:
         Level at which a hypothesis of a family was tested at this look; NaN without one.
     information : float
         Information fraction of an interim look, where alpha is spent by it; NaN otherwise.
+    status : str
+        How the fit ended, in words.
     decision : str
         "goes on", "stops for efficacy", "stops for futility", "ends with all of alpha spent", "claim", "no claim".
     """
@@ -69,6 +71,7 @@ class Told:
     level: float = np.nan
     information: float = np.nan
     intercurrent: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
+    status: str = "ok"
 
     def __str__(self) -> str:
         counts = "; ".join(
@@ -80,8 +83,8 @@ class Told:
         held += f" at information {self.information:.3f}" if np.isfinite(self.information) else ""
         adjusted = f" ({self.adjusted_p:.4f} adjusted)" if np.isfinite(self.adjusted_p) else ""
         result = f"{self.estimate:.3f} (SE {self.standard_error:.3f}), p = {self.p_value:.4f}{adjusted}, z = {self.z:.2f}{held}"
-        if np.isnan(self.p_value) and np.isnan(self.standard_error) and np.isfinite(self.estimate):
-            result = f"pooled value {self.estimate:.4g}"
+        if np.isnan(self.p_value) and np.isnan(self.standard_error):
+            result = f"pooled value {self.estimate:.4g}" if np.isfinite(self.estimate) else f"no result ({self.status}){held}"
         happened = "".join(
             f" {name} in {' and '.join(f'{n} of arm {a}' for a, n in zip(self.arm, numbers, strict=True))} ({strategy})."
             for name, strategy, numbers in self.intercurrent
@@ -251,6 +254,7 @@ def _told(scenario: Scenario, look: int, opened: Opened, label: str, result: Ana
         standard_error=float(result.standard_error[0]),
         p_value=float(result.p_value[0]),
         z=float(z_of(result)[0]),
+        status="failed" if result.status is None else str(result.status[0]),
         efficacy=bounds[0],
         futility=bounds[1],
         decision=decision,

@@ -13,8 +13,8 @@ from alsmodel.settings import digest_of
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.biomarkers import Biomarker, biomarker_checks
-from alsmodel.trials.conditions import NOT_RECORDED, check
-from alsmodel.trials.designs import Decision, ParallelDesign
+from alsmodel.trials.conditions import NOT_RECORDED, check, nearest_name
+from alsmodel.trials.designs import Decision, ParallelDesign, all_looks
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_checks
 from alsmodel.trials.information import increment_faults
@@ -27,6 +27,8 @@ from alsmodel.trials.reestimation import PromisingSize
 from alsmodel.trials.resampled import ResampledTruth
 from alsmodel.trials.spending import HaybittlePeto
 from alsmodel.trials.truth import PosteriorTruth, Truth
+
+PHENOTYPES_OF_A_FIT = "population.phenotypes are for a truth by numbers; a fitted model brings its own participants."
 
 
 @final
@@ -168,10 +170,11 @@ class Trial:
 
     def cross_checks(self) -> list[Check]:
         """What has to fit between the parts, check by check."""
+        drawn = not isinstance(self.truth, ResampledTruth)
         known = self.truth.vocabulary if isinstance(self.truth, ResampledTruth) else self.population.vocabulary
         return [
             *grid_checks(self),
-            *fit_checks(self.design, self.analyses, self.effects, known),
+            *fit_checks(self.design, self.analyses, self.effects, known, self.population.absent if drawn else None),
             lambda: group_faults(self.effects, self._phenotypes()),
             *shared_checks(self),
             self._truth_faults,
@@ -193,7 +196,7 @@ class Trial:
                 "Give the rules as truth.eligibility, over the columns of the record."
             )
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
-            faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
+            faults.append(PHENOTYPES_OF_A_FIT)
         return faults
 
     def _prediction_faults(self) -> list[str]:
@@ -338,6 +341,7 @@ def grid_checks(trial: Grid) -> list[Check]:
         lambda: [] if trial.effects else ["effects is empty; give at least one."],
         lambda: [] if trial.analyses else ["analyses is empty; give at least one."],
         lambda: _size_faults(trial.design, trial.n_per_arm),
+        lambda: _look_size_faults(trial.design, trial.n_per_arm),
         lambda: named([e.name for e in trial.effects], "effects"),
         lambda: named([a.label for a in trial.analyses], "analyses"),
     ]
@@ -387,6 +391,28 @@ def _size_faults(design: ParallelDesign, n_per_arm: tuple[int, ...]) -> list[str
     return faults
 
 
+def _look_size_faults(design: ParallelDesign, n_per_arm: tuple[int, ...]) -> list[str]:
+    """Looks that the largest size cannot reach, or that come with fewer participants than arms, one sentence each."""
+    blocks = max(n_per_arm, default=0) // max(design.allocation[0], 1)
+    planned = blocks * sum(design.allocation)
+    most = planned if design.reestimation is None else planned * design.reestimation.most
+    faults = []
+    for look in all_looks(design) if planned > 0 else ():
+        if look.when == "events" and look.at > most:
+            faults.append(
+                f"{look.said} is never reached by {most:g} participants, who have one each at most. Look sooner or enlarge n_per_arm."
+            )
+        if (
+            look.when in ("enrolled", "followed")
+            and look.at > 0
+            and (there := int(np.ceil(look.at * planned - 1e-9))) < len(design.allocation)
+        ):
+            faults.append(
+                f"{look.said} comes with {there} of {planned} participants, fewer than the {len(design.allocation)} arms. Look later."
+            )
+    return faults
+
+
 def apart(path: str) -> bool:
     """Whether a setting cannot be an axis, since it is one by itself or belongs to the whole grid."""
     return path.split(".")[0] in ("n_per_arm", "effects", "axes", "replicates", "target_mcse", "name", "seed", "analyses")
@@ -408,13 +434,15 @@ def fit_checks(
     analyses: tuple[AbstractAnalysis, ...],
     effects: tuple[Effect, ...],
     vocabulary: Mapping[str, tuple[str, ...] | None] | None,
+    absent: Mapping[str, str] | None = None,
 ) -> list[Check]:
     """What does not fit together between the parts of a trial, check by check; without a vocabulary names are not looked at."""
     return [
-        lambda: [] if vocabulary is None else name_faults(design, analyses, vocabulary),
+        lambda: [] if vocabulary is None else name_faults(design, analyses, vocabulary, absent),
         lambda: increment_faults(design, analyses[0]) if analyses else [],
         lambda: [fault for a in analyses for fault in _time_faults(design, a)],
         lambda: _arm_faults(len(design.allocation) - 1, analyses, effects),
+        lambda: _late_faults(design, effects),
     ]
 
 
@@ -430,7 +458,18 @@ def _time_faults(design: ParallelDesign, a: AbstractAnalysis) -> list[str]:
     return faults
 
 
+def _late_faults(design: ParallelDesign, effects: tuple[Effect, ...]) -> list[str]:
+    return [
+        f"effect {e.name!r}: it would slow the decline from month {e.from_month:g}, and the follow-up ends at {design.duration:g}. "
+        "Begin it sooner, or leave it out."
+        for e in effects
+        if (e.slowing or e.points_per_month) and e.from_month >= design.duration
+    ]
+
+
 def _arm_faults(active: int, analyses: tuple[AbstractAnalysis, ...], effects: tuple[Effect, ...]) -> list[str]:
+    if active < 1:  # said by the design
+        return []
     faults = [f"{a.label} compares arm {a.arm}; the design has active arms 1 to {active}." for a in analyses if not 1 <= a.arm <= active]
     for effect in effects:
         if effect.by_arm and len(effect.by_arm) != active:
@@ -466,21 +505,26 @@ def group_faults(effects: tuple[Effect, ...], phenotypes: Mapping[str, int] | No
 
 
 def name_faults(
-    design: ParallelDesign, analyses: tuple[AbstractAnalysis, ...], vocabulary: Mapping[str, tuple[str, ...] | None]
+    design: ParallelDesign,
+    analyses: tuple[AbstractAnalysis, ...],
+    vocabulary: Mapping[str, tuple[str, ...] | None],
+    absent: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Names of strata and covariates that are not known at baseline, one sentence each."""
-    known = dict(vocabulary)
+    """Names of strata and covariates that are not known at baseline, one sentence each; `absent` as of `conditions.check`."""
+    known, missing = dict(vocabulary), dict(absent or {})
     if design.sites:
         known["site"] = design.sites
+    else:
+        missing["site"] = "Sites are there with [trial.design.recruitment]."
     wanted = {f"design.randomisation: {factor}": factor for factor in factors_of(design.randomisation)}
     wanted |= {f"strata of {a.label}: {factor}": factor for a in analyses for factor in a.strata}
     faults = []
     for factor in dict.fromkeys(wanted.values()):
         if known.get(factor) is None:
-            faults += [f"factor or stratum {fault}" for fault in check(factor, known)]
+            faults += [f"factor or stratum {fault}" for fault in check(factor, known, missing)]
     for name in dict.fromkeys(name for a in analyses for name in a.covariates):
         if name not in known:
-            faults.append(f"covariate {name!r} is not known at baseline. Known: {', '.join(known)}.")
+            faults.append(f"covariate {name!r} is not known at baseline. {nearest_name(name, known, missing)}")
         elif known[name] is not None:
             faults.append(f"covariate {name!r} holds words; use a condition in strata instead.")
     return faults

@@ -106,7 +106,7 @@ class NamedTruth:
         if not self.hazard or min(self.hazard) <= 0:
             faults.append(f"hazard is events per month, each above 0; got {list(self.hazard)}. Use 1e-9 for none.")
         knots = self.hazard_knots
-        if len(knots) != len(self.hazard) or knots[0] != 0 or list(knots) != sorted(set(knots)):
+        if len(knots) != len(self.hazard) or list(knots[:1]) != [0] or list(knots) != sorted(set(knots)):
             faults.append(
                 f"hazard_knots are the increasing starts of the {len(self.hazard)} hazard levels, the first 0; got {list(knots)}."
             )

@@ -194,6 +194,20 @@ def test_all_faults_of_a_plan_come_at_once_with_the_nearest_names() -> None:
     assert "No covariate is called 'agee'." in told
 
 
+def test_a_name_is_refused_where_it_stands_also_when_no_arm_is_known() -> None:
+    plan = replace(
+        PLAN, control="placbo", active=("drg",), covariates=("agee",), subgroups=("sexx", "age >="), strata=("seks == 'female'",)
+    )
+    with pytest.raises(InvalidInput) as error:
+        observed_trial(small(FULL, age=[50.0, 60, 70, 80]), plan)
+    told = messages(error)
+    assert "analyse.covariates: error: No covariate is called 'agee'. Did you mean age?" in told
+    assert "analyse.subgroups: error: No covariate is called 'sexx'. Did you mean sex?" in told
+    assert "analyse.subgroups: error: 'age >='" in told
+    assert "analyse.strata: error: No covariate is called 'seks'. Did you mean sex?" in told
+    assert "No arm is called 'placbo'." in told
+
+
 def test_an_empty_window_is_refused_by_arm() -> None:
     with pytest.raises(InvalidInput, match="No score of arm 'drug' lies in the window of month 6"):
         observed_trial(small([row for row in FULL if not (row[0] in "cd" and row[1] == 6.0)]), PLAN)
@@ -222,6 +236,8 @@ def test_numbers_are_no_subgroups_and_an_end_point_needs_its_source() -> None:
         ({"alpha": 0.7}, "significance level"),
         ({"responder_points": (0.0,)}, "above 0"),
         ({"duration": -1.0}, "above 0"),
+        ({"duration": 4.0}, r"visits \[6\] lie beyond the duration of 4 months"),
+        ({"duration": 6.0, "analyses": (RMST(horizon=9.0),)}, "its horizon lies beyond the duration of 6 months"),
     ],
 )
 def test_impossible_plans_are_refused(change: dict[str, Any], told: str) -> None:

@@ -31,6 +31,12 @@ def test_sizes_are_said_with_formula_and_source(arguments, total):
     assert answer["control"] + answer["active"] == total
 
 
+def test_a_one_sided_size_says_that_it_looks_where_the_effect_is():
+    harm = ("events", "--hazard-ratio", "1.4", "--control-median", "24", "--accrual", "18", "--follow-up", "12")
+    assert "in the direction of the effect given" in call(*harm, "--side", "one-sided").output.replace("\n", " ")
+    assert "in the direction of the effect given" not in call(*harm).output
+
+
 def test_impossible_requests_end_with_exit_code_3_and_a_sentence():
     refused = call("change", "--difference", "0", "--sd", "-1")
     assert refused.exit_code == 3

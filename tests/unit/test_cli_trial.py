@@ -14,6 +14,7 @@ from alsmodel.cli.main import app
 from alsmodel.settings import decode
 from alsmodel.settings.toml import parse_toml
 from alsmodel.trials import (
+    ANCOVA,
     Effect,
     FixedBounds,
     LogRank,
@@ -151,6 +152,35 @@ def test_a_told_trial_is_the_one_that_was_counted() -> None:
         assert ("efficacy" in told[-1].decision) == (got["stop"][r] == "efficacy")
         decisions.add(told[-1].decision)
     assert len(decisions) >= 2
+
+
+def test_a_look_without_a_result_says_why() -> None:
+    design = ParallelDesign(
+        visits=(0.0, 3.0, 6.0),
+        duration=6.0,
+        recruitment=Recruitment(per_month=(10.0,)),
+        looks=(Look(when="month", at=2.0),),
+        boundary=FixedBounds(efficacy=(2.8, 1.98)),
+    )
+    first = example(Trial(truth=NamedTruth(), design=design, analyses=(ANCOVA(),), n_per_arm=(20,)))[0]
+    assert first.decision == "goes on"
+    # Nobody has a second visit by month 2.
+    assert "ANCOVA: no result (" in str(first)
+    assert "nan" not in str(first)
+
+
+def test_a_search_leaves_out_sizes_that_cannot_reach_a_look() -> None:
+    trial = Trial(
+        truth=NamedTruth(hazard=(0.2,), association_value=0.0),
+        design=ParallelDesign(
+            visits=(0.0, 12.0), duration=12.0, looks=(Look(when="events", at=30),), boundary=FixedBounds(efficacy=(2.8, 1.98))
+        ),
+        analyses=(LogRank(),),
+        effects=(Effect(name="hr", hazard_ratio=0.2),),
+        replicates=20,
+    )
+    found = search(trial, target=0.5, smallest=4, largest=40)
+    assert found.tried["n_per_arm"].min() >= 15
 
 
 def test_a_searched_size_is_confirmed_on_fresh_streams() -> None:

@@ -62,6 +62,7 @@ def test_faults_name_the_setting_and_the_remedy(change, said):
     assert said in str(caught.value)
 
 
+LATE = {"when": "followed", "at": 0.5, "after": 24.0}
 LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at": 0.5, "after": 6.0}]}
 
 
@@ -79,6 +80,46 @@ LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at
             {"design": LOOK | {"sequential": {"efficacy": {"kind": "user_spending", "fractions": [0.5, 1.0], "shares": [0.5, 1.2]}}}},
             "the last fraction and share must be 1",
         ),
+        ({"design": LOOK | {"looks": [{"when": "followed", "at": 0.5, "after": 18.0}], "sequential": {}}}, "nobody is followed for longer"),
+        ({"design": LOOK | {"looks": [{"when": "month", "at": 0.05}], "sequential": {}}}, "first participant is expected in month 0.1"),
+        (
+            {"design": LOOK | {"looks": [{"when": "enrolled", "at": 0.001}], "sequential": {}}},
+            "1 of 160 participants, fewer than the 2 arms",
+        ),
+        (
+            {"design": LOOK | {"looks": [{"when": "events", "at": 300}], "sequential": {}}},
+            "300 events is never reached by 160 participants",
+        ),
+        ({"design": LOOK | {"looks": [{"when": "events", "at": 3.5}], "sequential": {}}}, "a whole number of events"),
+        (
+            {"design": LOOK | {"looks": [{"when": "month", "at": 4, "after": 2.0}], "sequential": {}}},
+            "after is months of follow-up, for looks",
+        ),
+        (
+            {
+                "design": LOOK
+                | {"looks": [{"when": "month", "at": 6}, {"when": "month", "at": 4}], "sequential": {"fractions": [0.4, 0.7, 1.0]}}
+            },
+            "a look in month 4 follows a look in month 6 and is no later",
+        ),
+        (
+            {"design": LOOK | {"boundary": {"kind": "fixed", "efficacy": [2.8, 1.6]}}},
+            "efficacy 1.6 alone claims more often than alpha 0.025",
+        ),
+        ({"design": LOOK | {"boundary": {"kind": "fixed", "efficacy": [1.2, 1.98], "futility": [0.0]}}}, "efficacy 1.2 alone claims"),
+        ({"effects": [{"name": "a", "slowing": 0.2, "from_month": 12.0}]}, "the follow-up ends at 6"),
+        (
+            {"design": LOOK | {"looks": [], "reestimation": {"kind": "blinded_variance", "planned_sd": 5.0, "look": LATE}}},
+            "0.5 followed for 24 months: nobody is followed for longer",
+        ),
+        ({"truth": {"kind": "posterior"}, "population": {"phenotypes": [{"name": "a", "share": 1.0}]}}, "a fitted model brings its own"),
+        ({"truth": {"kind": "named", "hazard": [], "hazard_knots": []}}, "hazard is events per month"),
+        ({"population": {"eligibility": ["(" * 3000 + "delta_frs > 1" + ")" * 3000]}}, "Write it flatter"),
+        ({"population": {"eligibility": ["tricals < -3"]}}, "It needs the covariates age_at_onset"),
+        ({"population": {"phenotypes": [{"name": "a", "share": 1.0, "slope": float("inf")}]}}, "slope must be finite; got inf"),
+        ({"analyses": [{"kind": "log_rank", "strata": ["site"]}]}, "Sites are there with [trial.design.recruitment]"),
+        ({"analyses": [{"kind": "log_rank", "strata": ["phenotpye"]}]}, "Did you mean phenotype? It is there with"),
+        ({"analyses": [{"kind": "mmrm", "covariates": ["delta_fs"]}]}, "Did you mean delta_frs?"),
         ({"design": {"visits": [0, 6, 18], "duration": 12}}, "Lengthen duration"),
         ({"design": {"duration": float("nan")}}, "got nan"),
         ({"design": {"duration": float("inf")}}, "duration is months of follow-up"),
@@ -92,6 +133,32 @@ def test_an_impossible_design_is_refused_when_it_is_read(change, said):
     with pytest.raises(InvalidInput) as caught:
         decode(TrialSettings, SECTION | {"alpha": 0.025, "side": "one-sided"} | change)
     assert said in str(caught.value)
+
+
+def test_what_is_wrong_is_not_said_twice_in_other_words():
+    def said(change):
+        with pytest.raises(InvalidInput) as caught:
+            decode(TrialSettings, SECTION | change)
+        return str(caught.value)
+
+    assert "visit_window_days" not in said({"design": {"visits": [6, 3, 0], "duration": 6}})
+    assert "active arms 1 to" not in said({"design": {"allocation": [1]}})
+    both = said({"effects": [{"name": "a", "slowing": 25, "hazard_ratio": 0, "from_month": -3}]})
+    assert all(word in both for word in ("Write 25% as 0.25", "hazard_ratio must be above 0", "from_month is months after"))
+
+
+def test_looks_in_their_order_and_bounds_of_alpha_are_no_fault():
+    looks = [
+        {"when": "enrolled", "at": 0.3},
+        {"when": "enrolled", "at": 0.6},
+        {"when": "followed", "at": 0.5, "after": 3.0},
+        {"when": "followed", "at": 0.3, "after": 6.0},
+    ]
+    design = LOOK | {"looks": looks, "boundary": {"kind": "fixed", "efficacy": [1.96] * 5}}
+    assert len(decode(TrialSettings, SECTION | {"design": design}).design.looks) == 4
+    # Where futility binds, a later bound may be lower.
+    design = LOOK | {"boundary": {"kind": "fixed", "efficacy": [2.8, 1.9], "futility": [0.5]}}
+    assert decode(TrialSettings, SECTION | {"design": design}).design.boundary is not None
 
 
 def test_what_spends_as_much_as_alpha_is_no_fault():

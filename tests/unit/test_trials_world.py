@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from alsmodel.patients.allocation import minimise
 from alsmodel.patients.course import (
     PURPOSE_DROPOUT,
     PURPOSE_EVENT,
@@ -193,6 +194,31 @@ def test_minimisation_balances_margins_better_than_chance_and_keeps_the_ratio() 
     gaps = [abs((arm[r][site.codes[r] == s] - 1 / 3).sum()) for r in range(40) for s in range(4)]
     # By chance a site of 22 has an imbalance of SD sqrt(22 x 2/9) = 2.2, mean absolute 1.8.
     assert np.mean(gaps) < 1.2
+
+
+@pytest.mark.parametrize("ratio", [(2, 1), (1, 3), (1, 1, 2), (1, 1)])
+def test_minimisation_keeps_an_unequal_ratio_on_average(ratio: tuple[int, ...]) -> None:
+    trials, n = 1500, 60
+    keys = np.arange(1, trials + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    rng = np.random.default_rng(8)
+    factors = np.stack([rng.integers(0, 8, (trials, n)), rng.integers(0, 2, (trials, n))], axis=2)
+    arm = minimise(keys, factors, np.array([8, 2]), np.array(ratio), 0.8)
+    share = np.array([(arm == a).mean(axis=1) for a in range(len(ratio))])
+    # The first of a level are fewer than their ratio asks for or more; with p for every arm the smallest of 1:3 had 2.0 of 80 too many.
+    np.testing.assert_allclose(share.mean(axis=1), np.array(ratio) / sum(ratio), atol=0.008)
+    assert share.std(axis=1).max() < 0.6 * np.sqrt(0.25 * 0.75 / n)
+
+
+def test_minimisation_takes_the_best_arm_with_the_chance_of_its_share() -> None:
+    # Whoever comes second, to a level with one participant: which arm balances best is known, and so are the chances.
+    keys = np.arange(1, 40_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    arm = minimise(keys, np.zeros((keys.size, 2, 1), dtype=np.int64), np.array([1]), np.array([1, 3]), 0.8)
+    # Empty: one more in the large arm is a third of a share out of balance, in the small arm a whole one. P(large) = 1 - 0.2 x 1/3.
+    assert arm[:, 0].mean() == pytest.approx(1 - 0.2 / 3, abs=0.004)
+    # After one of the large arm: another makes 2/3, one of the small arm 1 - 1/3 = 2/3 as well; a tie goes by the ratio.
+    assert arm[arm[:, 0] == 1, 1].mean() == pytest.approx(0.75, abs=0.01)
+    # After one of the small arm the large one is best again.
+    assert arm[arm[:, 0] == 0, 1].mean() == pytest.approx(1 - 0.2 / 3, abs=0.02)
 
 
 def test_arrivals_follow_their_rate() -> None:
