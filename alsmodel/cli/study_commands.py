@@ -42,22 +42,25 @@ _FAMILY = {
 
 
 def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit:
-    """Look a study file over without running anything; name everything wrong at once, or say its model in words."""
+    """Look a study file over without running anything; name everything wrong at once, or say its model and its trial in words."""
     output = Output(as_json=as_json, quiet=quiet)
     from alsmodel.settings import digest_of, encode
     from alsmodel.study import load
     from alsmodel.study.alternatives import differing
     from alsmodel.study.fitted import joint_model
+    from alsmodel.study.methods import trial_words
 
     loaded = load(study)
     settings = encode(loaded.study)
-    words = loaded.study.model.words()
+    words, trial = loaded.study.model.words(), trial_words(loaded.study)
     output.say(f"{study}: a valid study, {loaded.study.title!r}.")
     for sentence in words:
         output.say(sentence)
     compared = {} if loaded.study.compare is None else differing(joint_model(loaded.study), loaded.study.compare)
     for name, sentences in compared.items():
         output.say(f"Compared with {name!r}: {' '.join(sentences)}")
+    for sentence in trial:
+        output.say(sentence)
     output.result(
         study=str(study),
         title=loaded.study.title,
@@ -65,6 +68,7 @@ def check(study: StudyFile, as_json: Json = False, quiet: Quiet = False) -> Exit
         settings=plain(settings),
         model=words,
         compared=compared,
+        trial=trial,
     )
     return Exit.DONE
 

@@ -98,7 +98,7 @@ def trial_words(study: Study) -> list[str]:
             "promising_zone": "the conditional power of the first analysis",
         }[design.reestimation.kind]
         more.append(f"One look sets the number of participants anew by {seen}, up to {design.reestimation.most:g} times that planned.")
-    more += words_of(plan.intercurrent) + words_of_biomarkers(plan.biomarkers)
+    more += words_of(plan.intercurrent) + words_of_biomarkers(plan.biomarkers) + _assumption_words(plan)
     return [
         f"{arms} parallel arms, allocated {':'.join(map(str, design.allocation))}, {design.duration:g} months of follow-up with visits at "
         f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "
@@ -109,6 +109,29 @@ def trial_words(study: Study) -> list[str]:
         f"Success: p below {decision.alpha:g}, {decision.side}. {plan.replicates:,} simulated trials per cell; a trial whose "
         "analysis fails counts as no success.",
     ]
+
+
+def _assumption_words(plan: "TrialSettings") -> list[str]:
+    """What the analyses take for granted and this design does not give them, in sentences."""
+    from alsmodel.trials.information import INDEPENDENT
+    from alsmodel.trials.randomisation import Minimisation, factors_of
+
+    design, said = plan.design, []
+    if isinstance(design.randomisation, Minimisation):
+        for analysis in plan.analyses:
+            left = [name for name in factors_of(design.randomisation) if name not in (*analysis.covariates, *analysis.strata)]
+            if left:
+                said.append(
+                    f"Arms are balanced by minimisation over {' and '.join(left)}, for which {analysis.label} does not adjust: its p "
+                    "values are too large. Name it among the covariates or strata."
+                )
+    first = plan.analyses[0]
+    if design.looks and plan.multiplicity is None and first.measure not in INDEPENDENT:
+        said.append(
+            f"The boundaries take increments of {first.label} for independent, which no simulation has shown in general: judge them by the "
+            "type I error of this design, with an effect of nothing among its effects."
+        )
+    return said
 
 
 def assurance_words(study: Study) -> list[str]:

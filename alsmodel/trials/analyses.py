@@ -150,6 +150,24 @@ class TrialData:
             intercurrent={name: np.where(when > month, np.inf, when) for name, when in self.intercurrent.items()},
         )
 
+    def take(self, trials: Integers) -> "TrialData":
+        """Some of the trials, in the order of their places."""
+
+        def some(column: Column) -> Column:
+            return Categories(column.codes[trials], column.levels) if isinstance(column, Categories) else column[trials]
+
+        return replace(
+            self,
+            scores=self.scores[trials],
+            arm=self.arm[trials] if self.arm.ndim > 1 else self.arm,
+            event_time=self.event_time[trials],
+            event=self.event[trials],
+            actual=None if self.actual is None else self.actual[trials],
+            columns={name: some(column) for name, column in self.columns.items()},
+            intercurrent={name: when[trials] for name, when in self.intercurrent.items()},
+            biomarkers={name: replace(each, values=each.values[trials]) for name, each in self.biomarkers.items()},
+        )
+
     def strata(self, names: Sequence[str]) -> Integers | None:
         """Stratum of each participant, one number per combination of `names`; None without names."""
         if not names:
@@ -263,7 +281,8 @@ class AbstractAnalysis(ABC):
     arm = 1
     #: Month after randomisation at which the data are cut for it; None is the end of follow-up.
     until: float | None = None
-    #: Baseline columns or conditions by which the analysis is stratified, and numeric columns that it adjusts for.
+    #: Baseline columns or conditions by which the analysis is stratified, and columns that it adjusts for: numbers, and for an analysis
+    #: without strata also words and conditions (`alsmodel.trials.indicators`).
     strata: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     #: Strategy for intercurrent events by name, where it is not that of the event; those that can be expressed, and why others cannot.

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from alsmodel.patients.streams import stream_key
 from alsmodel.trials.analyses import AbstractAnalysis, Analysed, TrialData
 from alsmodel.trials.family_watch import FamilyWatch, family_names, family_watch
+from alsmodel.trials.indicators import analysed
 from alsmodel.trials.information import Bounds, Watch, watch
 from alsmodel.trials.looks import Look
 from alsmodel.trials.opening import Opened, final_month, open_data, timed, z_of
@@ -115,7 +116,7 @@ def looks_of(
         open_now = running & (month < end) & (month > before)
         before = np.maximum(before, month)
         opened = open_data(scenario.trial, enrolled, arm, seen, month)
-        result = scenario.trial.analyses[0].analyse(opened.data)
+        result = analysed(scenario.trial.analyses[0], opened.data)
         z = z_of(result)
         at = bounds.look(k + 1, open_now, result.standard_error)
         with np.errstate(invalid="ignore"):
@@ -152,7 +153,7 @@ def family_looks_of(
         open_now = running & (month < end) & (month > before)
         before = np.maximum(before, month)
         opened = open_data(trial, enrolled, arm, seen, month)
-        results = {a.label: a.analyse(opened.data) for a in trial.analyses if a.label in wanted}
+        results = {a.label: analysed(a, opened.data) for a in trial.analyses if a.label in wanted}
         z = family_z(wanted, results)
         family.test(k + 1, open_now, z, family_errors(wanted, results))
         wins = open_now & family.stops()
@@ -202,7 +203,7 @@ def _records(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observ
                 month[which], look[which], stop[which] = at.opened.month[which], at.number, word
     early = np.isfinite(month).any()
     opened = open_data(scenario.trial, enrolled, arm, seen, np.minimum(month, final_month(design, enrolled)) if early else None)
-    results = [analysis.analyse(opened.data) for analysis in analyses]
+    results = [analysed(analysis, opened.data) for analysis in analyses]
     if family is not None:
         names = family_names(scenario.trial)
         labelled = {a.label: result for a, result in zip(analyses, results, strict=True)}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from alsmodel.trials.adaptation import final_statistic, reestimate
 from alsmodel.trials.analyses import Analysed
+from alsmodel.trials.indicators import analysed
 from alsmodel.trials.looks import Look
 from alsmodel.trials.opening import Opened, open_data, timed, z_of
 from alsmodel.trials.reestimation import AbstractBlinded, PromisingSize
@@ -93,7 +94,7 @@ def resize(scenario: Scenario, enrolled: Enrolled, arm: Integers, seen: Observed
         value = np.where(looked, rule.pooled(opened.data.under(scenario.trial.analyses[0])), np.nan)
         factor = rule.factor(value, design.duration)
     elif isinstance(rule, PromisingSize):
-        first = scenario.trial.analyses[0].analyse(opened.data)
+        first = analysed(scenario.trial.analyses[0], opened.data)
         found = reestimate(rule.zone(scenario.trial.decision.bound), z_of(first))
         value = np.where(looked, found.conditional_power, np.nan)
         factor = np.where(looked & np.isfinite(value), found.maximum, np.nan)

@@ -9,6 +9,7 @@ from alsmodel.trials.analyses import Analysed
 from alsmodel.trials.block import family_errors, family_looks_of, family_z, looks_of, trial_keys
 from alsmodel.trials.families import adjusted
 from alsmodel.trials.family_watch import FamilyWatch, family_names, family_watch
+from alsmodel.trials.indicators import analysed
 from alsmodel.trials.information import watch
 from alsmodel.trials.intercurrent import strategies_of
 from alsmodel.trials.opening import Opened, open_data, z_of
@@ -135,7 +136,7 @@ def example(trial: Trial, *, replicate: int = 0, seed: int | None = None) -> lis
             month = at.opened.month
             break
     opened = open_data(trial, enrolled, arm, seen, month)
-    found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
+    found = {analysis.label: analysed(analysis, opened.data) for analysis in trial.analyses}
     shared = _adjusted(trial, found)
     final = np.inf
     z = z_of(found[trial.analyses[0].label])
@@ -199,7 +200,7 @@ def _told_family(
             month = at.opened.month
             break
     opened = open_data(trial, enrolled, arm, seen, month)
-    found = {analysis.label: analysis.analyse(opened.data) for analysis in trial.analyses}
+    found = {analysis.label: analysed(analysis, opened.data) for analysis in trial.analyses}
     look = told[-1].look if month is not None else len(trial.design.looks) + 1
     if month is None:
         family.test(look, np.ones(1, dtype=np.bool_), family_z(names, found), family_errors(names, found), last=True)

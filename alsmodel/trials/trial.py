@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from itertools import product
 from typing import Any, Protocol, final
@@ -523,8 +523,14 @@ def name_faults(
         if known.get(factor) is None:
             faults += [f"factor or stratum {fault}" for fault in check(factor, known, missing)]
     for name in dict.fromkeys(name for a in analyses for name in a.covariates):
-        if name not in known:
+        if name in known and known[name] is None:
+            continue
+        # An analysis that has no strata takes words and conditions as covariates; one that has them keeps these to them.
+        stratified = any(name in a.covariates and any(option.name == "strata" for option in fields(a)) for a in analyses)  # type: ignore[arg-type]
+        if name in known:
+            faults += [f"covariate {name!r} holds words; name it, or a condition, in strata instead."] * stratified
+        elif stratified:
             faults.append(f"covariate {name!r} is not known at baseline. {nearest_name(name, known, missing)}")
-        elif known[name] is not None:
-            faults.append(f"covariate {name!r} holds words; use a condition in strata instead.")
+        else:
+            faults += [f"covariate {fault}" for fault in check(name, known, missing)]
     return faults

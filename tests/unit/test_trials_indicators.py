@@ -1,0 +1,103 @@
+"""Words and conditions as covariates: against indicators made by hand, with levels that a trial lacks, and after minimisation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from alsmodel.trials import MMRM, Cox, Effect, Minimisation, NamedTruth, ParallelDesign, Phenotype, Population, RandomSlope, Trial, simulate
+from alsmodel.trials.analyses import AbstractAnalysis, TrialData
+from alsmodel.trials.conditions import Categories
+from alsmodel.trials.indicators import analysed
+
+LEVELS = ("A", "B", "C")
+
+
+def trials(count: int = 30, n: int = 24, rare: float = 0.05) -> TrialData:
+    """Small trials at three sites, of which one has hardly anybody, and of which the scores depend on site and age."""
+    rng = np.random.default_rng(8)
+    months = np.array([0.0, 3.0, 6.0, 9.0])
+    codes = rng.choice(3, (count, n), p=[0.5 - rare / 2, 0.5 - rare / 2, rare])
+    age = rng.normal(60, 10, (count, n))
+    slope = -1.0 + 0.4 * codes + rng.normal(0, 0.4, (count, n))
+    scores = 38 + 2.0 * codes + rng.normal(0, 3, (count, n)) + rng.normal(0, 1.5, (4, count, n)) + slope * months[:, None, None]
+    return TrialData(
+        months=months,
+        scores=np.ascontiguousarray(np.moveaxis(scores, 0, 2)),
+        arm=np.tile(np.arange(n) % 2, (count, 1)),
+        event_time=np.full((count, n), 9.0),
+        event=np.zeros((count, n), dtype=np.int64),
+        columns={"site": Categories(codes, LEVELS), "age": age},
+    )
+
+
+@pytest.mark.parametrize("analysis", [RandomSlope(), MMRM(df_method="satterthwaite")], ids=["random slope", "MMRM"])
+def test_factor_and_condition_are_the_indicators_that_anybody_would_make(analysis: AbstractAnalysis) -> None:
+    data = trials()
+    found = analysed(replace(analysis, covariates=("site", "age > 60", "age")), data)  # type: ignore[type-var]
+    lacking = 0
+    for r in range(data.scores.shape[0]):
+        site, age = data.columns["site"].codes[r], data.columns["age"][r]  # type: ignore[union-attr]
+        present = np.unique(site)
+        lacking += present.size < 3
+        made = {f"is {k}": (site == k).astype(float) for k in present[:-1]}  # another level left out than the most frequent
+        one = replace(data.take(np.array([r])), columns={k: v[None] for k, v in {**made, "old": (age > 60) + 0.0, "age": age}.items()})
+        expected = replace(analysis, covariates=(*made, "old", "age")).analyse(one)  # type: ignore[type-var]
+        for name in ("estimate", "standard_error", "df", "p_value"):
+            # The same fit in other coordinates.
+            np.testing.assert_allclose(getattr(found, name)[r], getattr(expected, name)[0], rtol=2e-4, err_msg=name)
+        assert found.status is not None
+        assert expected.status is not None
+        assert found.status[r] == expected.status[0]
+    assert 3 < lacking < 27
+    assert not found.failed.any()
+
+
+def test_a_trial_s_result_is_its_own() -> None:
+    data = trials(12)
+    analysis = RandomSlope(covariates=("site",))
+    together = analysed(analysis, data)
+    for r in range(12):
+        alone = analysed(analysis, data.take(np.array([r])))
+        assert together.estimate[r] == alone.estimate[0]
+        assert together.p_value[r] == alone.p_value[0]
+        assert together.status is not None
+        assert alone.status is not None
+        assert together.status[r] == alone.status[0]
+
+
+def test_numbers_alone_go_straight_to_the_estimator() -> None:
+    data, analysis = trials(5), RandomSlope(covariates=("age",))
+    assert np.array_equal(analysed(analysis, data).estimate, analysis.analyse(data).estimate)
+
+
+DESIGN = ParallelDesign(
+    visits=(0.0, 3.0, 6.0), duration=6.0, dropout_per_month=0.0, missing_visit_probability=0.0,
+    randomisation=Minimisation(factors=("phenotype",), probability=0.9),
+)  # fmt: skip
+FAST_AND_SLOW = Population(
+    phenotypes=(Phenotype(name="slow", share=0.5, slope=0.5), Phenotype(name="fast", share=0.5, slope=-0.5)),
+)
+
+
+def test_after_minimisation_the_adjusted_analysis_keeps_alpha_and_the_plain_one_is_conservative() -> None:
+    trial = Trial(
+        truth=NamedTruth(slope_sd=0.3), population=FAST_AND_SLOW, design=DESIGN, effects=(Effect(name="none"),), n_per_arm=(30,),
+        analyses=(RandomSlope(covariates=("phenotype",)), RandomSlope()), replicates=2000, seed=20261130,
+    )  # fmt: skip
+    table = simulate(trial).table
+    adjusted, plain = (table.filter(table["analysis"] == each.label)["power"][0] for each in trial.analyses)
+    mcse = np.sqrt(0.05 * 0.95 / 2000)
+    assert abs(adjusted - 0.05) < 3 * mcse
+    assert plain < 0.05 - 6 * mcse
+
+
+def test_words_are_covariates_only_of_analyses_without_strata() -> None:
+    common = {"truth": NamedTruth(), "population": FAST_AND_SLOW, "design": DESIGN, "effects": (Effect(name="none"),), "n_per_arm": (30,)}
+    Trial(analyses=(RandomSlope(covariates=("phenotype == 'fast'",)),), **common)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"covariate 'phenotype' holds words; name it, or a condition, in strata instead\."):
+        Trial(analyses=(Cox(covariates=("phenotype",)),), **common)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"covariate .*phenotipe is not known\. Did you mean phenotype\?"):
+        Trial(analyses=(RandomSlope(covariates=("phenotipe",)),), **common)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"covariate .*phenotype is never 'quick'"):
+        Trial(analyses=(MMRM(covariates=("phenotype == 'quick'",)),), **common)  # type: ignore[arg-type]
