@@ -54,16 +54,17 @@ class Grid:
 
 
 def grid_of(spec: JointModel, data: JointData, people: Ints, end: float, cells: int) -> Grid:
-    """Cut time from zero to `end` and spread the exposure intervals of `people` over the cells."""
+    """Cut time from zero to `end` and spread the exposure intervals of `people`, each of whom may stand there several times, over the cells."""
     edges = np.linspace(0.0, end, cells + 1)
     acting = exposed(spec, data)
-    shares = np.zeros((len(acting.acting), people.size, cells))
-    place = {int(person): k for k, person in enumerate(people)}
+    once, place = np.unique(people, return_inverse=True)
+    shares = np.zeros((len(acting.acting), once.size, cells))
+    row = {int(person): k for k, person in enumerate(once)}
     for person, which, start, stop in zip(acting.person, acting.which, acting.start, acting.stop, strict=True):
-        if int(person) in place:
+        if int(person) in row:
             overlap = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start), 0.0, None)
-            shares[which, place[int(person)]] += overlap / np.diff(edges)
-    return Grid(edges=edges, exposed=shares)
+            shares[which, row[int(person)]] += overlap / np.diff(edges)
+    return Grid(edges=edges, exposed=shares[:, place])
 
 
 @final
