@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import weighted_quantile
@@ -291,18 +292,20 @@ def _exposed(spec: JointModel, data: JointData, landmark: float, policy: LaterEx
 
     An assigned arm stays assigned.
     """
-    assigned = (
-        np.array([drug.source == "arm" for drug in spec.treatments], bool)[data.exposure_drug] if spec.treatments else np.zeros(0, bool)
-    )
-    kept = (data.exposure_start <= landmark) | assigned
-    stop = data.exposure_stop[kept]
-    open_there = (stop >= landmark) & ~assigned[kept]
+    assigned = np.array([drug.source == "arm" for drug in spec.treatments] or [False])[data.exposure_drug]
+    # What acts begins some time after what is taken, and outlasts it: the policy is about what is taken.
+    per_month = DAYS_PER_UNIT["month"] / DAYS_PER_UNIT[spec.time_unit]
+    delay = np.array([drug.onset_delay_months * per_month for drug in spec.treatments] or [0.0])[data.exposure_drug]
+    washout = np.array([drug.washout_months * per_month for drug in spec.treatments] or [0.0])[data.exposure_drug]
+    taken_there = (data.exposure_start - delay <= landmark) & (data.exposure_stop - washout >= landmark) & ~assigned
+    stop = np.where(taken_there, np.inf if policy == "continue" else landmark + washout, data.exposure_stop)
+    kept = assigned | ((data.exposure_start - delay <= landmark) & (stop > data.exposure_start))
     return replace(
         data,
         exposure_person=data.exposure_person[kept],
         exposure_drug=data.exposure_drug[kept],
         exposure_start=data.exposure_start[kept],
-        exposure_stop=np.where(open_there, np.inf if policy == "continue" else landmark, stop),
+        exposure_stop=stop[kept],
     )
 
 

@@ -110,6 +110,28 @@ def test_policy_for_later_exposure_and_cores() -> None:
     assert np.array_equal(on.survival, futures(fit, 5.0, [9.0], cores=1).survival)
 
 
+def test_policy_is_about_what_is_taken_where_effects_are_delayed_or_last() -> None:
+    # The path of the participant's own line takes no effect, so that the policies differ by the mean path alone. "a" takes x from 4.2 to 8.1,
+    # "b" took it to 2.5.
+    def both(name: str, **choices: float) -> tuple[np.ndarray, np.ndarray]:
+        spec = replace(literal.BASE, treatments=(literal.drug(own_clock="none", hazard="none", **choices),), association=())
+        data = joint_data(literal.cohort(), spec.selection)
+        made = program(spec, data)
+        x = np.repeat(literal.unconstrained(made)[None, None], 5, axis=1)
+        fit = SimpleNamespace(spec=spec, data=data, program=made, x=x, provenance={"knots": made.knots.tolist()}, time_unit="month")
+        found = [futures(fit, 5.0, [9.0], later_exposure=policy) for policy in ("continue", "stop")]
+        row = [data.participant_ids[p] for p in found[0].people].index(name)
+        return found[0].value[:, row, 0], found[1].value[:, row, 0]
+
+    change = literal.VALUES["slope"] * (np.exp(literal.VALUES["theta:x"]) - 1.0)  # points a month while it acts
+    on, off = both("a", onset_delay_months=3.0)  # would act from 7.2 on
+    np.testing.assert_allclose(on - off, change * (9.0 - 7.2))
+    on, off = both("a", washout_months=3.0)  # acts until 8 if nothing is taken after 5
+    np.testing.assert_allclose(on - off, change * (9.0 - 8.0))
+    on, off = both("b", washout_months=3.0)  # acts until 5.5 whatever the policy
+    np.testing.assert_array_equal(on, off)
+
+
 @pytest.mark.parametrize(
     "name", ["hierarchy", "m-spline, pooled strata", "weibull, pooled strata", "hazard ratio by group", "value and slope by group"]
 )
