@@ -57,7 +57,7 @@ class Grid:
 
 
 def grid_of(spec: JointModel, data: JointData, people: Ints, end: float, cells: int) -> Grid:
-    """Cut time from zero to `end` and spread the exposure intervals of `people`, each of whom may stand there several times, over the cells."""
+    """Cut time from zero to `end` and spread exposure intervals over the cells; each of `people` may stand there several times."""
     edges = np.linspace(0.0, end, cells + 1)
     acting = exposed(spec, data)
     once, place = np.unique(people, return_inverse=True)

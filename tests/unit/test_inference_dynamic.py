@@ -111,8 +111,8 @@ def test_policy_for_later_exposure_and_cores() -> None:
 
 
 def test_policy_is_about_what_is_taken_where_effects_are_delayed_or_last() -> None:
-    # The path of the participant's own line takes no effect, so that the policies differ by the mean path alone. "a" takes x from 4.2 to 8.1,
-    # "b" took it to 2.5.
+    # The participant's own deviation takes no effect, so that the policies differ by the mean path alone. "a" takes x from 4.2 to
+    # 8.1, "b" took it to 2.5.
     def both(name: str, **choices: float) -> tuple[np.ndarray, np.ndarray]:
         spec = replace(literal.BASE, treatments=(literal.drug(own_clock="none", hazard="none", **choices),), association=())
         data = joint_data(literal.cohort(), spec.selection)
