@@ -213,7 +213,8 @@ def reference_level(study: Study, data: "JointData", covariate: str) -> str | No
     if chosen is not None and chosen.reference is not None:
         return chosen.reference
     counted = Counter(level for level in levels if level is not None)
-    return counted.most_common(1)[0][0] if counted else None
+    # Of levels as common as each other the first by name, as in `alsmodel.cohort.design`.
+    return min(counted, key=lambda level: (-counted[level], level)) if counted else None
 
 
 def group_effects(study: Study, fit: "Fit") -> pl.DataFrame | None:
@@ -257,7 +258,9 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
         drug = next((each for each in joint_model(study).treatments if each.name == count.name), None)
         if drug is None:
             continue
-        parameter = f"theta:{drug.name}" if drug.score == "clock" else f"slope:{drug.name}"
+        part = {"clock": "theta", "additive": "slope", "none": "hazard"}[drug.score]
+        periods = range(1, len(drug.hazard_periods) + 2) if drug.score == "none" and drug.hazard_periods else ()
+        parameters = [f"{part}:{drug.name}[{k}]" for k in periods] or [f"{part}:{drug.name}"]
         rows.append(
             {
                 "drug": count.name,
@@ -265,7 +268,7 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
                 "within_person": count.starts_or_stops,
                 "prevalent": count.prevalent,
                 "label": "effect" if count.randomised else "association",
-                "informed": informed(fit, parameter),
+                "informed": any(informed(fit, parameter) for parameter in parameters),
             }
         )
     return pl.DataFrame(rows) if rows else None

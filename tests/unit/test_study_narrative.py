@@ -103,6 +103,25 @@ def test_identification_counts_who_informs_a_drug(study: Study, fit: Any) -> Non
     ]
 
 
+@pytest.mark.parametrize(("periods", "parameter"), [((), "hazard:riluzole"), ((6.0,), "hazard:riluzole[2]")])
+def test_a_drug_of_the_hazard_alone_is_informed_by_its_hazard_ratio(
+    study: Study, fit: Any, periods: tuple[float, ...], parameter: str
+) -> None:
+    drug = Treatment(name="riluzole", score="none", hazard_periods=periods, unknown="exclude")
+    study = replace(study, model=replace(study.model, treatments=(drug,)))
+    for told in (True, False):
+        row = fit.summary.head(1).with_columns(parameter=pl.lit(parameter), informed=pl.lit(told))
+        made = SimpleNamespace(**{**vars(fit), "summary": row})
+        assert narrative.identification(study, made)["informed"].to_list() == [told]  # type: ignore[index]
+
+
+def test_of_levels_as_common_as_each_other_the_reference_is_that_of_the_design(study: Study, fit: Any) -> None:
+    # Arms of one size: "active" is the reference of the columns, whoever of the two comes first in the data.
+    for arms in (("placebo", "active"), ("active", "placebo")):
+        data = SimpleNamespace(groups={"arm": arms * 20})
+        assert narrative.reference_level(study, data, "arm") == "active"  # type: ignore[arg-type]
+
+
 def test_words_name_outcome_and_unit(study: Study) -> None:
     assert methods.outcome_name(study) == "ALSFRS-R total (points)"
     assert methods.slope_unit(study) == "points per month"
