@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from alsmodel.cohort.arrays import joint_data
@@ -83,6 +84,20 @@ def test_predictions_are_those_of_brute_force(name: str) -> None:
         assert row["score_lower"] < row["score"] < row["score_upper"]
     ahead = frame.filter(frame["time"] == 12.0)
     assert ((ahead["restricted_mean"] > 0) & (ahead["restricted_mean"] < 12.0 - LANDMARK)).all()
+
+
+def test_a_restricted_mean_is_the_integral_however_few_times_are_asked_for() -> None:
+    spec = replace(literal.SPECS["exponential"], association=())
+    data = joint_data(literal.cohort(), spec.selection)
+    made = program(spec, data)
+    x = np.repeat(literal.unconstrained(made, literal.VALUES | {"log_hazard[1]": np.log(0.2)})[None, None], 5, axis=1)
+    fit = SimpleNamespace(spec=spec, data=data, program=made, x=x, provenance={"knots": made.knots.tolist()}, time_unit="month")
+    for times in ([18.5], [4.0, 18.5], [4.0, 6.0, 9.0, 18.5]):
+        last = predict_participants(fit, LANDMARK, times).filter(pl.col("time") == 18.5)  # 15 months on
+        # Trapezoids of 15 / 24 months: the error of the integral is the square of a step times hazard, 0.125, over 12.
+        np.testing.assert_allclose(last["restricted_mean"], (1 - np.exp(-0.2 * 15)) / 0.2, rtol=2e-3)
+        assert last["beyond_follow_up"].all()  # the longest follow-up is 17 months
+    assert not predict_participants(fit, LANDMARK, [16.0])["beyond_follow_up"].any()
 
 
 def test_nothing_after_the_landmark_is_used() -> None:
