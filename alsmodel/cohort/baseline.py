@@ -15,6 +15,9 @@ from alsmodel.settings.names import nearest
 #: Participant columns that may stand in a model as baseline covariates.
 COLUMNS = ("age", "sex", "onset_site", "phenotype", "arm", "el_escorial", "gene", "source", "site", "height_cm")
 
+#: Outcomes that share items with the total that delta-FRS is made of.
+PARTS_OF_TOTAL = ("alsfrs_r_total", "alsfrs_total", "bulbar", "fine_motor", "gross_motor", "respiratory")
+
 
 def covariate_values(
     cohort: Cohort, selection: Selection, people: pl.DataFrame, visits: pl.DataFrame, faults: list[Fault], where: str
@@ -90,7 +93,7 @@ def without_score_of_covariates(
     cohort: Cohort, selection: Selection, people: pl.DataFrame, visits: pl.DataFrame, steps: Steps
 ) -> pl.DataFrame:
     """Take the score that delta-FRS is made of, and those before it, out of the outcomes; unless kept on purpose ("attenuated")."""
-    if not set(OF_DELTA_FRS) & set(selection.covariates) or selection.delta_frs == "attenuated" or selection.outcome != "alsfrs_r_total":
+    if not set(OF_DELTA_FRS) & set(selection.covariates) or selection.delta_frs == "attenuated" or selection.outcome not in PARTS_OF_TOTAL:
         return visits
     used = baseline_score(cohort, selection).select("participant_id", used="day")
     kept = visits.join(used, on="participant_id", how="left", maintain_order="left")

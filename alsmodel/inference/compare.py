@@ -178,7 +178,10 @@ def require_same_data(fits: Mapping[str, HasData]) -> None:
         if one.participant_ids != two.participant_ids:
             faults.append(Fault(f"fits.{name}", f"It was fitted to other participants than {first[0]}.", "Fit both to the same."))
             continue
-        for attribute in ("outcome", "visit_time", "event_time", "event", "free_until"):
+        for attribute in (
+            "outcome", "visit_person", "visit_time", "entry_time", "event_time", "event", "free_until", "cause", "later_time",
+            "later_event",
+        ):  # fmt: skip
             a, b = getattr(one, attribute), getattr(two, attribute)
             if a.shape != b.shape or not np.array_equal(a, b):
                 faults.append(Fault(f"fits.{name}", f"Its {attribute.replace('_', ' ')}s are not those of {first[0]}."))

@@ -25,7 +25,7 @@ from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.domain_fit import DomainFit
 from alsmodel.inference.domain_paths import Lines, covariances, lines_at, mean_lines
 from alsmodel.inference.domain_predict import on_scale, scored
-from alsmodel.inference.dynamic import people_at, times_after
+from alsmodel.inference.dynamic import finer, people_at, restricted_mean, times_after
 from alsmodel.inference.sampling import evenly
 from alsmodel.models.domain import Outcome
 
@@ -84,7 +84,7 @@ def predict_participants_domains(
         be recorded, noise included and on the scale (transformed outcomes as they are modelled). p_alive with lower and upper (95% over
         draws of parameters and of the participant's own lines), and restricted_mean, the expected time without the event from the
         landmark on, with lower and upper; the same for every outcome. ess: the smallest effective sample size of the candidates over
-        draws; below 20 the numbers are rough.
+        draws; below 20 the numbers are rough. beyond_follow_up: whether the time lies past the longest follow-up of those fitted.
 
     Raises
     ------
@@ -117,17 +117,18 @@ def _one(fit: DomainFit, data: OutcomeData, person: int, landmark: float, at: Fl
         found = [_ahead(fit, data, person, seen, line, log_q, at, part, rng) for part in np.array_split(chosen, -(-chosen.size // BLOCK))]
         ess = min(each.ess for each in found)
         if ess >= LEAST_ESS or 4 * size > MOST_CANDIDATES:
-            return _frame(fit, data.base.participant_ids[person], landmark, at, found, ess)
+            return _frame(fit, data.base.participant_ids[person], at, found, ess)
         size *= 4
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Ahead:
-    """Paths of one block of draws, PATHS of each: survival (paths, T); mean and recorded scores (paths, K, T)."""
+    """Paths of one block of draws, PATHS of each: survival and restricted mean (paths, T); mean and recorded scores (paths, K, T)."""
 
     ess: float
     alive: Floats
+    restricted: Floats
     mean: Floats
     recorded: Floats
 
@@ -151,7 +152,9 @@ def _ahead(
     kept = np.stack([np.searchsorted(up, u * up[-1], side="right") for up, u in zip(reached, where, strict=True)])
     kept = np.minimum(kept, line.shape[0] - 1)
     own = replace(lines, line=line[kept], residual=lines.residual[:, :PATHS], log_level=lines.log_level[:, :PATHS])
-    passed = own.cumulative(np.concatenate([[seen.landmark], at]))
+    fine, asked = finer(seen.landmark, at)
+    passed = own.cumulative(np.concatenate([[seen.landmark], fine]))
+    alive = np.exp(passed[..., :1] - passed[..., 1:]).reshape(-1, fine.size)
     mean, recorded = [], []
     for k, outcome in enumerate(fit.spec.outcomes):
         value = own.value(k, at)
@@ -159,7 +162,8 @@ def _ahead(
         recorded.append(on_scale(outcome, value + own.residual[..., [k]] * _noise(own, value.shape, rng)))
     return _Ahead(
         ess=float((1 / np.square(weight).sum(axis=1)).min()),
-        alive=np.exp(passed[..., :1] - passed[..., 1:]).reshape(-1, at.size),
+        alive=alive[:, asked],
+        restricted=restricted_mean(alive, seen.landmark, fine)[:, asked],
         mean=np.stack(mean, axis=2).reshape(-1, len(mean), at.size),
         recorded=np.stack(recorded, axis=2).reshape(-1, len(mean), at.size),
     )
@@ -253,16 +257,11 @@ def _from_t(centre: Floats, shape: Floats, size: int, rng: np.random.Generator) 
     return centre + z @ root.T, log_density
 
 
-def _frame(fit: DomainFit, name: str, landmark: float, at: Floats, found: list[_Ahead], ess: float) -> pl.DataFrame:
-    alive, mean, recorded = (np.concatenate([getattr(each, part) for each in found]) for part in ("alive", "mean", "recorded"))
-    width = np.diff(np.concatenate([[landmark], at]))
-
-    def restricted(survival: Floats) -> Floats:
-        whole = np.concatenate([np.ones((len(survival), 1)), survival], axis=1)
-        return np.cumsum((whole[:, 1:] + whole[:, :-1]) / 2 * width, axis=1)
-
+def _frame(fit: DomainFit, name: str, at: Floats, found: list[_Ahead], ess: float) -> pl.DataFrame:
+    parts = ("alive", "restricted", "mean", "recorded")
+    alive, restricted, mean, recorded = (np.concatenate([getattr(each, part) for each in found]) for part in parts)
     low, high = np.quantile(alive, INTERVAL, axis=0)
-    low_mean, high_mean = np.quantile(restricted(alive), INTERVAL, axis=0)
+    low_mean, high_mean = np.quantile(restricted, INTERVAL, axis=0)
     frames = []
     for k, outcome in enumerate(fit.spec.names):
         bands = np.array([_weighted_interval(recorded[:, k, t], alive[:, t]) for t in range(at.size)])
@@ -278,9 +277,10 @@ def _frame(fit: DomainFit, name: str, landmark: float, at: Floats, found: list[_
                     "p_alive": alive.mean(axis=0),
                     "p_alive_lower": low,
                     "p_alive_upper": high,
-                    "restricted_mean": restricted(alive).mean(axis=0),
+                    "restricted_mean": restricted.mean(axis=0),
                     "restricted_mean_lower": low_mean,
                     "restricted_mean_upper": high_mean,
+                    "beyond_follow_up": at > fit.data.base.event_time.max(),
                     "ess": np.full(at.size, ess),
                 }
             )

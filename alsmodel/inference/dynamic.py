@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.estimators.psis import weighted_quantile
@@ -35,6 +36,7 @@ Floats = NDArray[np.float64]
 LaterExposure = Literal["continue", "stop"]
 STREAM = 6
 LEAST_NODES = 5  # per piece of a stretch between two times of prediction
+STEPS = 24  # of the integral that a restricted mean is, at least
 INTERVAL = np.array([0.025, 0.975])
 
 
@@ -75,6 +77,21 @@ def times_after(landmark: float, times: Sequence[float] | Floats) -> Floats:
     if at.size == 0 or at[0] <= landmark or (np.diff(at) <= 0).any():
         raise ValueError(f"times must increase and lie after the landmark, {landmark:g}.")
     return at
+
+
+def finer(landmark: float, times: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Return times that lie close enough for an integral from the landmark on, those asked for among them, and the places of these."""
+    step = (times[-1] - landmark) / STEPS
+    stretches = zip(np.concatenate([[landmark], times[:-1]]), times, strict=True)
+    parts = [np.linspace(start, stop, 1 + max(1, int(np.ceil((stop - start) / step - 1e-9))))[1:] for start, stop in stretches]
+    return np.concatenate(parts), np.cumsum([part.size for part in parts]) - 1
+
+
+def restricted_mean(survival: Floats, landmark: float, times: Floats) -> Floats:
+    """Integral of survival from the landmark to each of `times`, the last axis, by trapezoids."""
+    whole = np.concatenate([np.ones((*survival.shape[:-1], 1)), survival], axis=-1)
+    width = np.diff(np.concatenate([[landmark], times]))
+    return np.asarray(np.cumsum((whole[..., 1:] + whole[..., :-1]) / 2 * width, axis=-1))
 
 
 def people_at(data: JointData, landmark: float) -> NDArray[np.int64]:
@@ -176,24 +193,26 @@ def predict_participants(
     polars.DataFrame
         participant_id, time; p_alive with lower and upper (95% over posterior draws of parameters and of the participant's own
         path); score, score_lower, score_upper: the true outcome of the participant if alive, draws weighted by their probability of being
-        alive; restricted_mean: expected time without the event from the landmark to that time, with lower and upper.
+        alive; restricted_mean: expected time without the event from the landmark to that time, with lower and upper; beyond_follow_up:
+        whether the time lies past the longest follow-up of those fitted, where nothing but the shape of the model speaks.
     """
-    made = futures(fit, landmark, times, data=data, **settings)  # type: ignore[arg-type]
+    at = times_after(landmark, times)
+    fine, asked = finer(landmark, at)
+    made = futures(fit, landmark, fine, data=data, **settings)  # type: ignore[arg-type]
     source = fit.data if data is None else data
-    width = np.diff(np.concatenate([[landmark], made.times]))
-    whole = np.concatenate([np.ones((*made.survival.shape[:2], 1)), made.survival], axis=2)
-    restricted = np.cumsum((whole[..., 1:] + whole[..., :-1]) / 2 * width, axis=2)
+    restricted = restricted_mean(made.survival, landmark, fine)[..., asked]
+    longest = float(fit.data.event_time.max())
     frames = []
     for r, person in enumerate(made.people):
-        alive, value = made.survival[:, r], made.value[:, r]
-        bands = np.array([weighted_quantile(value[:, j], alive[:, j], INTERVAL) for j in range(made.times.size)])
+        alive, value = made.survival[:, r, asked], made.value[:, r, asked]
+        bands = np.array([weighted_quantile(value[:, j], alive[:, j], INTERVAL) for j in range(at.size)])
         low, high = np.quantile(alive, INTERVAL, axis=0)
         low_mean, high_mean = np.quantile(restricted[:, r], INTERVAL, axis=0)
         frames.append(
             pl.DataFrame(
                 {
-                    "participant_id": [source.participant_ids[person]] * made.times.size,
-                    "time": made.times,
+                    "participant_id": [source.participant_ids[person]] * at.size,
+                    "time": at,
                     "p_alive": alive.mean(axis=0),
                     "p_alive_lower": low,
                     "p_alive_upper": high,
@@ -203,6 +222,7 @@ def predict_participants(
                     "restricted_mean": restricted[:, r].mean(axis=0),
                     "restricted_mean_lower": low_mean,
                     "restricted_mean_upper": high_mean,
+                    "beyond_follow_up": at > longest,
                 }
             )
         )
@@ -291,18 +311,20 @@ def _exposed(spec: JointModel, data: JointData, landmark: float, policy: LaterEx
 
     An assigned arm stays assigned.
     """
-    assigned = (
-        np.array([drug.source == "arm" for drug in spec.treatments], bool)[data.exposure_drug] if spec.treatments else np.zeros(0, bool)
-    )
-    kept = (data.exposure_start <= landmark) | assigned
-    stop = data.exposure_stop[kept]
-    open_there = (stop >= landmark) & ~assigned[kept]
+    assigned = np.array([drug.source == "arm" for drug in spec.treatments] or [False])[data.exposure_drug]
+    # What acts begins some time after what is taken, and outlasts it: the policy is about what is taken.
+    per_month = DAYS_PER_UNIT["month"] / DAYS_PER_UNIT[spec.time_unit]
+    delay = np.array([drug.onset_delay_months * per_month for drug in spec.treatments] or [0.0])[data.exposure_drug]
+    washout = np.array([drug.washout_months * per_month for drug in spec.treatments] or [0.0])[data.exposure_drug]
+    taken_there = (data.exposure_start - delay <= landmark) & (data.exposure_stop - washout >= landmark) & ~assigned
+    stop = np.where(taken_there, np.inf if policy == "continue" else landmark + washout, data.exposure_stop)
+    kept = assigned | ((data.exposure_start - delay <= landmark) & (stop > data.exposure_start))
     return replace(
         data,
         exposure_person=data.exposure_person[kept],
         exposure_drug=data.exposure_drug[kept],
         exposure_start=data.exposure_start[kept],
-        exposure_stop=np.where(open_there, np.inf if policy == "continue" else landmark, stop),
+        exposure_stop=stop[kept],
     )
 
 

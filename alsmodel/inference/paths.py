@@ -37,10 +37,13 @@ class Grid:
     edges : array, shape (G + 1,)
     exposed : array, shape (drugs, N, G)
         Share of each cell that is exposed, for each of `alsmodel.models.effects.exposed`.
+    before : array, shape (drugs, N)
+        Whether exposed just before time zero, 0 or 1.
     """
 
     edges: Floats
     exposed: Floats
+    before: Floats
 
     @property
     def middle(self) -> Floats:
@@ -54,16 +57,18 @@ class Grid:
 
 
 def grid_of(spec: JointModel, data: JointData, people: Ints, end: float, cells: int) -> Grid:
-    """Cut time from zero to `end` and spread the exposure intervals of `people` over the cells."""
+    """Cut time from zero to `end` and spread exposure intervals over the cells; each of `people` may stand there several times."""
     edges = np.linspace(0.0, end, cells + 1)
     acting = exposed(spec, data)
-    shares = np.zeros((len(acting.acting), people.size, cells))
-    place = {int(person): k for k, person in enumerate(people)}
+    once, place = np.unique(people, return_inverse=True)
+    shares, before = np.zeros((len(acting.acting), once.size, cells)), np.zeros((len(acting.acting), once.size))
+    row = {int(person): k for k, person in enumerate(once)}
     for person, which, start, stop in zip(acting.person, acting.which, acting.start, acting.stop, strict=True):
-        if int(person) in place:
+        if int(person) in row:
             overlap = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start), 0.0, None)
-            shares[which, place[int(person)]] += overlap / np.diff(edges)
-    return Grid(edges=edges, exposed=shares)
+            shares[which, row[int(person)]] += overlap / np.diff(edges)
+            before[which, row[int(person)]] += float(start < 0.0 <= stop)
+    return Grid(edges=edges, exposed=shares[:, place], before=before[:, place])
 
 
 @final
@@ -116,6 +121,10 @@ class Paths:
     after : array, shape (A, people, G + 1)
         Cumulative hazard of what comes after a cause, for each of the specification's `after`: over time since the cause, or over time from
         zero where its clock is the study's.
+    slope_before : array, shape (people,)
+        Slope just before time zero, under what was taken then; an assigned arm begins at zero.
+    bend : array, shape (people, K)
+        Coefficients of the terms of `alsmodel.kernels.bends` that bend the path.
     """
 
     edges: Floats
@@ -123,6 +132,8 @@ class Paths:
     cumulative: Floats
     by_cause: Floats
     after: Floats
+    slope_before: Floats
+    bend: Floats
 
 
 def draw_of(draws: dict[str, Floats], flat_index: int) -> Draw:
@@ -153,7 +164,8 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
 
     log_rate = np.zeros((people.size, grid.width.size))
     own, clock, added = log_rate.copy(), log_rate.copy(), log_rate.copy()
-    for x, one in zip(grid.exposed, exposed(spec, data).acting, strict=True):
+    acting = exposed(spec, data).acting
+    for x, one in zip(grid.exposed, acting, strict=True):
         log_rate += draw.get(one.theta) * x
         own += draw.get(one.psi) * x
         added += draw.get(one.additive) * x
@@ -161,8 +173,15 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
     tau = _running(np.exp(clock) * grid.width)
     if spec.decline.kind == "sigmoid":
         value, speed = _sigmoid(spec.decline.top, data.since_onset[people], np.exp(log_rate), grid, start, slope + b[:, 1])
-        return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, speed), of_class)
+        share = value[:, 0] / spec.decline.top
+        ahead = -value[:, 0] * (1.0 - share) / np.exp(slope + b[:, 1])  # the tangent at time zero
+        return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, speed), of_class, (ahead, np.zeros((people.size, 1))))
     speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
+    log_ratio, own_ratio, more = (
+        sum((draw.get(getattr(one, part)) * x for x, one in zip(grid.before, acting, strict=True)), start=np.zeros(people.size))
+        for part in ("theta", "psi", "additive")
+    )
+    ahead = slope * np.exp(log_ratio) + more + b[:, 1] * np.exp(own_ratio)
     value = start[:, None] + _running(speed * grid.width)
     curve = bend_knots(spec, data)
     bend = np.array([[draw.get(name) for name in spec.bends or ("quadratic",)]]).repeat(people.size, axis=0)
@@ -170,7 +189,7 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
         bend = bend + b[:, 2:]
     value = value + bend @ bends_over(grid.edges, curve)[0].T
     steepness = speed + bend @ bends_over(grid.middle, curve)[1].T
-    return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, steepness), of_class)
+    return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, steepness), of_class, (ahead, bend))
 
 
 def _sigmoid(top: float, since: Floats, rate: Floats, grid: Grid, log_d50: Floats, log_dx: Floats) -> tuple[Floats, Floats]:
@@ -184,12 +203,12 @@ def _sigmoid(top: float, since: Floats, rate: Floats, grid: Grid, log_d50: Float
 
 def _followed(
     spec: JointModel, data: JointData, draw: Draw, grid: Grid, people: Ints, knots: Floats, clocks: tuple[Floats, Floats],
-    path: tuple[Floats, Floats], of_class: Floats,
+    path: tuple[Floats, Floats], of_class: Floats, early: tuple[Floats, Floats],
 ) -> Paths:  # fmt: skip
     """Add cumulative hazards to paths.
 
     `clocks` as `_log_hazard` takes them, `path` values at the edges and slopes amid the cells, `of_class` what the class of each adds to
-    the log hazard.
+    the log hazard, `early` the slope before time zero and the coefficients of the terms that bend.
     """
     value, steepness = path
     middle = (value[:, 1:] + value[:, :-1]) / 2
@@ -202,7 +221,10 @@ def _followed(
         hazards.append(_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
     whole = hazards[0] if len(hazards) == 1 else np.sum(hazards, axis=0)
     none = np.zeros((0, *whole.shape))
-    return Paths(edges=grid.edges, value=value, cumulative=whole, by_cause=np.array(hazards), after=np.array(after) if after else none)
+    return Paths(
+        edges=grid.edges, value=value, cumulative=whole, by_cause=np.array(hazards), after=np.array(after) if after else none,
+        slope_before=early[0], bend=early[1],
+    )  # fmt: skip
 
 
 def class_shifts(spec: JointModel, data: JointData, draw: Draw, people: Ints, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:

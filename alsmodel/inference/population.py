@@ -41,9 +41,10 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     Returns
     -------
     dict of array
-        intercept, slope (points per month), log_hazard: shape (D, N); random_cholesky (D, 2, 2); residual_sd (D,); knots (K + 1,)
-        months, the last infinite; log_baseline_hazard (D, K) per month; association_value, association_slope (D,); ``column:`` design
-        columns and ``taken:`` background drugs of the participants, (N,), which a prediction at screening may know.
+        intercept, slope (points per month), log_hazard, slope_spread (factor of the own deviation of the slope): shape (D, N);
+        random_cholesky (D, 2, 2); residual_sd (D,); knots (K + 1,) months, the last infinite; log_baseline_hazard (D, K) per month;
+        association_value, association_slope (D,); ``column:`` design columns and ``taken:`` background drugs of the participants, (N,),
+        which a prediction at screening may know.
 
     Raises
     ------
@@ -65,10 +66,11 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     baseline = np.empty((n_draws, knots.size - 1))
     for row, index in enumerate(chosen):
         draw = draw_of(fit.draws, int(index))
-        ratio, added, hazard = _drugs(acting.acting, draw, taken)
+        ratio, own, added, hazard = _drugs(acting.acting, draw, taken)
         slope = (draw.get("slope") + draw.linear(spec, data, "slope", people)) * ratio + added
         out["intercept"][row] = draw.get("intercept") + draw.linear(spec, data, "intercept", people)
         out["slope"][row] = slope * per_month
+        out["slope_spread"][row] = own
         out["log_hazard"][row] = draw.linear(spec, data, "hazard", people) + hazard
         covariance = draw.covariance(("intercept", "slope")) * np.outer([1.0, per_month], [1.0, per_month])
         out["random_cholesky"][row] = np.linalg.cholesky(covariance)
@@ -102,6 +104,9 @@ def _require(fit: "Fit") -> None:
         faults.append(Fault("trial.truth", "Trials have one residual SD; in this fit it differs by group.", "Fit one without residual_by."))
     if any(kinds(spec.association).values()):
         faults.append(Fault("trial.truth", "Trials have one association; in this fit it differs by group.", "Fit one without its `by`."))
+    if aging := [drug.name for drug in spec.treatments if drug.hazard == "clock" and drug.source == "exposure"]:
+        fault = f"Trials have one baseline hazard for all; in this fit that of who takes {', '.join(aging)} runs on a clock of its own."
+        faults.append(Fault("trial.truth", fault, 'Fit one with hazard = "ratio" for it.'))
     if any(drug.hazard_periods and drug.source == "exposure" for drug in spec.treatments):
         faults.append(Fault("trial.truth", "Trials keep a background drug's hazard ratio constant; this fit has periods."))
     if faults:
@@ -112,6 +117,7 @@ def _empty(draws: int, people: int) -> dict[str, Floats]:
     return {
         "intercept": np.empty((draws, people)),
         "slope": np.empty((draws, people)),
+        "slope_spread": np.empty((draws, people)),
         "log_hazard": np.empty((draws, people)),
         "random_cholesky": np.empty((draws, 2, 2)),
         "residual_sd": np.empty(draws),
@@ -120,14 +126,15 @@ def _empty(draws: int, people: int) -> dict[str, Floats]:
     }
 
 
-def _drugs(acting: tuple[Acting, ...], draw: Draw, taken: Floats) -> tuple[Floats, Floats, Floats]:
-    """Ratio of slopes, addition to the slope, and log hazard ratio of each participant's background drugs."""
-    log_ratio, added, hazard = np.zeros(taken.shape[1]), np.zeros(taken.shape[1]), np.zeros(taken.shape[1])
+def _drugs(acting: tuple[Acting, ...], draw: Draw, taken: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Ratio of mean slopes, that of own deviations, addition to the slope, and log hazard ratio, of everybody's background drugs."""
+    log_ratio, own, added, hazard = np.zeros((4, taken.shape[1]))
     for one, x in zip(acting, taken, strict=True):
         log_ratio += draw.get(one.theta) * x
+        own += draw.get(one.psi) * x
         added += draw.get(one.additive) * x
         hazard += draw.get(one.ratio) * x
-    return np.exp(log_ratio), added, hazard
+    return np.exp(log_ratio), np.exp(own), added, hazard
 
 
 def _knots(fit: "Fit") -> Floats:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.paths import Draw, draw_paths, grid_of
+from alsmodel.kernels.bends import bends_over
+from alsmodel.models.bends import bend_knots
 from alsmodel.models.noise import noise
 
 if TYPE_CHECKING:
@@ -73,9 +75,9 @@ def follow(fit: "Fit", draw: Draw, planned: Planned, rng: np.random.Generator) -
     seen = planned.visit_time <= end[planned.visit_person]
     person, time = planned.visit_person[seen], planned.visit_time[seen]
     value = _at(paths.value, grid.edges, person, time)
-    early = time < 0  # before the grid the untreated line goes on backwards
-    start = (paths.value[:, 1] - paths.value[:, 0]) / (grid.edges[1] - grid.edges[0])
-    value = np.where(early, paths.value[person, 0] + start[person] * time, value)
+    # Before the grid the path goes on backwards, under what was taken just before time zero.
+    bent = (paths.bend[person] * bends_over(time, bend_knots(fit.spec, data))[0]).sum(axis=1)
+    value = np.where(time < 0, paths.value[person, 0] + paths.slope_before[person] * time + bent, value)
     apart = noise(fit.spec, data)
     sds = np.array([draw.get(label) for label in apart.labels])[apart.row]
     return end, event, (time, value + rng.normal(0.0, sds[person], time.size))

@@ -77,7 +77,7 @@ def associations_by_group(fit: "Fit") -> pl.DataFrame:
         levels, own = members(fit.data, (by,), where=WHERE)
         draws, pooling = _levels(fit, f"association:{kind}", levels)
         counts = np.bincount(own, minlength=len(levels))
-        events = np.bincount(own, fit.data.event, minlength=len(levels))
+        events = np.bincount(own, fit.data.event * (fit.data.cause == 0), minlength=len(levels))  # those of the main cause, whose it is
         for level, n, ended, values in zip(levels, counts, events, draws, strict=True):
             low, high = np.quantile(values, [0.025, 0.975])
             rows.append(

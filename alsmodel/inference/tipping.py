@@ -107,7 +107,7 @@ def tipping_point(
     left : bool array, shape (N,), or str, optional
         Who left for a reason other than death; or the further cause of the model that leaving is, such as "dropout". Without it
         everybody whose follow-up ended before the horizon without an event; where follow-up ended there for administrative reasons,
-        say who left.
+        say who left. A model with several causes needs it.
     threshold : float
         Probability of benefit from which it is concluded.
     draws : int
@@ -175,16 +175,19 @@ def _pairs(treated: Floats, control: Sequence[float] | Floats | None) -> list[tu
 
 def _gone(fit: "Fit", left: Bools | str | None, horizon: float) -> Bools:
     """Who left, as an array, by name of the cause, or by the end of follow-up."""
-    data = fit.data
+    data, names = fit.data, [cause.name for cause in fit.spec.causes]
     if left is None:
+        if names:
+            fault = f"With several causes of leaving ({', '.join(names)}), who left for a reason other than death must be said."
+            raise InvalidInput([Fault("left", fault, f'Name the cause that leaving is, such as left = "{names[-1]}", or give an array.')])
         return np.asarray((data.event == 0) & (data.event_time < horizon))
     if isinstance(left, str):
-        names = [cause.name for cause in fit.spec.causes]
         if left not in names:
             known = f"Its further causes are {', '.join(names)}." if names else "Fit a model with causes, or say who left by an array."
             raise InvalidInput([Fault("left", f"{left!r} is no further cause of this model.", known)])
         return np.asarray((data.event > 0) & (data.cause == names.index(left) + 1))
-    return np.asarray(np.asarray(left, bool) & (data.event == 0))
+    died = (data.event > 0) & (data.cause == 0) if names else data.event > 0
+    return np.asarray(np.asarray(left, bool) & ~died)
 
 
 def _effect(fit: "Fit", effect: str, horizon: float) -> tuple[Floats, Bools]:

@@ -38,7 +38,8 @@ PURPOSE_WINDOW = 6
 class Nature(NamedTuple):
     """How the participants of R trials decline and die when untreated; P is 1 (everyone alike) or n.
 
-    ``intercept``, ``slope``, ``log_hazard`` (R, P): points, points per month, log hazard beside the baseline.
+    ``intercept``, ``slope``, ``log_hazard`` (R, P): points, points per month, log hazard beside the baseline. ``spread`` (R, P): factor of
+    b1, the own deviation of the slope, as of somebody whose disease clock a background drug slows.
     ``cholesky`` (R, 2, 2): lower factor of the covariance of (b0, b1). ``residual_sd``, ``association_value``,
     ``association_slope`` (R,). ``edges`` (S + 1,): months, from 0; the last may be infinite and the last level holds
     on. ``log_baseline`` (R, S): log hazard per month. ``skew``: see `alsmodel.patients.trial.skewed`.
@@ -53,6 +54,7 @@ class Nature(NamedTuple):
     log_baseline: Floats
     association_value: Floats
     association_slope: Floats
+    spread: Floats
     skew: float
 
 
@@ -210,11 +212,12 @@ def true_paths(
     recorded = own.mass.size > 0
     for r in range(trials):
         for i in range(n):
+            p = i if nature.slope.shape[1] > 1 else 0
             b0, b1 = hidden(keys[r], person[r, i], nature.cholesky[r], nature.skew)
+            b1 *= nature.spread[r, p]
             if recorded:
                 b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
-            p = i if nature.slope.shape[1] > 1 else 0
             if size > 0:
                 segments = happen(
                     keys[r], person[r, i], a, g, nature.intercept[r, p] + b0, nature.slope[r, p], b1, centre_value[r], centre_slope[r],
@@ -291,11 +294,12 @@ def follow(
         base = nature.log_baseline[r]
         for i in range(n):
             who = person[r, i]
+            p = i if nature.slope.shape[1] > 1 else 0
             b0, b1 = hidden(key, who, nature.cholesky[r], nature.skew)
+            b1 *= nature.spread[r, p]
             if recorded:
                 b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
-            p = i if nature.slope.shape[1] > 1 else 0
             end, quiet = schedule.duration, np.inf
             if size > 0:
                 segments = happen(

@@ -1,7 +1,7 @@
 """What a study found, in the words and frames that its report shows."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,11 +104,46 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
                     f"Where the current true {words}, the hazard{of} is multiplied by {ratio[0]:.3f} "
                     f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f}){groups}."
                 )
+    sentences += shrinkage_words(study, fit)
     if survival is not None and survival.height:
         sentences.append(survival_words(study, participants_of(fit), survival))
     if not headline_effects(study, fit):
         sentences += [_association_words(effect) for effect in effects(study, fit)]
     return sentences
+
+
+def shrinkage_words(study: Study, fit: "Fit") -> list[str]:
+    """Effects and associations that differ between groups: each group's, how far they were drawn together, and whose say the prior's."""
+    model = joint_model(study)
+    if not any(drug.by for drug in model.treatments) and not any(kinds(model.association).values()):
+        return []
+    from alsmodel.inference.shrinkage import associations_by_group, effects_by_group
+
+    units = {
+        "theta": "ratio of slopes",
+        "hazard": "hazard ratio",
+        "slope": methods.slope_unit(study),
+        "association": "hazard ratio",
+    }
+    told = []
+    for frame in (effects_by_group(fit), associations_by_group(fit)):
+        groups: dict[str, list[Row]] = {}
+        for row in frame.iter_rows(named=True):
+            groups.setdefault(row["parameter"].partition("[")[0], []).append(row)
+        for parameter, rows in groups.items():
+            part, _, name = parameter.partition(":")
+            each = [_of_group(row, lambda x, part=part: x if part == "slope" else float(np.exp(x))) for row in rows]
+            what = f"one unit more of the current {name}" if part == "association" else name
+            told.append(
+                f"By group, {what} ({units[part]}): {', '.join(each)}; pooling factor {max(rows[0]['pooling'], 0.0):.2f}, where 0 is every "
+                "group by itself and 1 all as one."
+            )
+    return told
+
+
+def _of_group(row: Row, scale: Callable[[float], float]) -> str:
+    few = ", fewer than 10 participants: driven by the prior" if row["prior_driven"] else ""
+    return f"{row['level']} {scale(row['mean']):.2f} ({scale(row['q2_5']):.2f} to {scale(row['q97_5']):.2f}{few})"
 
 
 def class_words(rows: dict[str, Row]) -> str:
@@ -213,7 +248,8 @@ def reference_level(study: Study, data: "JointData", covariate: str) -> str | No
     if chosen is not None and chosen.reference is not None:
         return chosen.reference
     counted = Counter(level for level in levels if level is not None)
-    return counted.most_common(1)[0][0] if counted else None
+    # Of levels as common as each other the first by name, as in `alsmodel.cohort.design`.
+    return min(counted, key=lambda level: (-counted[level], level)) if counted else None
 
 
 def group_effects(study: Study, fit: "Fit") -> pl.DataFrame | None:
@@ -257,7 +293,9 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
         drug = next((each for each in joint_model(study).treatments if each.name == count.name), None)
         if drug is None:
             continue
-        parameter = f"theta:{drug.name}" if drug.score == "clock" else f"slope:{drug.name}"
+        part = {"clock": "theta", "additive": "slope", "none": "hazard"}[drug.score]
+        periods = range(1, len(drug.hazard_periods) + 2) if drug.score == "none" and drug.hazard_periods else ()
+        parameters = [f"{part}:{drug.name}[{k}]" for k in periods] or [f"{part}:{drug.name}"]
         rows.append(
             {
                 "drug": count.name,
@@ -265,7 +303,7 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
                 "within_person": count.starts_or_stops,
                 "prevalent": count.prevalent,
                 "label": "effect" if count.randomised else "association",
-                "informed": informed(fit, parameter),
+                "informed": any(informed(fit, parameter) for parameter in parameters),
             }
         )
     return pl.DataFrame(rows) if rows else None

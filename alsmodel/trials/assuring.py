@@ -86,7 +86,8 @@ class EffectDraws:
         drug, theta, ratio = known[treatment], f"theta:{treatment}", f"hazard:{treatment}"
         if drug.source != "arm":
             raise ValueError(f"{treatment} was taken, not assigned: what the fit has is an association, and no effect to plan a trial on.")
-        if drug.score == "additive" or drug.hazard == "clock" or drug.hazard_periods or (drug.score == "clock" and theta not in fit.draws):
+        unfound = drug.score == "clock" and theta not in fit.draws
+        if drug.score == "additive" or drug.hazard == "clock" or drug.hazard_periods or drug.by is not None or unfound:
             raise ValueError(f"{treatment}: assurance needs one effect on the clock and a constant hazard ratio for everybody.")
         from alsmodel.inference.population import chosen_draws
 

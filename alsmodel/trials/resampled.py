@@ -207,6 +207,7 @@ class ResampledTruth:
             log_baseline=np.tile(people.log_baseline, (size, 1)),
             association_value=np.full(size, float(self.association_value)),
             association_slope=np.zeros(size),
+            spread=np.ones((size, n)),
             skew=0.0,
         )
         kept = self.kept[rows]

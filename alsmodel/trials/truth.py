@@ -137,6 +137,7 @@ class NamedTruth:
             log_baseline=np.tile(level, (size, 1)),
             association_value=np.full(size, float(self.association_value)),
             association_slope=np.full(size, float(self.association_slope)),
+            spread=np.ones((size, 1)),
             skew=float(self.slope_skew),
         )
         return Untreated(nature, nature.intercept[:, 0], nature.slope[:, 0], np.zeros(size, dtype=np.int64))
@@ -152,6 +153,7 @@ _SHAPES = {
     "log_baseline_hazard": "DK",
     "association_value": "D",
     "association_slope": "D",
+    "slope_spread": "DN",
 }
 
 
@@ -176,6 +178,8 @@ class PosteriorTruth:
     log_baseline_hazard : array, shape (D, K)
         Per month.
     association_value, association_slope : array, shape (D,)
+    slope_spread : array, shape (D, N)
+        Factor of the own deviation of the slope: other than 1 where a background drug acts on it. 1 for everybody where left out.
     known : mapping of array, each shape (N,)
         Baseline values of the cohort's participants that a prediction at screening may use: design columns (``column:age``) and background
         drugs (``taken:riluzole``).
@@ -190,6 +194,7 @@ class PosteriorTruth:
     log_baseline_hazard: Floats
     association_value: Floats
     association_slope: Floats
+    slope_spread: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     known: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -197,6 +202,8 @@ class PosteriorTruth:
         levels = np.shape(self.log_baseline_hazard)[-1] if np.ndim(self.log_baseline_hazard) == 2 else -1
         sizes = {"D": draws, "N": people, "K": levels, "L": levels + 1, "2": 2}
         faults = []
+        if np.size(self.slope_spread) == 0:
+            object.__setattr__(self, "slope_spread", np.ones(np.shape(self.slope)))
         for name, letters in _SHAPES.items():
             array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
             object.__setattr__(self, name, array)
@@ -221,11 +228,11 @@ class PosteriorTruth:
         ValueError
             When an array is absent or has the wrong shape.
         """
-        absent = [name for name in _SHAPES if name not in population]
+        absent = [name for name in _SHAPES if name not in population and name != "slope_spread"]
         if absent:
             raise ValueError(f"The population lacks {', '.join(absent)}; it has {', '.join(sorted(population))}.")
         known = {name: np.asarray(value) for name, value in population.items() if name.startswith(("column:", "taken:"))}
-        return cls(**{name: np.asarray(population[name]) for name in _SHAPES}, known=known)
+        return cls(**{name: np.asarray(population[name]) for name in _SHAPES if name in population}, known=known)
 
     def identity_of_known(self) -> str:
         """Digest of what a prediction at screening may use; no part of `identity`, since it decides nothing without one."""
@@ -240,6 +247,8 @@ class PosteriorTruth:
         digest = hashlib.sha256()
         for name in _SHAPES:
             array = getattr(self, name)
+            if name == "slope_spread" and (array == 1.0).all():
+                continue  # then the people are those of a truth that knows of no such factor
             digest.update(f"{name}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
         draws, people = self.slope.shape
@@ -262,6 +271,7 @@ class PosteriorTruth:
             log_baseline=np.ascontiguousarray(self.log_baseline_hazard[d]),
             association_value=self.association_value[d],
             association_slope=self.association_slope[d],
+            spread=self.slope_spread[d[:, None], rows],
             skew=0.0,
         )
         return Untreated(nature, self.intercept[d].mean(axis=1), self.slope[d].mean(axis=1), d, rows=rows)

@@ -153,6 +153,7 @@ class _Screened:
             intercept=rows([s.nature.intercept for s in slices]),
             slope=rows([s.nature.slope for s in slices]),
             log_hazard=rows([s.nature.log_hazard for s in slices]),
+            spread=rows([s.nature.spread for s in slices]),
         )
         columns: dict[str, Column] = {}
         for name, column in slices[0].columns.items():
@@ -169,14 +170,16 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
     size = n
     while True:
         nature, centre = (untreated := trial.truth.block(keys, size)).nature, untreated.centre_value
-        intercept, slope, log_hazard = (np.broadcast_to(a, (keys.size, size)) for a in (nature.intercept, nature.slope, nature.log_hazard))
+        each = nature.intercept, nature.slope, nature.log_hazard, nature.spread
+        intercept, slope, log_hazard, spread = (np.broadcast_to(a, (keys.size, size)) for a in each)
         b0, b1 = hidden_block(keys, 0, size, nature.cholesky, nature.skew)
-        drawn = candidates(population, keys, size, intercept, slope, b0, b1, centre)
+        drawn = candidates(population, keys, size, intercept, slope, b0, b1 * spread, centre)
         if population.screened:
             own = nature._replace(
                 intercept=np.ascontiguousarray(intercept + drawn.intercept),
                 slope=np.ascontiguousarray(slope + drawn.slope),
                 log_hazard=np.ascontiguousarray(log_hazard + drawn.log_hazard),
+                spread=np.ascontiguousarray(spread),
             )
             drawn.columns.update(_screened_biomarkers(trial, keys, own, drawn.group, untreated))
         if population.prognosis is not None and trial.prediction is not None:
@@ -200,6 +203,7 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
         intercept=np.take_along_axis(intercept + drawn.intercept, order, axis=1),
         slope=np.take_along_axis(slope + drawn.slope, order, axis=1),
         log_hazard=np.take_along_axis(log_hazard + drawn.log_hazard, order, axis=1),
+        spread=np.take_along_axis(spread, order, axis=1),
     )
     columns = {name: _take(column, order) for name, column in drawn.columns.items()}
     return _Screened(np.ascontiguousarray(order), np.take_along_axis(drawn.group, order, axis=1), nature, columns)
@@ -237,7 +241,8 @@ def first(enrolled: Enrolled, n: int) -> Enrolled:
         return enrolled
     nature = enrolled.nature
     if nature.slope.shape[1] > 1:
-        nature = nature._replace(intercept=_head(nature.intercept, n), slope=_head(nature.slope, n), log_hazard=_head(nature.log_hazard, n))
+        own = ("intercept", "slope", "log_hazard", "spread")
+        nature = nature._replace(**{name: _head(getattr(nature, name), n) for name in own})
     columns: dict[str, Column] = {
         name: Categories(_head(c.codes, n), c.levels) if isinstance(c, Categories) else _head(c, n) for name, c in enrolled.columns.items()
     }

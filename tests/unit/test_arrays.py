@@ -290,6 +290,17 @@ def test_the_score_that_delta_frs_is_made_of_is_no_outcome(source: Any) -> None:
         assert not np.isclose(data.visit_time[data.visit_person == person] * MONTH, day).any()
 
 
+@pytest.mark.parametrize("outcome", ["bulbar", "alsfrs_total"])
+def test_a_part_of_the_score_that_delta_frs_is_made_of_is_no_outcome_either(outcome: str) -> None:
+    # The total behind delta-FRS holds the same items: a region's score of that day would be used twice as well.
+    part = small().measurements.with_columns(name=pl.lit(outcome), value=pl.col("value") / 5)
+    rows = pl.concat([small().measurements, part])
+    for source, kept in (("conditioned", 0), ("attenuated", 4)):
+        asked = Selection(outcome=outcome, covariates={"delta_frs": Covariate()}, delta_frs=source)
+        data = joint_data(small(measurements=rows), asked)
+        assert np.isclose(data.visit_time, 0).sum() == kept
+
+
 def test_a_baseline_score_dated_some_days_late_is_conditioned_on_all_the_same() -> None:
     # The baseline score may lie within 14 days of the origin; on day 3 it is after it, and still no outcome once conditioned on.
     rows = small().measurements.with_columns(day=pl.when(pl.col("day") == 0).then(3.0).otherwise("day"))

@@ -190,8 +190,13 @@ def test_tipping_point_starts_from_those_who_dropped_out(fitted: Fit) -> None:
     found = tipping_point(fitted, "active", 12.0, [0.1, 0.5], left="dropout")
     gone = (DRAWN["cause"] == 2) & (DRAWN["end"] < 12.0)
     assert found.left == (int((gone & DRAWN["active"]).sum()), int((gone & ~DRAWN["active"]).sum()))
+    said = tipping_point(fitted, "active", 12.0, [0.1], left=DRAWN["cause"] >= 0)  # but for the dead
+    assert sum(said.left) == int(((DRAWN["cause"] > 0) & (DRAWN["end"] < 12.0)).sum())
     with pytest.raises(InvalidInput, match="no further cause"):
         tipping_point(fitted, "active", 12.0, [0.1], left="death")
+    # To take the dropouts for events, and so for nobody who left, would find that nothing tips.
+    with pytest.raises(InvalidInput, match=r"several causes of leaving \(tracheostomy, dropout\)"):
+        tipping_point(fitted, "active", 12.0, [0.1])
 
 
 def test_a_trial_is_not_drawn_from_one_hazard_of_several(fitted: Fit) -> None:

@@ -65,6 +65,11 @@ def test_models_of_different_data_are_refused() -> None:
         ({"outcome_name": "other"}, "outcome_name"),
         ({"transform": "log"}, "transform"),
         ({"event": 1 - one.data.event}, "events"),
+        ({"visit_person": one.data.visit_person[::-1].copy()}, "visit persons"),
+        ({"entry_time": one.data.entry_time - 0.5}, "entry times"),
+        # The same events, of which one is another cause: a density of more than the time; and what came after it.
+        ({"cause": np.arange(one.data.people) % 2}, "causes"),
+        ({"later_time": one.data.later_time + 1.0}, "later times"),
         ({"participant_ids": tuple("uvwxyz")}, "other participants"),
     ):
         other = SimpleNamespace(**{**vars(one), "data": replace(one.data, **changes)})

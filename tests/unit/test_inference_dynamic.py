@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from alsmodel.cohort.arrays import joint_data
@@ -85,6 +86,20 @@ def test_predictions_are_those_of_brute_force(name: str) -> None:
     assert ((ahead["restricted_mean"] > 0) & (ahead["restricted_mean"] < 12.0 - LANDMARK)).all()
 
 
+def test_a_restricted_mean_is_the_integral_however_few_times_are_asked_for() -> None:
+    spec = replace(literal.SPECS["exponential"], association=())
+    data = joint_data(literal.cohort(), spec.selection)
+    made = program(spec, data)
+    x = np.repeat(literal.unconstrained(made, literal.VALUES | {"log_hazard[1]": np.log(0.2)})[None, None], 5, axis=1)
+    fit = SimpleNamespace(spec=spec, data=data, program=made, x=x, provenance={"knots": made.knots.tolist()}, time_unit="month")
+    for times in ([18.5], [4.0, 18.5], [4.0, 6.0, 9.0, 18.5]):
+        last = predict_participants(fit, LANDMARK, times).filter(pl.col("time") == 18.5)  # 15 months on
+        # Trapezoids of 15 / 24 months: the error of the integral is the square of a step times hazard, 0.125, over 12.
+        np.testing.assert_allclose(last["restricted_mean"], (1 - np.exp(-0.2 * 15)) / 0.2, rtol=2e-3)
+        assert last["beyond_follow_up"].all()  # the longest follow-up is 17 months
+    assert not predict_participants(fit, LANDMARK, [16.0])["beyond_follow_up"].any()
+
+
 def test_nothing_after_the_landmark_is_used() -> None:
     fit = fit_of("clock, own clock free", draws=50)
     other = replace(
@@ -108,6 +123,28 @@ def test_policy_for_later_exposure_and_cores() -> None:
     taking = [fit.data.participant_ids[p] in ("a",) for p in on.people]
     assert (np.abs(on.value - off.value).max(axis=(0, 2)) > 0).tolist() == taking  # "d" has ended follow-up; nobody else takes it at 5
     assert np.array_equal(on.survival, futures(fit, 5.0, [9.0], cores=1).survival)
+
+
+def test_policy_is_about_what_is_taken_where_effects_are_delayed_or_last() -> None:
+    # The participant's own deviation takes no effect, so that the policies differ by the mean path alone. "a" takes x from 4.2 to
+    # 8.1, "b" took it to 2.5.
+    def both(name: str, **choices: float) -> tuple[np.ndarray, np.ndarray]:
+        spec = replace(literal.BASE, treatments=(literal.drug(own_clock="none", hazard="none", **choices),), association=())
+        data = joint_data(literal.cohort(), spec.selection)
+        made = program(spec, data)
+        x = np.repeat(literal.unconstrained(made)[None, None], 5, axis=1)
+        fit = SimpleNamespace(spec=spec, data=data, program=made, x=x, provenance={"knots": made.knots.tolist()}, time_unit="month")
+        found = [futures(fit, 5.0, [9.0], later_exposure=policy) for policy in ("continue", "stop")]
+        row = [data.participant_ids[p] for p in found[0].people].index(name)
+        return found[0].value[:, row, 0], found[1].value[:, row, 0]
+
+    change = literal.VALUES["slope"] * (np.exp(literal.VALUES["theta:x"]) - 1.0)  # points a month while it acts
+    on, off = both("a", onset_delay_months=3.0)  # would act from 7.2 on
+    np.testing.assert_allclose(on - off, change * (9.0 - 7.2))
+    on, off = both("a", washout_months=3.0)  # acts until 8 if nothing is taken after 5
+    np.testing.assert_allclose(on - off, change * (9.0 - 8.0))
+    on, off = both("b", washout_months=3.0)  # acts until 5.5 whatever the policy
+    np.testing.assert_array_equal(on, off)
 
 
 @pytest.mark.parametrize(

@@ -340,6 +340,7 @@ def test_population_says_the_same_in_months(fitted: Fit) -> None:
     # What else is there are baseline values that a prediction at screening may know.
     assert {k for k in out if ":" in k} == {f"column:{name}" for name in fitted.data.columns}
     assert {k: v.shape for k, v in out.items() if ":" not in k} == {
+        "slope_spread": (50, 120),
         "intercept": (50, 120), "slope": (50, 120), "log_hazard": (50, 120), "random_cholesky": (50, 2, 2), "residual_sd": (50,),
         "knots": (4,), "log_baseline_hazard": (50, 3), "association_value": (50,), "association_slope": (50,),
     }  # fmt: skip
@@ -369,3 +370,6 @@ def test_population_says_the_same_in_months(fitted: Fit) -> None:
     assert cholesky[0, 0] in fitted.draws["sd:intercept"]
     with pytest.raises(InvalidInput, match="straight lines"):
         replace(fitted, spec=replace(SPEC, decline=Quadratic(mean=False))).population(5, seed=1)
+    aging = replace(SPEC, survival=Weibull(), treatments=(Treatment(name="riluzole", hazard="clock"),))
+    with pytest.raises(InvalidInput, match="takes riluzole runs on a clock of its own"):
+        replace(fitted, spec=aging).population(5, seed=1)

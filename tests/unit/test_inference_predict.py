@@ -12,10 +12,14 @@ import pytest
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.errors import InvalidInput
 from alsmodel.inference import Fit
+from alsmodel.inference.paths import draw_of
 from alsmodel.inference.predict import event_check, score_check, survival_curve, trajectory
+from alsmodel.inference.replicate import follow, planned_follow_up
 from alsmodel.inference.summary import prior_texts
+from alsmodel.models.decline import Quadratic
 from alsmodel.models.program import program
 from alsmodel.models.spec import JointModel, PiecewiseExponential
+from alsmodel.models.treatments import Treatment
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 TRUTH = {
@@ -75,6 +79,42 @@ def test_curves_of_incident_people_are_refused() -> None:
     ):
         with pytest.raises(InvalidInput, match="as enrolled"):
             ask()
+
+
+def test_exposure_of_a_small_group_reaches_all_copies_of_its_people() -> None:
+    # Covariates of a group below 200 people are repeated; each copy has the exposure of its original. Hazards are constant, so that curves
+    # are exp(-h t), and mean scores straight lines but for the mean of 200 random slopes (0.7 / sqrt(200) over 10 months: 0.5).
+    arms = ("active", "placebo", "active", "placebo", "placebo")
+    people = tuple(
+        literal.Person(name=f"{k}", visits=((0.0, 36.0), (3.0, 33.0)), end=12.0, died=k == 4, onset=6.0, arm=arm)
+        for k, arm in enumerate(arms)
+    )
+    drug = Treatment(name="drug", source="arm", level="active", own_clock="none")
+    fitted = known(people, replace(SPEC, association=(), treatments=(drug,)))
+    fitted.draws.update({name: np.full((2, 50), value) for name, value in {"theta:drug": -1.0, "hazard:drug": -1.2}.items()})
+    fitted.draws.update({"log_hazard[1]": np.full((2, 50), np.log(0.05)), "association:value": np.zeros((2, 50))})
+    alive, path = survival_curve(fitted, [10.0], by="arm"), trajectory(fitted, [10.0], by="arm")
+    for arm, log_ratio, slope in (("active", -1.2, -np.exp(-1.0)), ("placebo", 0.0, -1.0)):
+        assert alive.filter(pl.col("group") == arm)["mean"].item() == pytest.approx(np.exp(-0.5 * np.exp(log_ratio)), rel=1e-6)
+        assert path.filter(pl.col("group") == arm)["mean"].item() == pytest.approx(36.0 + 10.0 * slope, abs=0.5)
+
+
+def test_scores_before_time_zero_are_those_of_the_path_before_it() -> None:
+    # An arm acts from time zero on; what was taken acted before it too; a parabola bends on both sides.
+    def person(name: str, arm: str, taken: tuple) -> object:
+        visits = ((-2.0, 38.0), (0.0, 36.0), (3.0, 33.0))
+        return literal.Person(name=name, visits=visits, end=12.0, died=name == "c", onset=6.0, arm=arm, drugs={"x": taken})
+
+    always = ((literal.NEVER, literal.FOREVER),)
+    people = (person("a", "active", ()), person("b", "placebo", always), person("c", "active", ((1.0, 9.0),)))
+    drugs = (Treatment(name="drug", source="arm", level="active", own_clock="none"), Treatment(name="x", own_clock="none"))
+    fitted = known(people, replace(SPEC, association=(), decline=Quadratic(random=False), treatments=drugs))
+    values = {"theta:drug": -1.0, "theta:x": -0.5, "quadratic": 0.1, "log_hazard[1]": -9.0, "association:value": 0.0}
+    values |= {"sd:intercept": 1e-9, "sd:slope": 1e-9, "sd:residual": 1e-9}
+    fitted.draws.update({name: np.full((2, 50), value) for name, value in values.items()})
+    planned = planned_follow_up(fitted.data, [1])
+    _, _, (time, score) = follow(fitted, draw_of(fitted.draws, 0), planned, np.random.default_rng(1))
+    np.testing.assert_allclose(score[time < 0], 36.0 + 2.0 * np.array([1.0, np.exp(-0.5), 1.0]) + 0.1 * 4.0, atol=1e-6)
 
 
 def test_prior_of_each_correlation_is_the_marginal_one() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from alsmodel.cohort.arrays import joint_data
@@ -158,6 +159,9 @@ def test_two_associations_come_back(fit: Fit) -> None:
     assert table["parameter"].to_list() == list(TRUTH)
     assert table["n"].to_list() == [200, 200]
     assert table["events"].sum() == fit.data.event.sum()
+    other = replace(fit.data, cause=np.arange(fit.data.people) % 2)  # half of the events are of another cause, which this is not of
+    main = associations_by_group(replace(fit, data=other))["events"].sum()
+    assert 0 < main == (fit.data.event * (other.cause == 0)).sum() < fit.data.event.sum()
     assert not table["prior_driven"].any()
     assert table["pooling"][0] < 0.5
 

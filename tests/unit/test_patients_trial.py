@@ -40,7 +40,7 @@ def run(n: int, key: int = 1, **changes: Any) -> tuple[NDArray[np.float64], NDAr
     rows = {name: np.asarray(s[name], dtype=np.float64)[None] for name in ("intercept", "slope", "log_hazard")}
     one = {name: np.array([s[name]]) for name in ("residual_sd", "association_value", "association_slope")}
     nature = Nature(
-        **rows, **one, cholesky=np.array(s["random_cholesky"])[None], edges=s["knots"],
+        **rows, **one, spread=np.ones_like(rows["slope"]), cholesky=np.array(s["random_cholesky"])[None], edges=s["knots"],
         log_baseline=np.array(s["log_baseline_hazard"])[None], skew=float(s.get("skew", 0.0)),
     )  # fmt: skip
     table = np.ones((1, 1, s["knots"].size - 1))

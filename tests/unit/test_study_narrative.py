@@ -103,6 +103,44 @@ def test_identification_counts_who_informs_a_drug(study: Study, fit: Any) -> Non
     ]
 
 
+@pytest.mark.parametrize(("periods", "parameter"), [((), "hazard:riluzole"), ((6.0,), "hazard:riluzole[2]")])
+def test_a_drug_of_the_hazard_alone_is_informed_by_its_hazard_ratio(
+    study: Study, fit: Any, periods: tuple[float, ...], parameter: str
+) -> None:
+    drug = Treatment(name="riluzole", score="none", hazard_periods=periods, unknown="exclude")
+    study = replace(study, model=replace(study.model, treatments=(drug,)))
+    for told in (True, False):
+        row = fit.summary.head(1).with_columns(parameter=pl.lit(parameter), informed=pl.lit(told))
+        made = SimpleNamespace(**{**vars(fit), "summary": row})
+        assert narrative.identification(study, made)["informed"].to_list() == [told]  # type: ignore[index]
+
+
+def test_groups_of_an_effect_are_told_with_their_shrinkage_and_whose_the_prior_is(study: Study, fit: Any) -> None:
+    assert narrative.shrinkage_words(study, fit) == []  # one effect for all
+    drug = Treatment(name="riluzole", by="phenotype", unknown="exclude")
+    model = JointModel(treatments=(drug,), association=())
+    rng, levels = np.random.default_rng(1), ("bulbar", "limb")
+    draws = {"theta:riluzole": np.zeros((1, 400))}
+    draws |= {f"theta:riluzole[{level}]": rng.normal(-0.5 * k, 0.02, (1, 400)) for k, level in enumerate(levels)}
+    groups = ("limb",) * 30 + ("bulbar",) * 30
+    exposed = np.arange(26, 60)  # 4 of limb, 30 of bulbar
+    data = SimpleNamespace(groups={"phenotype": groups}, levels={}, exposure_drug=np.zeros(34, int), exposure_person=exposed)
+    made: Any = SimpleNamespace(spec=model, data=data, draws=draws)
+    (told,) = narrative.shrinkage_words(replace(study, model=model), made)
+    assert told.startswith("By group, riluzole (ratio of slopes): bulbar 1.00 (")
+    assert "limb 0.6" in told
+    assert told.count("driven by the prior") == 1
+    assert told.index("limb") < told.index("driven by the prior")
+    assert "pooling factor 0.00" in told  # half a unit apart, known to a fiftieth
+
+
+def test_of_levels_as_common_as_each_other_the_reference_is_that_of_the_design(study: Study, fit: Any) -> None:
+    # Arms of one size: "active" is the reference of the columns, whoever of the two comes first in the data.
+    for arms in (("placebo", "active"), ("active", "placebo")):
+        data = SimpleNamespace(groups={"arm": arms * 20})
+        assert narrative.reference_level(study, data, "arm") == "active"  # type: ignore[arg-type]
+
+
 def test_words_name_outcome_and_unit(study: Study) -> None:
     assert methods.outcome_name(study) == "ALSFRS-R total (points)"
     assert methods.slope_unit(study) == "points per month"

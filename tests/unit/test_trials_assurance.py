@@ -150,7 +150,7 @@ def test_draws_of_a_fit_keep_their_population():
 
 
 def fake_fit(**drug):
-    shared = {"name": "drug", "source": "arm", "score": "clock", "hazard": "ratio", "hazard_periods": ()}
+    shared = {"name": "drug", "source": "arm", "score": "clock", "hazard": "ratio", "hazard_periods": (), "by": None}
     rng = np.random.default_rng(7)
     draws = {"theta:drug": rng.normal(-0.3, 0.1, (2, 50)), "hazard:drug": rng.normal(-0.2, 0.1, (2, 50))}
     chosen = np.random.default_rng([1, 2]).choice(100, size=40, replace=False)
@@ -168,6 +168,8 @@ def test_the_effect_of_a_fit_comes_with_the_population_of_the_same_draws():
     np.testing.assert_array_equal(effect.truth.slope, posterior(100).slope[chosen])
     with pytest.raises(ValueError, match="association"):
         EffectDraws.of(fake_fit(source="exposure")[0], "drug", draws=40)
+    with pytest.raises(ValueError, match="for everybody"):  # the common effect of levels that differ is nobody's
+        EffectDraws.of(fake_fit(by="phenotype")[0], "drug", draws=40)
     with pytest.raises(ValueError, match="Known: drug"):
         EffectDraws.of(fit, "other", draws=40)
 

@@ -253,6 +253,13 @@ def test_named_truth_has_the_covariates_of_the_fit() -> None:
         Trial(truth=TRUTH, population=population_of(phenotypes=kinds), prediction=words, design=DESIGN)
 
 
+def test_posterior_truth_has_the_spread_of_those_who_take_a_drug() -> None:
+    found = fit_of("clock, own clock free", draws=4).population(4, seed=1)
+    expected = np.where(found["taken:x"] == 1, np.exp(literal.VALUES["psi:x"]), 1.0)
+    assert 0 < found["taken:x"].sum() < found["taken:x"].size
+    np.testing.assert_allclose(found["slope_spread"], np.tile(expected, (4, 1)))
+
+
 def test_posterior_truth_lends_its_covariates() -> None:
     fit = fit_of("covariates everywhere, imputed", draws=4)
     truth = PosteriorTruth.of(fit.population(4, seed=1))

@@ -101,6 +101,21 @@ def test_posterior_participants_are_rows_of_one_draw_and_the_first_of_more():
     assert len(set(drawn.tolist())) == 4  # every draw is used
 
 
+def test_a_background_drug_narrows_the_own_slopes_of_who_takes_it_alone():
+    factor = np.tile([1.0, 0.5], (4, 3))
+    given = population() | {"slope_spread": factor, "log_baseline_hazard": np.full((4, 2), -30.0), "association_value": np.zeros(4)}
+    truth, n = PosteriorTruth.of(given), 40_000
+    scores, _, _, _ = followed(truth, Effect(name="null"), n=n)
+    drawn = truth.block(np.array([KEY], dtype=np.uint64), n)
+    own = np.diff(scores, axis=1)[:, 0] / 12 - drawn.nature.slope[0]
+    for side, expected in ((0, 1.0), (1, 0.5)):
+        spread = np.sqrt(own[drawn.rows[0] % 2 == side].var() - 2 * 1.8**2 / 144)
+        # 20,000 people: standard error of the SD 0.004.
+        assert spread == pytest.approx(expected * np.hypot(0.1, 0.7), abs=0.016)
+    same = PosteriorTruth.of(population() | {"slope_spread": np.ones((4, 6))})
+    assert same.identity() == PosteriorTruth.of(population()).identity() != truth.identity()
+
+
 def test_posterior_draws_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="lacks residual_sd"):
         PosteriorTruth.of({k: v for k, v in population().items() if k != "residual_sd"})
