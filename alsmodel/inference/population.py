@@ -9,8 +9,10 @@ from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, draw_of
 from alsmodel.inference.screening import taken_at_entry
+from alsmodel.kernels.bends import bends_over
 from alsmodel.models.association import kinds
 from alsmodel.models.baseline import coefficient_labels, log_baseline, log_cumulative
+from alsmodel.models.bends import bend_knots
 from alsmodel.models.effects import Acting, exposed
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SMOOTH_PIECES = 24
+#: Months of a chord of a bent path, and most of them.
+CHORD, MOST_CHORDS = 0.5, 240
 
 
 def chosen_draws(fit: "Fit", n_draws: int, seed: int) -> NDArray[np.int64]:
@@ -43,12 +47,15 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     dict of array
         intercept, slope (points per month), log_hazard: shape (D, N); random_cholesky (D, 2, 2); residual_sd (D,); knots (K + 1,)
         months, the last infinite; log_baseline_hazard (D, K) per month; association_value, association_slope (D,); ``column:`` design
-        columns and ``taken:`` background drugs of the participants, (N,), which a prediction at screening may know.
+        columns and ``taken:`` background drugs of the participants, (N,), which a prediction at screening may know. Where paths bend in B
+        terms random_cholesky is (D, 2 + B, 2 + B), zero for terms that are the same for all, and besides: bend (D, B), coefficients of the
+        mean path; bend_months (M,) and bend_rates (B, M), what a unit of each adds to the slope (per month) from each month to the next,
+        by the chord, and from the last on, which is that of the longest follow-up, by the tangent.
 
     Raises
     ------
     InvalidInput
-        When the model has a shape that the trial generator does not: paths that bend, a transformed outcome, hazards from onset.
+        When the model has a shape that the trial generator does not: sigmoid paths, a transformed outcome, hazards from onset.
     """
     spec, data = fit.spec, fit.data
     _require(fit)
@@ -61,7 +68,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     keep = at_entry & np.array([one.drug in background for one in acting.acting], bool)[acting.which] if acting.which.size else at_entry
     taken = np.zeros((len(acting.acting), data.people))
     taken[acting.which[keep], acting.person[keep]] = 1.0
-    knots, out = _knots(fit), _empty(n_draws, data.people)
+    knots, out = _knots(fit), _empty(n_draws, data.people, len(spec.bends))
     baseline = np.empty((n_draws, knots.size - 1))
     for row, index in enumerate(chosen):
         draw = draw_of(fit.draws, int(index))
@@ -70,15 +77,17 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         out["intercept"][row] = draw.get("intercept") + draw.linear(spec, data, "intercept", people)
         out["slope"][row] = slope * per_month
         out["log_hazard"][row] = draw.linear(spec, data, "hazard", people) + hazard
-        covariance = draw.covariance(("intercept", "slope")) * np.outer([1.0, per_month], [1.0, per_month])
-        out["random_cholesky"][row] = np.linalg.cholesky(covariance)
+        scale = np.array([1.0, per_month, *(1.0 for _ in spec.effects[2:])])
+        out["random_cholesky"][row][: scale.size, : scale.size] = np.linalg.cholesky(draw.covariance(spec.effects) * np.outer(scale, scale))
+        if spec.bends:
+            out["bend"][row] = [draw.get(name) for name in spec.bends]
         out["residual_sd"][row] = draw.get("sd:residual")
         out["association_value"][row] = draw.get("association:value")
         out["association_slope"][row] = draw.get("association:slope") / per_month
         baseline[row] = _baseline(fit, draw, knots) + np.log(per_month)
     known = {f"column:{name}": column for name, column in data.columns.items()}
     known |= {f"taken:{name}": taken for name, taken in taken_at_entry(fit).items()}
-    return {**out, **known, "knots": knots / per_month, "log_baseline_hazard": baseline}
+    return {**out, **_bends(fit, per_month), **known, "knots": knots / per_month, "log_baseline_hazard": baseline}
 
 
 def _require(fit: "Fit") -> None:
@@ -86,8 +95,6 @@ def _require(fit: "Fit") -> None:
     faults = []
     if spec.decline.kind == "sigmoid":
         faults.append(Fault("trial.truth", "Trials are drawn from straight lines; the paths of this fit are sigmoid.", "Fit a linear one."))
-    elif spec.random_effects != "linear" or spec.fixed_quadratic:
-        faults.append(Fault("trial.truth", "Trials are drawn from straight lines; the paths of this fit bend.", "Fit a linear one."))
     if spec.transform != "identity":
         faults.append(Fault("trial.truth", f"Trials are drawn on the outcome's own scale; this fit is of its {spec.transform}."))
     if spec.population != "enrolled":
@@ -108,15 +115,27 @@ def _require(fit: "Fit") -> None:
         raise InvalidInput(faults)
 
 
-def _empty(draws: int, people: int) -> dict[str, Floats]:
+def _bends(fit: "Fit", per_month: float) -> dict[str, Floats]:
+    """Months at which bent paths are cut into chords, and what each term adds to the slope from one to the next; nothing for lines."""
+    if not fit.spec.bends:
+        return {}
+    longest = float(fit.data.event_time.max()) / per_month
+    step = CHORD * max(1.0, np.ceil(longest / (CHORD * MOST_CHORDS)))
+    months = np.arange(0.0, max(longest, step) + 1e-9, step)
+    value, speed = bends_over(months * per_month, bend_knots(fit.spec, fit.data))
+    return {"bend_months": months, "bend_rates": np.concatenate([np.diff(value, axis=0) / step, speed[-1:] * per_month]).T}
+
+
+def _empty(draws: int, people: int, bends: int) -> dict[str, Floats]:
     return {
         "intercept": np.empty((draws, people)),
         "slope": np.empty((draws, people)),
         "log_hazard": np.empty((draws, people)),
-        "random_cholesky": np.empty((draws, 2, 2)),
+        "random_cholesky": np.zeros((draws, 2 + bends, 2 + bends)),
         "residual_sd": np.empty(draws),
         "association_value": np.empty(draws),
         "association_slope": np.empty(draws),
+        **({"bend": np.empty((draws, bends))} if bends else {}),
     }
 
 

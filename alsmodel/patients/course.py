@@ -2,15 +2,16 @@
 
 Between two edges a participant's true score is a straight line, so that the hazard of the event and that of leaving
 are exponential in time there and both times are found exactly (see `alsmodel.patients.trial`). Edges are the months
-where the baseline hazard or what an arm does to slope or hazard changes.
+where the baseline hazard or what an arm does to slope or hazard changes, and where a bent path is cut into chords.
 
-    value_i(t):  value_i(0) = intercept_i + b0_i,   d value_i / dt = slope_i m[a,g,s] + b1_i d[a,g,s] + p[a,g,s]
+    value_i(t):  value_i(0) = intercept_i + b0_i,   d value_i / dt = mean_i[s] m[a,g,s] + own_i[s] d[a,g,s] + p[a,g,s]
+    mean_i[s] = slope_i + sum over k of bend[k] bends[k,s],   own_i[s] = b1_i + sum over k of b_{2+k,i} bends[k,s]
     log hazard:  log_baseline[s] + log_hazard_i + h[a,g,s] + a_v value_i(t) + a_s d value_i / dt
     log leaving: log_rate + c_v (value_i(t) - centre) + c_s (d value_i / dt - centre slope)
 
-with arm a, group g (phenotype) and segment s. Every random number is addressed by (trial key, participant, purpose,
-visit), so trials with one key share their participants whatever is done to them. Where intercurrent events can happen, each
-participant has segments of the own: see `alsmodel.patients.intercurrent`.
+with arm a, group g (phenotype) and segment s; the sums are empty where paths are straight. Every random number is addressed by (trial
+key, participant, purpose, visit), so trials with one key share their participants whatever is done to them. Where intercurrent events can
+happen, each participant has segments of the own: see `alsmodel.patients.intercurrent`.
 """
 
 from typing import NamedTuple
@@ -33,6 +34,7 @@ PURPOSE_EVENT = 3
 PURPOSE_DROPOUT = 4
 PURPOSE_MISSING = 5
 PURPOSE_WINDOW = 6
+PURPOSE_BEND = 7
 
 
 class Nature(NamedTuple):
@@ -42,6 +44,9 @@ class Nature(NamedTuple):
     ``cholesky`` (R, 2, 2): lower factor of the covariance of (b0, b1). ``residual_sd``, ``association_value``,
     ``association_slope`` (R,). ``edges`` (S + 1,): months, from 0; the last may be infinite and the last level holds
     on. ``log_baseline`` (R, S): log hazard per month. ``skew``: see `alsmodel.patients.trial.skewed`.
+
+    Bent paths have B terms: ``bends`` (B, S) is what a unit of each adds to the slope in a segment, points per month; ``bend`` (R, B) its
+    coefficient in the mean path; and ``cholesky`` is then (R, 2 + B, 2 + B), of (b0, b1, b2, ...).
     """
 
     intercept: Floats
@@ -54,6 +59,8 @@ class Nature(NamedTuple):
     association_value: Floats
     association_slope: Floats
     skew: float
+    bend: Floats = np.zeros((1, 0))
+    bends: Floats = np.zeros((0, 1))
 
 
 class Treatments(NamedTuple):
@@ -168,18 +175,30 @@ def hidden_block(keys: NDArray[np.uint64], first: int, n: int, cholesky: Floats,
 
 
 @njit(cache=True, fastmath=False, nogil=True)
+def _turn(key: np.uint64, who: int, cholesky: Floats, bend: Floats, bends: Floats, mean: Floats, own: Floats, z: Floats) -> None:
+    """Add what bends the mean path and the own deviation from it to their slopes in each segment (S,); `z` (2 + B,) is work space."""
+    for j in range(z.size):
+        z[j] = normal(key, who, j if j < 2 else PURPOSE_BEND, 0 if j < 2 else j - 2)
+    for k in range(bend.size):
+        turn = 0.0
+        for j in range(3 + k):
+            turn += cholesky[2 + k, j] * z[j]
+        for s in range(mean.size):
+            mean[s] += bend[k] * bends[k, s]
+            own[s] += turn * bends[k, s]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
 def _bend(
-    r: int, p: int, a: int, g: int, b0: float, b1: float, nature: Nature, treatments: Treatments, levels: Floats, rates: Floats
+    a: int, g: int, start: float, mean: Floats, own: Floats, edges: Floats, treatments: Treatments, levels: Floats, rates: Floats
 ) -> None:
-    """Fill the true score where each segment starts and its slope there: participant p of trial r, arm a, group g."""
-    level = nature.intercept[r, p] + b0
+    """Fill the true score where each segment starts and its slope there, from the score at month 0: arm a, group g."""
+    level = start
     for s in range(levels.size):
         levels[s] = level
-        rates[s] = (
-            nature.slope[r, p] * treatments.mean_factor[a, g, s] + b1 * treatments.deviation_factor[a, g, s] + treatments.points[a, g, s]
-        )
+        rates[s] = mean[s] * treatments.mean_factor[a, g, s] + own[s] * treatments.deviation_factor[a, g, s] + treatments.points[a, g, s]
         if s + 1 < levels.size:
-            level += rates[s] * (nature.edges[s + 1] - nature.edges[s])
+            level += rates[s] * (edges[s + 1] - edges[s])
 
 
 @njit(cache=True, fastmath=False, nogil=True)
@@ -206,8 +225,9 @@ def true_paths(
     room = segments + size + 2
     edges, base, levels, rates, shifts = np.empty(room), np.empty(room), np.empty(room), np.empty(room), np.empty(room)
     edges[: segments + 1] = nature.edges
+    mean, own_slope, z = np.empty(segments), np.empty(segments), np.empty(2 + nature.bends.shape[0])
     left_over = np.empty(size)
-    recorded = own.mass.size > 0
+    recorded, bent = own.mass.size > 0, nature.bends.shape[0] > 0
     for r in range(trials):
         for i in range(n):
             b0, b1 = hidden(keys[r], person[r, i], nature.cholesky[r], nature.skew)
@@ -215,14 +235,17 @@ def true_paths(
                 b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
+            mean[:], own_slope[:] = nature.slope[r, p], b1
+            if bent:
+                _turn(keys[r], person[r, i], nature.cholesky[r], nature.bend[r], nature.bends, mean, own_slope, z)
             if size > 0:
                 segments = happen(
-                    keys[r], person[r, i], a, g, nature.intercept[r, p] + b0, nature.slope[r, p], b1, centre_value[r], centre_slope[r],
+                    keys[r], person[r, i], a, g, nature.intercept[r, p] + b0, mean, own_slope, centre_value[r], centre_slope[r],
                     months[-1], nature.edges, treatments.mean_factor, treatments.deviation_factor, treatments.points, treatments.log_ratio,
                     nature.log_baseline[r], kinds, edges, base, levels, rates, shifts, happened[r, i], left_over,
                 )  # fmt: skip
             else:
-                _bend(r, p, a, g, b0, b1, nature, treatments, levels[:segments], rates[:segments])
+                _bend(a, g, nature.intercept[r, p] + b0, mean, own_slope, nature.edges, treatments, levels[:segments], rates[:segments])
             v = 0
             for s in range(segments):
                 while v < months.size and (months[v] <= edges[s + 1] or s + 1 == segments):
@@ -283,7 +306,8 @@ def follow(
     all_steady, all_nothing = np.full(room, leaving.log_rate), np.zeros(room)
     edges, levels, rates, shifts = nature.edges, all_levels[:segments], all_rates[:segments], all_shifts[:segments]
     steady, nothing = all_steady[:segments], all_nothing[:segments]
-    recorded = own.mass.size > 0
+    mean, own_slope, z = np.empty(segments), np.empty(segments), np.empty(2 + nature.bends.shape[0])
+    recorded, bent = own.mass.size > 0, nature.bends.shape[0] > 0
     for r in range(trials):
         key = keys[r]
         av, as_ = nature.association_value[r], nature.association_slope[r]
@@ -297,9 +321,12 @@ def follow(
             a, g = max(arm[r, i], 0), group[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
             end, quiet = schedule.duration, np.inf
+            mean[:], own_slope[:] = nature.slope[r, p], b1
+            if bent:
+                _turn(key, who, nature.cholesky[r], nature.bend[r], nature.bends, mean, own_slope, z)
             if size > 0:
                 segments = happen(
-                    key, who, a, g, nature.intercept[r, p] + b0, nature.slope[r, p], b1, leaving.centre_value[r], leaving.centre_slope[r],
+                    key, who, a, g, nature.intercept[r, p] + b0, mean, own_slope, leaving.centre_value[r], leaving.centre_slope[r],
                     end, nature.edges, treatments.mean_factor, treatments.deviation_factor, treatments.points, treatments.log_ratio,
                     nature.log_baseline[r], kinds, own_edges, own_base, all_levels, all_rates, all_shifts, happened[r, i], left_over,
                 )  # fmt: skip
@@ -310,7 +337,7 @@ def follow(
                     if kinds.ends_scores[k] == 1:
                         quiet = min(quiet, happened[r, i, k])
             else:
-                _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
+                _bend(a, g, nature.intercept[r, p] + b0, mean, own_slope, nature.edges, treatments, levels, rates)
                 shifts[:] = treatments.log_ratio[a, g]
             if leaving.log_rate > -np.inf:
                 mass = -np.log(uniform(key, who, PURPOSE_DROPOUT, 0))

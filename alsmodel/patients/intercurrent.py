@@ -79,7 +79,7 @@ def reached(start: float, stop: float, level: float, rate: float, from_month: fl
 
 @njit(cache=True, fastmath=False, nogil=True)
 def happen(
-    key: np.uint64, who: int, a: int, g: int, start: float, slope: float, deviation: float, centre_value: float, centre_slope: float,
+    key: np.uint64, who: int, a: int, g: int, start: float, mean: Floats, own: Floats, centre_value: float, centre_slope: float,
     horizon: float, edges: Floats, mean_factor: Floats, deviation_factor: Floats, points: Floats, log_ratio: Floats, log_base: Floats,
     kinds: Kinds, own_edges: Floats, own_base: Floats, levels: Floats, rates: Floats, shifts: Floats, month: Floats, left_over: Floats,
 ) -> int:  # fmt: skip
@@ -91,8 +91,10 @@ def happen(
         Address of the random numbers.
     a, g : int
         Arm and group.
-    start, slope, deviation : float
-        True score at month 0, mean slope, and own deviation from it.
+    start : float
+        True score at month 0.
+    mean, own : array, shape (S,)
+        Untreated slope of the mean path in each segment, and own deviation from it.
     centre_value, centre_slope : float
         Where the rates of the kinds are meant.
     horizon : float
@@ -118,9 +120,9 @@ def happen(
         left_over[k] = -np.log(uniform(key, who, kinds.purpose[k], 0))
     s, count, t, level, gain, harm, treated = 0, 0, 0.0, start, 0.0, 0.0, True
     while True:
-        rate, shift = slope + deviation, 0.0
+        rate, shift = mean[s] + own[s], 0.0
         if treated:
-            rate = slope * mean_factor[a, g, s] + deviation * deviation_factor[a, g, s] + points[a, g, s]
+            rate = mean[s] * mean_factor[a, g, s] + own[s] * deviation_factor[a, g, s] + points[a, g, s]
             shift = log_ratio[a, g, s]
         rate += gain
         own_edges[count], own_base[count], levels[count], rates[count], shifts[count] = t, log_base[s], level, rate, shift + harm

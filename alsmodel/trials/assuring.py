@@ -88,6 +88,11 @@ class EffectDraws:
             raise ValueError(f"{treatment} was taken, not assigned: what the fit has is an association, and no effect to plan a trial on.")
         if drug.score == "additive" or drug.hazard == "clock" or drug.hazard_periods or (drug.score == "clock" and theta not in fit.draws):
             raise ValueError(f"{treatment}: assurance needs one effect on the clock and a constant hazard ratio for everybody.")
+        if drug.score == "clock" and fit.spec.bends:
+            raise ValueError(
+                f"{treatment} slows the straight part of this fit's paths and leaves their bend. A trial's effect slows the whole path: "
+                "give what is believed as a prior, or fit straight lines."
+            )
         from alsmodel.inference.population import chosen_draws
 
         chosen = chosen_draws(fit, draws, seed)
@@ -195,14 +200,9 @@ def _strata(trial: Trial, effect: EffectPrior | EffectDraws) -> list[Trial]:
     found = []
     for k, group in enumerate(effect.groups()):
         one = made(k, np.clip(effect.slowing[group].mean(), -5, 1), effect.log_hazard_ratio[group].mean())
-        truth = trial.truth if effect.truth is None else effect.truth.of(_some(effect.truth, group))
+        truth = trial.truth if effect.truth is None else effect.truth.some(group)
         found.append(replace(trial, effects=(one,), truth=truth))
     return found if effect.truth is not None else [replace(trial, effects=tuple(each.effects[0] for each in found))]
-
-
-def _some(truth: PosteriorTruth, group: npt.NDArray[np.int64]) -> dict[str, Floats]:
-    parts = {name: value if name == "knots" else value[group] for name, value in vars(truth).items() if name != "known"}
-    return parts | dict(truth.known)
 
 
 def _ends(trial: Trial, most: int, records: pl.DataFrame) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
@@ -146,13 +146,15 @@ _SHAPES = {
     "intercept": "DN",
     "slope": "DN",
     "log_hazard": "DN",
-    "random_cholesky": "D22",
+    "random_cholesky": "DEE",
     "residual_sd": "D",
     "knots": "L",
     "log_baseline_hazard": "DK",
     "association_value": "D",
     "association_slope": "D",
 }
+#: Of a fit whose paths bend.
+_BENT = {"bend": "DB", "bend_months": "M", "bend_rates": "BM"}
 
 
 @final
@@ -162,20 +164,26 @@ class PosteriorTruth:
 
     Each virtual trial takes one draw, and its participants' covariates from the fitted cohort with replacement; their
     deviations are new (predicted participants, not the fitted ones). Beyond the last knot the last
-    hazard level and the straight line go on.
+    hazard level goes on, and so does the straight line, or the tangent of a bent path at the longest follow-up.
 
     Attributes
     ----------
     intercept, slope, log_hazard : array, shape (D, N)
         Mean score at month 0, mean slope per month and log hazard of each cohort participant under each draw.
-    random_cholesky : array, shape (D, 2, 2)
-        Lower Cholesky factor of the random effects' covariance.
+    random_cholesky : array, shape (D, 2 + B, 2 + B)
+        Lower Cholesky factor of the random effects' covariance: of score and slope at month 0 and of B bending terms, none for lines.
     residual_sd : array, shape (D,)
     knots : array, shape (K + 1,)
         Months.
     log_baseline_hazard : array, shape (D, K)
         Per month.
     association_value, association_slope : array, shape (D,)
+    bend : array, shape (D, B)
+        Coefficients of the bending terms in the mean path.
+    bend_months : array, shape (M,)
+        Months from 0 between which a term's slope is constant; the last one holds on.
+    bend_rates : array, shape (B, M)
+        What a unit of a term adds to the slope there, points per month.
     known : mapping of array, each shape (N,)
         Baseline values of the cohort's participants that a prediction at screening may use: design columns (``column:age``) and background
         drugs (``taken:riluzole``).
@@ -190,14 +198,18 @@ class PosteriorTruth:
     log_baseline_hazard: Floats
     association_value: Floats
     association_slope: Floats
+    bend: Floats = field(default_factory=lambda: np.zeros((1, 0)))
+    bend_months: Floats = field(default_factory=lambda: np.zeros(1))
+    bend_rates: Floats = field(default_factory=lambda: np.zeros((0, 1)))
     known: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         draws, people = np.shape(self.slope) if np.ndim(self.slope) == 2 else (-1, -1)
         levels = np.shape(self.log_baseline_hazard)[-1] if np.ndim(self.log_baseline_hazard) == 2 else -1
-        sizes = {"D": draws, "N": people, "K": levels, "L": levels + 1, "2": 2}
+        terms = np.shape(self.bend_rates)[0] if np.ndim(self.bend_rates) == 2 else -1
+        sizes = {"D": draws, "N": people, "K": levels, "L": levels + 1, "E": 2 + terms, "B": terms, "M": np.size(self.bend_months)}
         faults = []
-        for name, letters in _SHAPES.items():
+        for name, letters in (_SHAPES | (_BENT if terms else {})).items():
             array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
             object.__setattr__(self, name, array)
             wanted = tuple(sizes[letter] for letter in letters)
@@ -209,6 +221,8 @@ class PosteriorTruth:
             faults.append(f"known holds one value per participant, {people}.")
         if not faults and ((self.residual_sd <= 0).any() or self.knots[0] != 0 or (np.diff(self.knots) <= 0).any()):
             faults.append("residual_sd must be above 0, and knots must increase from 0.")
+        if not faults and (self.bend_months[0] != 0 or (np.diff(self.bend_months) <= 0).any()):
+            faults.append("bend_months must increase from 0.")
         if faults:
             raise ValueError("The posterior draws cannot make participants: " + " ".join(faults))
 
@@ -225,7 +239,16 @@ class PosteriorTruth:
         if absent:
             raise ValueError(f"The population lacks {', '.join(absent)}; it has {', '.join(sorted(population))}.")
         known = {name: np.asarray(value) for name, value in population.items() if name.startswith(("column:", "taken:"))}
-        return cls(**{name: np.asarray(population[name]) for name in _SHAPES}, known=known)
+        return cls(**{name: np.asarray(population[name]) for name in (*_SHAPES, *_BENT) if name in population}, known=known)
+
+    @property
+    def _shapes(self) -> dict[str, str]:
+        """Arrays that decide who the participants are, with a letter for each of their axes."""
+        return _SHAPES | (_BENT if self.bend.shape[1] else {})
+
+    def some(self, which: npt.NDArray[np.int64]) -> "PosteriorTruth":
+        """The populations of some of the draws."""
+        return replace(self, **{name: getattr(self, name)[which] for name, letters in self._shapes.items() if letters.startswith("D")})
 
     def identity_of_known(self) -> str:
         """Digest of what a prediction at screening may use; no part of `identity`, since it decides nothing without one."""
@@ -238,7 +261,7 @@ class PosteriorTruth:
     def identity(self) -> dict[str, object]:
         """Everything that decides who the participants are, as plain values (arrays by their digest)."""
         digest = hashlib.sha256()
-        for name in _SHAPES:
+        for name in self._shapes:
             array = getattr(self, name)
             digest.update(f"{name}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
@@ -252,17 +275,21 @@ class PosteriorTruth:
         total, people = self.slope.shape
         d = (draws(keys, 0, 1, PURPOSE_DRAW, False)[:, 0] * total).astype(np.int64)
         rows = (draws(keys, 0, n, PURPOSE_ROW, False) * people).astype(np.int64)
+        edges = np.unique(np.concatenate([self.knots[:-1], self.bend_months]))
+        piece = np.searchsorted(self.knots[:-1], edges, side="right") - 1
         nature = Nature(
             intercept=self.intercept[d[:, None], rows],
             slope=self.slope[d[:, None], rows],
             log_hazard=self.log_hazard[d[:, None], rows],
             cholesky=np.ascontiguousarray(self.random_cholesky[d]),
             residual_sd=self.residual_sd[d],
-            edges=np.append(np.array(self.knots[:-1]), np.inf),
-            log_baseline=np.ascontiguousarray(self.log_baseline_hazard[d]),
+            edges=np.append(edges, np.inf),
+            log_baseline=np.ascontiguousarray(self.log_baseline_hazard[d][:, piece]),
             association_value=self.association_value[d],
             association_slope=self.association_slope[d],
             skew=0.0,
+            bend=np.ascontiguousarray(self.bend[d]) if self.bend.size else self.bend,
+            bends=np.ascontiguousarray(self.bend_rates[:, np.searchsorted(self.bend_months, edges, side="right") - 1]),
         )
         return Untreated(nature, self.intercept[d].mean(axis=1), self.slope[d].mean(axis=1), d, rows=rows)
 

@@ -418,6 +418,7 @@ def split(nature: Nature, changes: tuple[float, ...], duration: float) -> Nature
     fields = {name: np.array(getattr(nature, name), dtype=np.float64, order="C") for name in nature._fields if name != "skew"}
     edges = np.unique(np.concatenate([fields["edges"], added]))
     level = np.searchsorted(fields["edges"], edges[:-1], side="right") - 1
-    fields["log_baseline"] = np.ascontiguousarray(fields["log_baseline"][:, level])
+    for name in ("log_baseline", *(("bends",) if nature.bends.size else ())):
+        fields[name] = np.ascontiguousarray(fields[name][:, level])
     fields["edges"] = edges
     return Nature(**fields, skew=float(nature.skew))

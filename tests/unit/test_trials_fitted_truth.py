@@ -1,0 +1,286 @@
+"""A fit as the truth of a trial: the engine's participants beside the model's own formulas, one by one and on average."""
+
+import runpy
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from alsmodel.cohort.arrays import joint_data
+from alsmodel.inference import Fit
+from alsmodel.inference.population import population
+from alsmodel.inference.predict import survival_curve, trajectory
+from alsmodel.models.bends import settled
+from alsmodel.models.decline import NaturalSpline, Quadratic
+from alsmodel.models.spec import JointModel, PiecewiseExponential, Treatment
+from alsmodel.models.structure import hazard_knots
+from alsmodel.patients.course import PURPOSE_BEND, PURPOSE_EVENT
+from alsmodel.patients.streams import normal, uniform
+from alsmodel.trials import (
+    ANCOVA,
+    Effect,
+    EffectDraws,
+    LogRank,
+    ParallelDesign,
+    PosteriorTruth,
+    RandomSlope,
+    Trial,
+    assurance,
+    example,
+    simulate,
+)
+from alsmodel.trials.block import trial_keys
+from alsmodel.trials.estimands import true_values
+from alsmodel.trials.world import Enrolled, enrol, observe, paths
+
+literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
+
+END = 18.0
+VISITS = (0.0, 3.0, 6.0, 9.0, 12.0, 15.0, END)
+DESIGN = ParallelDesign(visits=VISITS, duration=END, dropout_per_month=0.0, missing_visit_probability=0.0)
+NULL, SLOWER = Effect(name="null"), Effect(name="slower", slowing=0.4, from_month=4.5)
+HAZARD = {"log_hazard[1]": -1.0, "log_hazard[2]": -0.4, "log_hazard[3]": -0.8, "hazard:age": 0.4}
+
+
+def people(n: int = 40) -> tuple[Any, ...]:
+    return tuple(
+        literal.Person(
+            name=f"{i:03d}",
+            visits=((0.0, 38.0), (END - i % 5, 28.0)),
+            end=END - i % 5,
+            died=i % 3 == 0,
+            age=45.0 + i,
+            arm=("placebo", "active")[i % 2],
+        )
+        for i in range(n)
+    )
+
+
+def known(spec: JointModel, values: dict[str, float], people: tuple[Any, ...], size: int = 60) -> Fit:
+    """A posterior that is one point, so that only what is made of it can be wrong."""
+    data = joint_data(literal.cohort(people), spec.selection)
+    spec = settled(spec, data)
+    draws = {name: np.full((1, size), value) for name, value in values.items()}
+    facts = {"seed": 1, "knots": hazard_knots(spec, data).tolist()}
+    return Fit(spec=spec, data=data, x=np.zeros((1, size, 1)), draws=draws, summary=pl.DataFrame(), checks=(), provenance=facts)
+
+
+def drawn(truth: PosteriorTruth, n: int, design: ParallelDesign = DESIGN) -> tuple[Trial, np.ndarray, Enrolled]:
+    trial = Trial(truth=truth, design=design, seed=5)
+    keys = trial_keys(trial, 0, 1)
+    return trial, keys, enrol(trial, keys, n)
+
+
+# Paths that bend -------------------------------------------------------------------------------------------------------
+
+BASE = JointModel(
+    outcome="score",
+    survival=PiecewiseExponential(knots=(4.0, 9.0), covariates=("age",)),
+    association=("value", "slope"),
+    covariates={"age": literal.AGE},
+)
+CURVE = NaturalSpline(knots=(3.0, 8.0), boundary=(-1.0, 14.0))
+LINE = {"intercept": 38.0, "slope": -0.7, "sd:intercept": 5.0, "sd:slope": 0.5, "corr:intercept,slope": 0.2, "sd:residual": 1.5}
+REACH = {"association:value": -0.08, "association:slope": -0.4}
+PARABOLA = {"quadratic": -0.03, "sd:quadratic": 0.02, "corr:intercept,quadratic": 0.1, "corr:slope,quadratic": -0.3}
+SPLINE = {
+    "quadratic[1]": -0.06, "quadratic[2]": 0.03, "sd:quadratic[1]": 0.04, "sd:quadratic[2]": 0.03, "corr:slope,quadratic[1]": -0.3,
+    "corr:quadratic[1],quadratic[2]": 0.4,
+}  # fmt: skip
+BENT: dict[str, tuple[JointModel, dict[str, float]]] = {
+    "parabola": (replace(BASE, decline=Quadratic()), LINE | REACH | PARABOLA | HAZARD),
+    "mean parabola": (replace(BASE, decline=Quadratic(random=False)), LINE | REACH | {"quadratic": -0.03} | HAZARD),
+    "spline": (replace(BASE, decline=CURVE), LINE | REACH | SPLINE | HAZARD),
+}
+
+
+def terms(spec: JointModel, t: np.ndarray) -> np.ndarray:
+    """Bending terms (T, B), by scipy."""
+    part = spec.decline
+    if not isinstance(part, NaturalSpline):
+        return t[:, None] ** 2
+    cardinal, combination = literal.natural_splines((part.boundary[0], *part.knots, part.boundary[1]))
+    at = np.clip(t, part.boundary[0], part.boundary[1])
+    return np.asarray((cardinal(at) + (t - at)[:, None] * cardinal(at, 1)) @ combination)
+
+
+class Course:
+    """The literal path and hazard of one participant whose standard normal numbers and covariate are given."""
+
+    def __init__(self, spec: JointModel, values: dict[str, float], z: np.ndarray, offset: float) -> None:
+        names = spec.effects
+        sd = np.array([values[f"sd:{name}"] for name in names])
+        corr = np.array([[values.get(f"corr:{a},{b}", values.get(f"corr:{b},{a}", float(a == b))) for b in names] for a in names])
+        b = np.linalg.cholesky(corr * np.outer(sd, sd)) @ z[: len(names)]
+        self.own = np.append(b, np.zeros(2 + len(spec.bends) - b.size))
+        self.mean = np.array([values["intercept"], values["slope"], *(values.get(name, 0.0) for name in spec.bends)])
+        self.spec, self.values, self.offset = spec, values, offset
+
+    def score(self, t: np.ndarray, effect: Effect = NULL) -> np.ndarray:
+        """True score under an effect from its first month on: the mean path's rise (and a scaled own one) counts less from there."""
+        x = np.column_stack([np.ones(t.size), t, terms(self.spec, t)])
+        since = np.maximum(t, effect.from_month)
+        late = np.column_stack([np.ones(t.size), since, terms(self.spec, since)])
+        begin = np.append([1.0, effect.from_month], terms(self.spec, np.array([effect.from_month]))[0])
+        lost = effect.slowing * ((late - begin) @ (self.mean + (self.own if effect.slope_spread == "scaled" else 0.0)))
+        return np.asarray(x @ (self.mean + self.own) - lost + effect.points_per_month * (since - effect.from_month))
+
+    def died(self, mass: float, effect: Effect = NULL) -> float:
+        """Month at which the cumulative hazard reaches `mass`, on a fine grid with the slope by differences."""
+        t = np.linspace(0.0, END, 9001)
+        middle, step = (t[1:] + t[:-1]) / 2, t[1] - t[0]
+        score = self.score(t, effect)
+        level = np.array([self.values[f"log_hazard[{k}]"] for k in (1, 2, 3)])[np.searchsorted([4.0, 9.0], middle)]
+        alpha = [self.values.get(f"association:{kind}", 0.0) for kind in ("value", "slope")]
+        eta = level + self.offset + alpha[0] * (score[1:] + score[:-1]) / 2 + alpha[1] * np.diff(score) / step
+        return float(np.interp(mass, np.append(0.0, np.cumsum(np.exp(eta) * step)), t, right=np.inf))
+
+
+def courses(fit: Fit, values: dict[str, float], truth: PosteriorTruth, enrolled: Enrolled, key: np.uint64) -> list[Course]:
+    """The literal course of each of the first trial's participants, by their own random numbers."""
+    found = []
+    for i in range(enrolled.person.shape[1]):
+        z = np.array([normal(key, i, 0, 0), normal(key, i, 1, 0), *(normal(key, i, PURPOSE_BEND, k) for k in range(4))])
+        found.append(Course(fit.spec, values, z, float(enrolled.nature.log_hazard[0, i])))
+    return found
+
+
+@pytest.mark.parametrize("name", BENT)
+@pytest.mark.parametrize(
+    "effect",
+    [NULL, SLOWER, Effect(name="all", slowing=0.5, slope_spread="scaled"), Effect(name="points", points_per_month=0.3, from_month=2.0)],
+    ids=lambda effect: effect.name,
+)
+def test_each_bent_participant_is_the_literal_one(name: str, effect: Effect) -> None:
+    spec, values = BENT[name]
+    fit = known(spec, values, people())
+    truth = PosteriorTruth.of(population(fit, 3, seed=1))
+    trial, keys, enrolled = drawn(truth, 60)
+    arm = np.ones_like(enrolled.person)
+    path = paths(DESIGN, trial.population, enrolled, effect, arm, keys)[0]
+    seen = observe(DESIGN, trial.population, enrolled, effect, arm, keys)
+    expected = courses(fit, values, truth, enrolled, keys[0])
+    # Chords meet the curve where they end, and visits lie there: only rounding is allowed.
+    np.testing.assert_allclose(path, [one.score(np.array(VISITS), effect) for one in expected], atol=1e-9)
+    died = np.array([one.died(-np.log(uniform(keys[0], i, PURPOSE_EVENT, 0)), effect) for i, one in enumerate(expected)])
+    time = np.where(seen.event[0] == 1, seen.event_time[0], np.inf)
+    # Half a month's chord is off by up to (1/2)^2 / 8 of the second derivative, 0.003 points: a few thousandths of a month in time.
+    np.testing.assert_allclose(np.minimum(time, END), np.minimum(died, END), atol=0.02)
+    assert 10 < seen.event.sum() < 55
+    straight = replace(truth, bend_rates=0 * truth.bend_rates)
+    flat = observe(DESIGN, trial.population, drawn(straight, 60)[2], effect, arm, keys)
+    # The negative control: whoever ignores the bend is wrong by months.
+    assert np.abs(np.minimum(flat.event_time[0], END) - np.minimum(died, END)).max() > 1.0
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_bent_participants_are_on_average_those_that_the_model_predicts(name: str) -> None:
+    spec, values = BENT[name]
+    fit = known(spec, values, people(), size=40)
+    truth = PosteriorTruth.of(population(fit, 2, seed=1))
+    n = 40_000
+    trial, keys, enrolled = drawn(truth, n)
+    arm, at = np.zeros_like(enrolled.person), np.array(VISITS)
+    path = paths(DESIGN, trial.population, enrolled, NULL, arm, keys)[0]
+    x = np.column_stack([np.ones(at.size), at, terms(fit.spec, at)])
+    one = Course(fit.spec, values, np.zeros(5), 0.0)
+    size = len(fit.spec.effects)
+    sd = np.array([values[f"sd:{effect}"] for effect in fit.spec.effects])
+    corr = np.eye(size)
+    for j, a in enumerate(fit.spec.effects):
+        for k, b in enumerate(fit.spec.effects[:j]):
+            corr[j, k] = corr[k, j] = values.get(f"corr:{b},{a}", 0.0)
+    variance = np.einsum("tj,jk,tk->t", x[:, :size], corr * np.outer(sd, sd), x[:, :size])
+    # Closed form: four standard errors of a mean and of a variance of normal numbers.
+    assert (np.abs(path.mean(axis=0) - x @ one.mean) < 4 * np.sqrt(variance / n)).all()
+    assert (np.abs(path.var(axis=0) / variance - 1) < 4 * np.sqrt(2 / n)).all()
+    seen = observe(DESIGN, trial.population, enrolled, NULL, arm, keys)
+    alive = [(seen.event_time[0] > t - 1e-9).mean() if t == END else (seen.event_time[0] > t).mean() for t in at]
+    assert seen.event.mean() > 0.3
+    # The prediction's own draws, 40 of 400 people, have a standard error of 0.004, the engine's one of 0.0025.
+    np.testing.assert_allclose(alive[:-1], survival_curve(fit, at)["mean"].to_numpy()[:-1], atol=0.02)
+    left = trajectory(fit, at)["mean"].to_numpy()
+    mean = np.array([np.nanmean(seen.scores[0, :, v]) for v in range(at.size)])
+    # The prediction's 16,000 draws of paths, as far as they live, are the larger error by far.
+    assert (np.abs(mean - left) < 4 * np.sqrt(variance / (16_000 * np.array(alive[:-1] + alive[-2:-1])))).all()
+    straight, _, flat = drawn(replace(truth, bend_rates=0 * truth.bend_rates), n)
+    ignored = observe(DESIGN, straight.population, flat, NULL, arm, keys)
+    assert abs((ignored.event_time[0] > 15.0).mean() - survival_curve(fit, [15.0])["mean"][0]) > 0.05
+    assert abs(np.nanmean(ignored.scores[0, :, -2]) - left[-2]) > 1.0
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_true_values_of_bent_paths_have_their_closed_form(name: str, tmp_path: Path) -> None:
+    spec, values = BENT[name]
+    fit = known(spec, values, people())
+    truth = PosteriorTruth.of(population(fit, 3, seed=1))
+    analyses = (RandomSlope(), ANCOVA())
+    trial = Trial(truth=truth, design=DESIGN, analyses=analyses, effects=(SLOWER,))
+    found = true_values(trial.scenarios[0], tmp_path, 25_000)
+    one, at = Course(fit.spec, values, np.zeros(5), 0.0), np.array(VISITS)
+    gained = one.score(at, SLOWER) - one.score(at)  # the mean path is everybody's, so that the value has no Monte Carlo error
+    slope = ((at - at.mean()) * gained).sum() / ((at - at.mean()) ** 2).sum()
+    for draw in range(3):
+        assert found.values[analyses[0].label][draw] == pytest.approx(slope, abs=1e-9)
+        assert found.values[analyses[1].label][draw] == pytest.approx(gained[-1], abs=1e-9)
+    assert gained[-1] > SLOWER.slowing * 0.7 * (END - SLOWER.from_month) + 0.5  # more than lines would give
+
+
+def test_a_parabola_in_years_makes_the_same_people(tmp_path: Path) -> None:
+    spec, values = BENT["parabola"]
+    monthly = population(known(spec, values, people()), 2, seed=1)
+    per = {"slope": 12.0, "sd:slope": 12.0, "quadratic": 144.0, "sd:quadratic": 144.0, "association:slope": 1 / 12}
+    changed = {k: v * per.get(k, 1.0) + (np.log(12) if k.startswith("log_hazard") else 0.0) for k, v in values.items()}
+    survival = replace(spec.survival, knots=(4 / 12, 9 / 12))
+    yearly = population(known(replace(spec, time_unit="year", survival=survival), changed, people()), 2, seed=1)
+    months = monthly.pop("bend_months")
+    rates = [truth.pop("bend_rates") for truth in (monthly, yearly)]
+    assert yearly.pop("bend_months").size == months.size
+    np.testing.assert_allclose(monthly["bend"][0] * rates[0], yearly["bend"][0] * rates[1], rtol=1e-9)
+    cholesky = [truth.pop("random_cholesky")[0, 2] * np.abs(rate[0, 3]) for truth, rate in zip((monthly, yearly), rates, strict=True)]
+    np.testing.assert_allclose(cholesky[0], cholesky[1], rtol=1e-9)
+    for part in ("intercept", "slope", "log_hazard", "log_baseline_hazard", "association_slope"):
+        np.testing.assert_allclose(yearly[part], monthly[part], rtol=1e-9)
+
+
+def whole(truth: PosteriorTruth, design: ParallelDesign, tmp_path: Path, **parts: Any) -> None:
+    """A trial runs, is told, and gives the same result whatever the size of a block."""
+    analyses = (RandomSlope(), LogRank())
+    trial = Trial(truth=truth, design=design, analyses=analyses, effects=(SLOWER,), n_per_arm=(40,), replicates=60, **parts)
+    first, second = (simulate(trial, folder=tmp_path / str(block), block=block, twins=25_000).table for block in (60, 13))
+    assert first.drop("records", strict=False).equals(second.drop("records", strict=False))
+    assert first["power"].min() >= 0
+    assert example(trial)
+
+
+def test_a_trial_of_bent_paths_runs_and_has_its_assurance(tmp_path: Path) -> None:
+    spec, values = BENT["spline"]
+    drug = Treatment(name="z", source="arm", level="active", score="none")
+    fit = known(replace(spec, treatments=(drug,)), values | {"hazard:z": -0.3}, people())
+    whole(PosteriorTruth.of(population(fit, 3, seed=1)), DESIGN, tmp_path)
+    belief = EffectDraws.of(fit, "z", draws=6, strata=2)
+    assert belief.truth is not None
+    assert belief.truth.some(np.array([1, 4])).bend.shape == (2, 2)
+    trial = Trial(truth=belief.truth, design=DESIGN, analyses=(LogRank(),), n_per_arm=(40,), replicates=20)
+    assert assurance(trial, belief).table["replicates"][0] == 20
+    clocked = replace(
+        fit, spec=replace(spec, treatments=(replace(drug, score="clock"),)), draws=fit.draws | {"theta:z": fit.draws["slope"]}
+    )
+    with pytest.raises(ValueError, match="leaves their bend"):
+        EffectDraws.of(clocked, "z", draws=6, strata=2)
+
+
+def refusal(change: Callable[[dict[str, Any]], dict[str, Any]], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        PosteriorTruth.of(change(population(known(*BENT["spline"], people()), 2, seed=1)))
+
+
+def test_bending_terms_that_do_not_fit_are_refused() -> None:
+    refusal(lambda given: given | {"bend": np.zeros((2, 3))}, r"bend has shape \(2, 3\)")
+    refusal(lambda given: given | {"random_cholesky": given["random_cholesky"][:, :2, :2]}, r"random_cholesky has shape \(2, 2, 2\)")
+    refusal(lambda given: given | {"bend_months": given["bend_months"][::-1]}, "bend_months must increase")
