@@ -160,6 +160,7 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
     else:
         texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
         found += _of_a_line(study)
+        found += _of_causes(study)
         found += _of_a_prediction(study)
     for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
         for name in names:
@@ -181,6 +182,17 @@ def _of_a_line(study: Study) -> list[tuple[SettingPath, str]]:
         "trials are drawn from straight lines, and the decline of this model is a sigmoid. Choose another decline, or another kind here."
     )
     return [(place, f'{".".join(place)}: "posterior" takes what the fit found; {fault}')]
+
+
+def _of_causes(study: Study) -> list[tuple[SettingPath, str]]:
+    """What does not fit between the causes of a model and the places that its trial has for them."""
+    plan = study.trial
+    if plan is None or not isinstance(study.model, JointModel):
+        return []
+    from alsmodel.trials.intercurrent import cause_faults
+
+    causes = [cause.name for cause in study.model.causes] if plan.truth.kind == "posterior" else []
+    return [(("trial", "truth", "kind"), fault) for fault in cause_faults(causes, plan.intercurrent, plan.population.leaving)]
 
 
 def _of_a_prediction(study: Study) -> list[tuple[SettingPath, str]]:

@@ -88,6 +88,11 @@ class EffectDraws:
             raise ValueError(f"{treatment} was taken, not assigned: what the fit has is an association, and no effect to plan a trial on.")
         if drug.score == "additive" or drug.hazard == "clock" or drug.hazard_periods or (drug.score == "clock" and theta not in fit.draws):
             raise ValueError(f"{treatment}: assurance needs one effect on the clock and a constant hazard ratio for everybody.")
+        if fit.spec.causes and drug.hazard != "none":
+            raise ValueError(
+                f"{treatment} has a hazard ratio for each cause of this fit, and assurance from a fit takes one. Give what is believed as "
+                "a prior, with hazard_ratio_of in the effect."
+            )
         if drug.score == "clock" and fit.spec.bends:
             raise ValueError(
                 f"{treatment} slows the straight part of this fit's paths and leaves their bend. A trial's effect slows the whole path: "

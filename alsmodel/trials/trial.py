@@ -18,7 +18,7 @@ from alsmodel.trials.designs import Decision, ParallelDesign
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_checks
 from alsmodel.trials.information import increment_faults
-from alsmodel.trials.intercurrent import Intercurrent, intercurrent_checks
+from alsmodel.trials.intercurrent import Intercurrent, cause_faults, intercurrent_checks
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.prognosis import Predictor, prognosis_faults
@@ -194,7 +194,7 @@ class Trial:
             )
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
-        return faults
+        return faults + cause_faults(self.truth.causes, self.intercurrent, self.population.leaving)
 
     def _prediction_faults(self) -> list[str]:
         population = self.population
@@ -288,8 +288,8 @@ class Trial:
 
 
 def population_of(population: Population) -> dict[str, Any]:
-    """A population as plain values; without a prognosis or screened biomarkers it has the random numbers of one that knows of none."""
-    return {name: value for name, value in asdict(population).items() if name not in ("prognosis", "screened") or value}
+    """A population as plain values; without a prognosis, screened biomarkers or a cause of leaving it is one that knows of none."""
+    return {name: value for name, value in asdict(population).items() if name not in ("prognosis", "screened", "leaving") or value}
 
 
 def _floats(value: Any) -> Any:

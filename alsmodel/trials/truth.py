@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 # Purposes of random numbers, apart from those of the generator of scores and events.
 PURPOSE_DRAW = 101
 PURPOSE_ROW = 102
+PURPOSE_CLASS = 107
 
 
 @final
@@ -116,6 +117,11 @@ class NamedTruth:
         if faults:
             raise ValueError(" ".join(faults))
 
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Further causes than the end point: none."""
+        return ()
+
     def identity(self) -> dict[str, object]:
         """Everything that decides who the participants are, as plain values."""
         return asdict(self)
@@ -155,6 +161,10 @@ _SHAPES = {
 }
 #: Of a fit whose paths bend.
 _BENT = {"bend": "DB", "bend_months": "M", "bend_rates": "BM"}
+#: Of each further cause, its name behind "@", and of the end point after one, with "after " before the name.
+_HAZARD = {"log_hazard": "DN", "log_baseline_hazard": "DK", "association_value": "D", "association_slope": "D"}
+_AFTER = "@after "
+_CLASSES = {"class_share": "DNC", "class_intercept": "DC", "class_slope": "DNC", "class_log_hazard": "DC"}
 
 
 @final
@@ -184,6 +194,12 @@ class PosteriorTruth:
         Months from 0 between which a term's slope is constant; the last one holds on.
     bend_rates : array, shape (B, M)
         What a unit of a term adds to the slope there, points per month.
+    further : mapping of array
+        Further causes beside the end point, such as tracheostomy: ``log_hazard@tracheostomy`` and so on as for the end point, on the same
+        knots. What comes after one: ``log_hazard@after tracheostomy`` (D, N), ``log_baseline_hazard@after tracheostomy`` (D, K) and
+        ``clock@after tracheostomy`` (1,), which is 1 where its months count from the event and 2 where they count from month 0. And of C
+        latent classes, ``class_share`` (D, N, C), the chance of each for a participant, and what each adds: ``class_intercept`` (D, C),
+        ``class_slope`` (D, N, C) and ``class_log_hazard`` (D, C).
     known : mapping of array, each shape (N,)
         Baseline values of the cohort's participants that a prediction at screening may use: design columns (``column:age``) and background
         drugs (``taken:riluzole``).
@@ -201,17 +217,31 @@ class PosteriorTruth:
     bend: Floats = field(default_factory=lambda: np.zeros((1, 0)))
     bend_months: Floats = field(default_factory=lambda: np.zeros(1))
     bend_rates: Floats = field(default_factory=lambda: np.zeros((0, 1)))
+    further: Mapping[str, Floats] = field(default_factory=dict)
     known: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         draws, people = np.shape(self.slope) if np.ndim(self.slope) == 2 else (-1, -1)
         levels = np.shape(self.log_baseline_hazard)[-1] if np.ndim(self.log_baseline_hazard) == 2 else -1
         terms = np.shape(self.bend_rates)[0] if np.ndim(self.bend_rates) == 2 else -1
-        sizes = {"D": draws, "N": people, "K": levels, "L": levels + 1, "E": 2 + terms, "B": terms, "M": np.size(self.bend_months)}
+        classes = np.shape(self.further.get("class_share", ()))[-1:]
+        sizes = {
+            "1": 1,
+            "C": classes[0] if classes else 0,
+            "D": draws,
+            "N": people,
+            "K": levels,
+            "L": levels + 1,
+            "E": 2 + terms,
+            "B": terms,
+            "M": np.size(self.bend_months),
+        }
         faults = []
-        for name, letters in (_SHAPES | (_BENT if terms else {})).items():
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(self, name, array)
+        object.__setattr__(self, "further", {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in self.further.items()})
+        for name, letters in self._shapes(terms).items():
+            if name not in self.further:
+                object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name, np.zeros(0)), dtype=np.float64))
+            array = self._array(name)
             wanted = tuple(sizes[letter] for letter in letters)
             if array.shape != wanted or array.size == 0:
                 faults.append(f"{name} has shape {array.shape}, expected ({', '.join(letters)}) = {wanted}.")
@@ -239,16 +269,32 @@ class PosteriorTruth:
         if absent:
             raise ValueError(f"The population lacks {', '.join(absent)}; it has {', '.join(sorted(population))}.")
         known = {name: np.asarray(value) for name, value in population.items() if name.startswith(("column:", "taken:"))}
-        return cls(**{name: np.asarray(population[name]) for name in (*_SHAPES, *_BENT) if name in population}, known=known)
+        further = {k: np.asarray(v) for k, v in population.items() if k in _CLASSES or ("@" in k and ":" not in k)}
+        plain = {name: np.asarray(population[name]) for name in (*_SHAPES, *_BENT) if name in population}
+        return cls(**plain, further=further, known=known)
 
     @property
-    def _shapes(self) -> dict[str, str]:
-        """Arrays that decide who the participants are, with a letter for each of their axes."""
-        return _SHAPES | (_BENT if self.bend.shape[1] else {})
+    def causes(self) -> tuple[str, ...]:
+        """Further causes than the end point."""
+        return tuple(name.partition("@")[2] for name in self.further if name.startswith("log_hazard@") and _AFTER not in name)
+
+    def _shapes(self, terms: int) -> dict[str, str]:
+        """Arrays that decide who the participants are, with a letter for each of their axes; where paths bend in so many terms."""
+        found = _SHAPES | (_BENT if terms else {}) | (_CLASSES if "class_share" in self.further else {})
+        for cause in self.causes:
+            found |= {f"{name}@{cause}": letters for name, letters in _HAZARD.items()}
+            if f"clock{_AFTER}{cause}" in self.further:
+                found |= {f"log_hazard{_AFTER}{cause}": "DN", f"log_baseline_hazard{_AFTER}{cause}": "DK", f"clock{_AFTER}{cause}": "1"}
+        return found
+
+    def _array(self, name: str) -> Floats:
+        return self.further[name] if name in self.further else np.asarray(getattr(self, name))
 
     def some(self, which: npt.NDArray[np.int64]) -> "PosteriorTruth":
         """The populations of some of the draws."""
-        return replace(self, **{name: getattr(self, name)[which] for name, letters in self._shapes.items() if letters.startswith("D")})
+        drawn = [name for name, letters in self._shapes(self.bend.shape[1]).items() if letters.startswith("D")]
+        further = {name: value[which] if name in drawn else value for name, value in self.further.items()}
+        return replace(self, **{name: getattr(self, name)[which] for name in drawn if name not in further}, further=further)
 
     def identity_of_known(self) -> str:
         """Digest of what a prediction at screening may use; no part of `identity`, since it decides nothing without one."""
@@ -261,8 +307,8 @@ class PosteriorTruth:
     def identity(self) -> dict[str, object]:
         """Everything that decides who the participants are, as plain values (arrays by their digest)."""
         digest = hashlib.sha256()
-        for name in self._shapes:
-            array = getattr(self, name)
+        for name in self._shapes(self.bend.shape[1]):
+            array = self._array(name)
             digest.update(f"{name}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
         draws, people = self.slope.shape
@@ -275,12 +321,16 @@ class PosteriorTruth:
         total, people = self.slope.shape
         d = (draws(keys, 0, 1, PURPOSE_DRAW, False)[:, 0] * total).astype(np.int64)
         rows = (draws(keys, 0, n, PURPOSE_ROW, False) * people).astype(np.int64)
+        intercept, slope, log_hazard = (array[d[:, None], rows] for array in (self.intercept, self.slope, self.log_hazard))
+        if "class_share" in self.further:
+            level, steeper, hazard = self._classes(d, rows, draws(keys, 0, n, PURPOSE_CLASS, False))
+            intercept, slope, log_hazard = intercept + level, slope + steeper, log_hazard + hazard
         edges = np.unique(np.concatenate([self.knots[:-1], self.bend_months]))
         piece = np.searchsorted(self.knots[:-1], edges, side="right") - 1
         nature = Nature(
-            intercept=self.intercept[d[:, None], rows],
-            slope=self.slope[d[:, None], rows],
-            log_hazard=self.log_hazard[d[:, None], rows],
+            intercept=intercept,
+            slope=slope,
+            log_hazard=log_hazard,
             cholesky=np.ascontiguousarray(self.random_cholesky[d]),
             residual_sd=self.residual_sd[d],
             edges=np.append(edges, np.inf),
@@ -290,8 +340,45 @@ class PosteriorTruth:
             skew=0.0,
             bend=np.ascontiguousarray(self.bend[d]) if self.bend.size else self.bend,
             bends=np.ascontiguousarray(self.bend_rates[:, np.searchsorted(self.bend_months, edges, side="right") - 1]),
+            **self._further_hazards(d, rows, piece),
         )
-        return Untreated(nature, self.intercept[d].mean(axis=1), self.slope[d].mean(axis=1), d, rows=rows)
+        return Untreated(nature, *(mean[d] for mean in self._centres()), d, rows=rows)
+
+    def _centres(self) -> tuple[Floats, Floats]:
+        """Mean score and mean slope at month 0 under each draw, over participants and their classes; (D,) each."""
+        value, slope = self.intercept.mean(axis=1), self.slope.mean(axis=1)
+        if "class_share" in self.further:
+            share = self.further["class_share"]
+            value = value + (share.mean(axis=1) * self.further["class_intercept"]).sum(axis=1)
+            slope = slope + (share * self.further["class_slope"]).sum(axis=2).mean(axis=1)
+        return value, slope
+
+    def _classes(self, d: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], uniform: Floats) -> tuple[Floats, Floats, Floats]:
+        """What the latent class of each candidate adds to score and slope at month 0 and to the log hazard, (R, n) each."""
+        which = d[:, None]
+        upto = np.cumsum(self.further["class_share"][which, rows], axis=2)
+        own = (uniform[..., None] > upto[..., :-1]).sum(axis=2)
+        steeper = self.further["class_slope"][which, rows, own]
+        return self.further["class_intercept"][which, own], steeper, self.further["class_log_hazard"][which, own]
+
+    def _further_hazards(self, d: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], piece: npt.NDArray[np.int64]) -> dict[str, Floats]:
+        """The part of `alsmodel.patients.course.Nature` about further causes and what comes after them; nothing for one hazard alone."""
+        if not self.causes:
+            return {}
+        nobody = {"log_hazard": np.zeros(self.slope.shape), "log_baseline_hazard": np.zeros(self.log_baseline_hazard.shape)}
+
+        def each(part: str) -> list[Floats]:
+            here = [self.further[f"{part}@{cause}"] for cause in self.causes]
+            return here + [self.further.get(f"{part}{_AFTER}{cause}", nobody[part]) for cause in self.causes]
+
+        reach = [np.column_stack([self.further[f"association_{kind}@{cause}"][d] for kind in ("value", "slope")]) for cause in self.causes]
+        clock = [float(self.further.get(f"clock{_AFTER}{cause}", np.zeros(1))[0]) for cause in self.causes]
+        return {
+            "offsets": np.stack([one[d[:, None], rows] for one in each("log_hazard")], axis=2),
+            "bases": np.stack([one[d][:, piece] for one in each("log_baseline_hazard")], axis=1),
+            "reach": np.stack([*reach, *(np.zeros_like(one) for one in reach)], axis=1),
+            "clock": np.array(clock),
+        }
 
 
 type Truth = NamedTruth | PosteriorTruth | ResampledTruth

@@ -11,22 +11,30 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.inference import Fit
+from alsmodel.inference.incidence import state_occupation
 from alsmodel.inference.population import population
 from alsmodel.inference.predict import survival_curve, trajectory
 from alsmodel.models.bends import settled
+from alsmodel.models.classes import LatentClasses
 from alsmodel.models.decline import NaturalSpline, Quadratic
-from alsmodel.models.spec import JointModel, PiecewiseExponential, Treatment
+from alsmodel.models.spec import AfterEvent, Cause, Exponential, JointModel, PiecewiseExponential, Treatment, Weibull
 from alsmodel.models.structure import hazard_knots
 from alsmodel.patients.course import PURPOSE_BEND, PURPOSE_EVENT
 from alsmodel.patients.streams import normal, uniform
 from alsmodel.trials import (
     ANCOVA,
+    RMST,
+    Afterwards,
+    Cox,
     Effect,
     EffectDraws,
+    Intercurrent,
     LogRank,
     ParallelDesign,
+    Population,
     PosteriorTruth,
     RandomSlope,
     Trial,
@@ -36,9 +44,11 @@ from alsmodel.trials import (
 )
 from alsmodel.trials.block import trial_keys
 from alsmodel.trials.estimands import true_values
+from alsmodel.trials.truth import PURPOSE_CLASS
 from alsmodel.trials.world import Enrolled, enrol, observe, paths
 
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
+illness = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_illness.py"))))
 
 END = 18.0
 VISITS = (0.0, 3.0, 6.0, 9.0, 12.0, 15.0, END)
@@ -47,31 +57,33 @@ NULL, SLOWER = Effect(name="null"), Effect(name="slower", slowing=0.4, from_mont
 HAZARD = {"log_hazard[1]": -1.0, "log_hazard[2]": -0.4, "log_hazard[3]": -0.8, "hazard:age": 0.4}
 
 
-def people(n: int = 40) -> tuple[Any, ...]:
-    return tuple(
-        literal.Person(
-            name=f"{i:03d}",
-            visits=((0.0, 38.0), (END - i % 5, 28.0)),
-            end=END - i % 5,
-            died=i % 3 == 0,
-            age=45.0 + i,
-            arm=("placebo", "active")[i % 2],
+def people(n: int = 40) -> Cohort:
+    return literal.cohort(
+        tuple(
+            literal.Person(
+                name=f"{i:03d}",
+                visits=((0.0, 38.0), (END - i % 5, 28.0)),
+                end=END - i % 5,
+                died=i % 3 == 0,
+                age=45.0 + i,
+                arm=("placebo", "active")[i % 2],
+            )
+            for i in range(n)
         )
-        for i in range(n)
     )
 
 
-def known(spec: JointModel, values: dict[str, float], people: tuple[Any, ...], size: int = 60) -> Fit:
+def known(spec: JointModel, values: dict[str, float], cohort: Cohort, size: int = 60) -> Fit:
     """A posterior that is one point, so that only what is made of it can be wrong."""
-    data = joint_data(literal.cohort(people), spec.selection)
+    data = joint_data(cohort, spec.selection)
     spec = settled(spec, data)
     draws = {name: np.full((1, size), value) for name, value in values.items()}
     facts = {"seed": 1, "knots": hazard_knots(spec, data).tolist()}
     return Fit(spec=spec, data=data, x=np.zeros((1, size, 1)), draws=draws, summary=pl.DataFrame(), checks=(), provenance=facts)
 
 
-def drawn(truth: PosteriorTruth, n: int, design: ParallelDesign = DESIGN) -> tuple[Trial, np.ndarray, Enrolled]:
-    trial = Trial(truth=truth, design=design, seed=5)
+def drawn(truth: PosteriorTruth, n: int, design: ParallelDesign = DESIGN, **parts: Any) -> tuple[Trial, np.ndarray, Enrolled]:
+    trial = Trial(truth=truth, design=design, seed=5, **parts)
     keys = trial_keys(trial, 0, 1)
     return trial, keys, enrol(trial, keys, n)
 
@@ -103,7 +115,7 @@ def terms(spec: JointModel, t: np.ndarray) -> np.ndarray:
     """Bending terms (T, B), by scipy."""
     part = spec.decline
     if not isinstance(part, NaturalSpline):
-        return t[:, None] ** 2
+        return t[:, None] ** 2 if spec.bends else np.zeros((t.size, 0))
     cardinal, combination = literal.natural_splines((part.boundary[0], *part.knots, part.boundary[1]))
     at = np.clip(t, part.boundary[0], part.boundary[1])
     return np.asarray((cardinal(at) + (t - at)[:, None] * cardinal(at, 1)) @ combination)
@@ -284,3 +296,215 @@ def test_bending_terms_that_do_not_fit_are_refused() -> None:
     refusal(lambda given: given | {"bend": np.zeros((2, 3))}, r"bend has shape \(2, 3\)")
     refusal(lambda given: given | {"random_cholesky": given["random_cholesky"][:, :2, :2]}, r"random_cholesky has shape \(2, 2, 2\)")
     refusal(lambda given: given | {"bend_months": given["bend_months"][::-1]}, "bend_months must increase")
+
+
+# Several causes of leaving ------------------------------------------------------------------------------------------------
+
+ARM = Treatment(name="active", source="arm", level="active", own_clock="none")
+CAUSES = JointModel(
+    outcome="score",
+    survival=Exponential(),
+    treatments=(ARM,),
+    causes=(
+        Cause(name="tracheostomy", events=("tracheostomy",), survival=Exponential()),
+        Cause(name="dropout", events=("dropout",), survival=Exponential()),
+    ),
+    after=(AfterEvent(cause="tracheostomy"),),
+)
+WATCHED = replace(DESIGN, vital_status_after_leaving=True)
+TRACHEOSTOMY = Intercurrent(name="tracheostomy", hazard="fit", afterwards=Afterwards(ends_scores=True))
+PLACES = {"intercurrent": (TRACHEOSTOMY,), "population": Population(leaving="dropout")}
+PLAIN = illness.cohort(illness.draw(300, 1))
+AGED = PLAIN.participants.with_columns(age=45.0 + pl.int_range(pl.len()) % 30)
+ILLNESS = Cohort.of(participants=AGED, measurements=PLAIN.measurements, events=PLAIN.events)
+STATES = ("none of these", "tracheostomy, no death since", "dropout", "death", "death after tracheostomy")
+
+
+def states(truth: PosteriorTruth, n: int, effect: Effect, at: np.ndarray) -> np.ndarray:
+    """Share of the engine's participants in each of `STATES` at each month, (STATES, T): what came first, and death after it."""
+    trial, keys, enrolled = drawn(truth, n, WATCHED, **PLACES)
+    arm = np.ones_like(enrolled.person)
+    seen = observe(WATCHED, trial.population, enrolled, effect, arm, keys, events=trial.intercurrent)
+    died = np.where(seen.event[0] == 1, seen.event_time[0], np.inf)
+    opened, left = seen.intercurrent["tracheostomy"][0], seen.left[0]
+    first = np.minimum(np.minimum(died, opened), left)
+    with_tube = opened == first
+    later = with_tube & (died[:, None] <= at).T
+    found = [
+        first > at[:, None], with_tube & (first <= at[:, None]) & ~later, (left == first) & (first <= at[:, None]),
+        (died == first) & (first <= at[:, None]) & ~with_tube, later,
+    ]  # fmt: skip
+    return np.array([each.mean(axis=1) for each in found])
+
+
+def test_each_cause_comes_as_to_the_literal_participants() -> None:
+    values = illness.TRUTH
+    truth = PosteriorTruth.of(population(known(CAUSES, values, ILLNESS), 2, seed=1))
+    assert truth.causes == ("tracheostomy", "dropout")
+    at = np.array([6.0, 12.0, END])
+    many = illness.draw(300_000, 9, censored=(60.0, 60.1))
+    treated = Effect(
+        name="as fitted", slowing=1 - np.exp(values["theta:active"]), hazard_ratio=np.exp(values["hazard:active"]),
+        hazard_ratio_of={"tracheostomy": np.exp(values["hazard:active@tracheostomy"])},
+    )  # fmt: skip
+    for active, effect in ((False, NULL), (True, treated)):
+        mine = many["active"] == active
+        end, cause, dead = many["end"][mine], many["cause"][mine], many["died_later"][mine]
+        later = [(dead & (many["later"][mine] <= t)).mean() for t in at]
+        expected = [
+            [(end > t).mean() for t in at],
+            [((cause == 1) & (end <= t)).mean() - d for t, d in zip(at, later, strict=True)],
+            *([((cause == k) & (end <= t)).mean() for t in at] for k in (2, 0)),
+            later,
+        ]
+        found = states(truth, 60_000, effect, at)
+        # Shares of 60,000 and of 150,000: standard errors up to 0.0024; four of them.
+        np.testing.assert_allclose(found, expected, atol=0.0095)
+        assert found[1:].min(axis=0)[-1] > 0.03
+    # Negative controls: tracheostomies that do not hang on the path, and a death after them that is none.
+    still = replace(truth, further=truth.further | {"association_value@tracheostomy": np.zeros(2)})
+    assert abs(states(still, 20_000, NULL, at)[1, -1] - states(truth, 20_000, NULL, at)[1, -1]) > 0.1
+    spared = replace(truth, further=truth.further | {"log_hazard@after tracheostomy": np.full(truth.slope.shape, -20.0)})
+    assert states(spared, 20_000, NULL, at)[4, -1] == 0 < states(truth, 20_000, NULL, at)[4, -1]
+
+
+@pytest.mark.parametrize("clock", ["since event", "study"])
+def test_states_are_occupied_as_the_model_predicts(clock: Any) -> None:
+    age = {"covariates": ("age",)}
+    spec = replace(
+        CAUSES, treatments=(), survival=Weibull(at=6.0, **age), association=("value", "slope"), covariates={"age": literal.AGE},
+        causes=(
+            replace(CAUSES.causes[0], survival=PiecewiseExponential(knots=(5.0,), **age)),
+            replace(CAUSES.causes[1], survival=Exponential(), association=("slope",)),
+        ),
+        after=(AfterEvent(cause="tracheostomy", clock=clock, survival=PiecewiseExponential(knots=(3.0, 10.0), **age)),),
+    )  # fmt: skip
+    values = LINE | REACH | {
+        "log_level": -1.3, "log_shape": 0.4, "hazard:age": 0.4, "log_hazard[1]@tracheostomy": -0.2, "log_hazard[2]@tracheostomy": 0.3,
+        "hazard:age@tracheostomy": -0.3, "association:value@tracheostomy": -0.1, "log_hazard[1]@dropout": -4.5,
+        "association:slope@dropout": -0.6, "log_hazard[1]@after tracheostomy": -1.0, "log_hazard[2]@after tracheostomy": -3.0,
+        "log_hazard[3]@after tracheostomy": -2.0, "hazard:age@after tracheostomy": 0.5,
+    }  # fmt: skip
+    fit = known(spec, values, ILLNESS, size=100)
+    at = np.array([4.0, 8.0, 12.0, 17.0])
+    table = state_occupation(fit, at)
+    expected = np.array([table.filter(pl.col("state") == name)["mean"].to_numpy() for name in STATES])
+    found = states(PosteriorTruth.of(population(fit, 2, seed=1)), 60_000, NULL, at)
+    # The prediction's 40,000 paths err by up to 0.002 and its cells by as much, the engine by 0.002 and by the 24 pieces of the Weibull.
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    assert expected[1:].min(axis=0)[-1] > 0.02
+
+
+def test_true_values_with_tracheostomy_have_their_closed_form(tmp_path: Path) -> None:
+    rates = {"": 0.03, "@tracheostomy": 0.05, "@dropout": 0.02, "@after tracheostomy": 0.5}
+    causes = tuple(replace(cause, association=()) for cause in CAUSES.causes)
+    spec = replace(CAUSES, association=(), causes=causes, treatments=())
+    fit = known(spec, LINE | {f"log_hazard[1]{suffix}": np.log(rate) for suffix, rate in rates.items()}, ILLNESS)
+    truth = PosteriorTruth.of(population(fit, 2, seed=1))
+    effect = Effect(name="fewer", hazard_ratio=0.5, hazard_ratio_of={"tracheostomy": 1.6})
+    analyses = (Cox(strategies={"tracheostomy": "composite"}), RMST(horizon=END))
+    trial = Trial(truth=truth, design=DESIGN, analyses=analyses, effects=(effect,), **PLACES)
+    found = true_values(trial.scenarios[0], tmp_path, 50_000)
+
+    def alive(death: float, tube: float) -> float:
+        c, after = death + tube, rates["@after tracheostomy"]
+        grown = [(1 - np.exp(-rate * END)) / rate for rate in (c, after)]
+        return grown[0] + tube / (after - c) * (grown[0] - grown[1])
+
+    both = np.log((0.5 * 0.03 + 1.6 * 0.05) / 0.08)
+    for analysis, value in zip(analyses, (both, alive(0.015, 0.08) - alive(0.03, 0.05)), strict=True):
+        error = found.error(analysis.label)
+        assert error is not None
+        assert found.values[analysis.label].mean() == pytest.approx(value, abs=6 * error)
+        assert error < 0.1 * abs(value)
+    # Whoever lets death go on as before the tracheostomy is off by more than that.
+    deaf = (1 - np.exp(-0.015 * END)) / 0.015 - (1 - np.exp(-0.03 * END)) / 0.03
+    assert abs(found.values[analyses[1].label].mean() - deaf) > 6 * found.error(analyses[1].label)
+
+
+def test_a_trial_with_the_causes_of_a_fit_runs_and_says_what_is_missing(tmp_path: Path) -> None:
+    truth = PosteriorTruth.of(population(known(CAUSES, illness.TRUTH, ILLNESS), 3, seed=1))
+    admitted = replace(PLACES["population"], eligibility=("screening_score >= 34",))
+    whole(truth, DESIGN, tmp_path, **(PLACES | {"population": admitted}))
+    some = truth.some(np.array([2]))
+    assert some.further["log_hazard@dropout"].shape == (1, truth.slope.shape[1])
+    assert some.further["clock@after tracheostomy"].shape == (1,)
+    for parts, words in (
+        ({}, "cause 'tracheostomy' of the fit has no place.*cause 'dropout' of the fit has no place"),
+        (PLACES | {"population": Population(leaving="tracheostomy")}, "has two places"),
+        (PLACES | {"population": Population(leaving="dropuot")}, "Did you mean 'dropout'|dropout"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Trial(truth=truth, design=DESIGN, **parts)
+    with pytest.raises(ValueError, match="has one hazard alone"):
+        Trial(truth=PosteriorTruth.of(population(known(*BENT["spline"], people()), 2, seed=1)), **PLACES)
+    with pytest.raises(ValueError, match="brings its own association"):
+        Intercurrent(name="tracheostomy", hazard="fit", hazard_per_point=-0.1)
+    with pytest.raises(ValueError, match=r"log_hazard@dropout has shape"):
+        replace(truth, further=truth.further | {"log_hazard@dropout": np.zeros((3, 2))})
+
+
+# Latent classes ----------------------------------------------------------------------------------------------------------
+
+TWO = replace(BASE, association=(), classes=LatentClasses(number=2, covariates=("age",)))
+OF_CLASS = {
+    "class:odds[2]": 0.4, "class:odds[2]:age": 0.8, "class:intercept[2]": 3.0, "class:log_step[2]": -0.7, "class:hazard[2]": -1.6,
+    "log_hazard[1]": -2.6, "log_hazard[2]": -2.0, "log_hazard[3]": -2.4, "hazard:age": 0.4,
+}  # fmt: skip
+
+
+def test_each_participant_has_the_class_of_the_literal_one() -> None:
+    values = LINE | OF_CLASS
+    fit = known(TWO, values, people())
+    truth = PosteriorTruth.of(population(fit, 2, seed=1))
+    trial, keys, enrolled = drawn(truth, 200)
+    arm, at = np.ones_like(enrolled.person), np.array(VISITS)
+    path = paths(DESIGN, trial.population, enrolled, SLOWER, arm, keys)[0]
+    seen = observe(DESIGN, trial.population, enrolled, SLOWER, arm, keys)
+    rows = truth.block(keys, 200).rows
+    assert rows is not None
+    age = (fit.data.columns["age"])[rows[0]]
+    slow = 0
+    for i in range(200):
+        second = uniform(keys[0], i, PURPOSE_CLASS, 0) > 1 / (1 + np.exp(0.4 + 0.8 * age[i]))
+        slow += second
+        own = values | {"intercept": 38.0 + 3.0 * second, "slope": -0.7 + np.exp(-0.7) * second}
+        one = Course(replace(TWO, classes=None), own, np.array([normal(keys[0], i, k, 0) for k in (0, 1)]), 0.4 * age[i] - 1.6 * second)
+        np.testing.assert_allclose(path[i], one.score(at, SLOWER), atol=1e-9)
+        died = one.died(-np.log(uniform(keys[0], i, PURPOSE_EVENT, 0)), SLOWER)
+        found = seen.event_time[0, i] if seen.event[0, i] else np.inf
+        assert min(found, END) == pytest.approx(min(died, END), abs=0.003)  # the grid of the literal one is 0.002 months wide
+    assert 60 < slow < 150
+
+
+def test_classes_are_on_average_those_that_the_model_predicts(tmp_path: Path) -> None:
+    fit = known(TWO, LINE | OF_CLASS, people(), size=100)
+    truth = PosteriorTruth.of(population(fit, 2, seed=1))
+    at = np.array(VISITS[:-1])
+
+    def compared(truth: PosteriorTruth) -> tuple[float, float]:
+        trial, keys, enrolled = drawn(truth, 40_000)
+        seen = observe(DESIGN, trial.population, enrolled, NULL, np.zeros_like(enrolled.person), keys)
+        alive = [(seen.event_time[0] > t).mean() for t in at]
+        mean = np.nanmean(seen.scores[0, :, :-1], axis=0)
+        off = alive - survival_curve(fit, at)["mean"].to_numpy(), mean - trajectory(fit, at)["mean"].to_numpy()
+        return float(np.abs(off[0]).max()), float(np.abs(off[1]).max())
+
+    survival, score = compared(truth)
+    # 40,000 paths on both sides, half of them alive at the end: standard errors of 0.004 and of 9 / sqrt(20,000) = 0.06 points.
+    assert survival < 0.015
+    assert score < 0.35
+    alike = replace(truth, further=truth.further | {"class_share": np.tile([1.0, 0.0], (*truth.slope.shape, 1))})
+    survival, score = compared(alike)
+    assert survival > 0.1
+    assert score > 3.0
+    effect = Effect(name="half", slowing=0.5)
+    trial = Trial(truth=truth, design=DESIGN, analyses=(RandomSlope(),), effects=(effect,))
+    found = true_values(trial.scenarios[0], tmp_path, 50_000)
+    share = truth.further["class_share"][0, :, 1].mean()
+    gained = 0.5 * (0.7 - share * np.exp(-0.7))
+    # Classes of 50,000 twins: 0.5 exp(-0.7) sqrt(1/4 / 50,000) = 0.0014.
+    assert found.values[RandomSlope().label].mean() == pytest.approx(gained, abs=0.006)
+    np.testing.assert_allclose(truth.block(np.zeros(1, np.uint64), 1).centre_slope, -gained / 0.5)
+    whole(truth, DESIGN, tmp_path)
+    assert truth.some(np.array([1])).further["class_slope"].shape == (1, 40, 2)
