@@ -54,13 +54,13 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         columns and ``taken:`` background drugs of the participants, (N,), which a prediction at screening may know. Where paths bend in B
         terms random_cholesky is (D, 2 + B, 2 + B), zero for terms that are the same for all, and besides: bend (D, B), coefficients of the
         mean path; bend_months (M,) and bend_rates (B, M), what a unit of each adds to the slope (per month) from each month to the next,
-        by the chord, and from the last on, which is that of the longest follow-up, by the tangent. Of latent classes, of each further
-        cause, and of what comes after one, what `alsmodel.trials.truth.PosteriorTruth` has as ``further``.
+        by the chord, and from the last on, which is that of the longest follow-up, by the tangent. Of latent classes, of sigmoid paths,
+        of each further cause, and of what comes after one, what `alsmodel.trials.truth.PosteriorTruth` has as ``further``.
 
     Raises
     ------
     InvalidInput
-        When the model has a shape that the trial generator does not: sigmoid paths, a transformed outcome, hazards from onset.
+        When the model has a shape that the trial generator does not: a transformed outcome, hazards from onset.
     """
     spec, data = fit.spec, fit.data
     _require(fit)
@@ -76,21 +76,25 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     hazards = processes(spec, data, np.array(fit.provenance["knots"]))
     knots, out = _knots(fit, hazards), _empty(n_draws, data.people, len(spec.bends))
     further = _empty_hazards(hazards[1:], n_draws, data.people, knots.size - 1)
+    curved = spec.decline.kind == "sigmoid"
     baseline = np.empty((n_draws, knots.size - 1))
     several = 0 if spec.classes is None else spec.classes.number
     classes = {name: np.empty((n_draws, *((data.people,) if name in CLASSES[::2] else ()), several)) for name in CLASSES if several}
     for row, index in enumerate(chosen):
         draw = draw_of(fit.draws, int(index))
         ratio, added, hazard = _drugs(acting.acting, draw, taken)
-        slope = (draw.get("slope") + draw.linear(spec, data, "slope", people)) * ratio + added
-        out["intercept"][row] = draw.get("intercept") + draw.linear(spec, data, "intercept", people)
+        slope = (draw.get(spec.stem("slope")) + draw.linear(spec, data, "slope", people)) * ratio + added
+        out["intercept"][row] = draw.get(spec.stem("intercept")) + draw.linear(spec, data, "intercept", people)
         out["slope"][row] = slope * per_month
+        if curved:
+            out["slope"][row] = slope - np.log(per_month)
+            out["intercept"][row] -= np.log(per_month)
         if spec.classes is not None:
             share, level, steeper, of_class = class_parts(spec, data, draw, people)
             for name, value in zip(CLASSES, (share, level, steeper * (ratio * per_month)[:, None], of_class), strict=True):
                 classes[name][row] = value
         out["log_hazard"][row] = draw.linear(spec, data, "hazard", people) + hazard
-        scale = np.array([1.0, per_month, *(1.0 for _ in spec.effects[2:])])
+        scale = np.array([1.0, 1.0 if curved else per_month, *(1.0 for _ in spec.effects[2:])])
         out["random_cholesky"][row][: scale.size, : scale.size] = np.linalg.cholesky(draw.covariance(spec.effects) * np.outer(scale, scale))
         if spec.bends:
             out["bend"][row] = [draw.get(name) for name in spec.bends]
@@ -109,8 +113,6 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
 def _require(fit: "Fit") -> None:
     spec = fit.spec
     faults = []
-    if spec.decline.kind == "sigmoid":
-        faults.append(Fault("trial.truth", "Trials are drawn from straight lines; the paths of this fit are sigmoid.", "Fit a linear one."))
     if spec.transform != "identity":
         faults.append(Fault("trial.truth", f"Trials are drawn on the outcome's own scale; this fit is of its {spec.transform}."))
     if spec.population != "enrolled":
@@ -129,6 +131,11 @@ def _require(fit: "Fit") -> None:
 
 def _bends(fit: "Fit", per_month: float) -> dict[str, Floats]:
     """Months at which bent paths are cut into chords, and what each term adds to the slope from one to the next; nothing for lines."""
+    part = fit.spec.decline
+    if part.kind == "sigmoid":
+        months = np.arange(0.0, CHORD * MOST_CHORDS, CHORD)
+        curve = {"since_onset": fit.data.since_onset / per_month, "top": np.array([part.top])}
+        return curve | {"bend_months": months, "bend_rates": np.zeros((0, months.size))}
     if not fit.spec.bends:
         return {}
     longest = float(fit.data.event_time.max()) / per_month

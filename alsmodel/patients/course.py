@@ -208,11 +208,11 @@ def _turn(key: np.uint64, who: int, cholesky: Floats, bend: Floats, bends: Float
 
 @njit(cache=True, fastmath=False, nogil=True)
 def _curve(centre: float, scale: float, top: float, edges: Floats, mean: Floats) -> None:
-    """Add to the slope in each segment (S,) what the chords of a sigmoid have beyond its slope at month 0, and its tangent in the last."""
+    """Add to the slope in each segment (S,) what a sigmoid's chords have beyond its slope at month 0, and its tangent in an endless one."""
     share = 1.0 / (1.0 + np.exp(-centre / scale))
     first = -top * share * (1.0 - share) / scale
     for s in range(mean.size):
-        if s + 1 < mean.size:
+        if edges[s + 1] < np.inf:
             following = 1.0 / (1.0 + np.exp((edges[s + 1] - centre) / scale))
             mean[s] += top * (following - share) / (edges[s + 1] - edges[s]) - first
             share = following

@@ -93,11 +93,8 @@ class EffectDraws:
                 f"{treatment} has a hazard ratio for each cause of this fit, and assurance from a fit takes one. Give what is believed as "
                 "a prior, with hazard_ratio_of in the effect."
             )
-        if drug.score == "clock" and fit.spec.bends:
-            raise ValueError(
-                f"{treatment} slows the straight part of this fit's paths and leaves their bend. A trial's effect slows the whole path: "
-                "give what is believed as a prior, or fit straight lines."
-            )
+        if drug.score == "clock" and (fit.spec.bends or fit.spec.decline.kind == "sigmoid"):
+            raise ValueError(clock_words(treatment, fit.spec.decline.kind))
         from alsmodel.inference.population import chosen_draws
 
         chosen = chosen_draws(fit, draws, seed)
@@ -112,6 +109,17 @@ class EffectDraws:
         """Draws of each stratum, in order of the effect, most beneficial last."""
         key = self.slowing if np.ptp(self.slowing) > 0 else -self.log_hazard_ratio
         return list(np.array_split(np.argsort(key, kind="stable"), self.strata))
+
+
+def clock_words(treatment: str, decline: str) -> str:
+    """Why an effect on the clock of paths that are no lines is not taken from a fit."""
+    does = "slows the straight part of this fit's paths and leaves their bend"
+    if decline == "sigmoid":
+        does = "runs the clock of a sigmoid slower, so that whoever it slows is later at each point of the curve"
+    return (
+        f"{treatment} {does}. A trial's effect takes a share of the slope that the path has at the time: give what is believed as a prior, "
+        "or fit straight lines."
+    )
 
 
 @final

@@ -1,7 +1,7 @@
 """A trial to be simulated: truth, population, design, analyses, and the grid of scenarios."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import product
@@ -194,6 +194,8 @@ class Trial:
             )
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append("population.phenotypes are for a truth by numbers; a fitted model brings its own participants.")
+        if isinstance(self.truth, PosteriorTruth) and self.truth.curved:
+            faults += spread_faults(self.effects)
         return faults + cause_faults(self.truth.causes, self.intercurrent, self.population.leaving)
 
     def _prediction_faults(self) -> list[str]:
@@ -285,6 +287,16 @@ class Trial:
             "seed": self.seed,
         }
         return dict(json.loads(json.dumps(settings)))
+
+
+def spread_faults(effects: Sequence[Effect]) -> list[str]:
+    """Effects that take a share of a mean slope, which the sigmoid paths of a fit have not."""
+    return [
+        f"effect {effect.name!r}: the sigmoid paths of the fit have no mean slope apart from each participant's own for slowing to take "
+        'its share of. Set slope_spread = "scaled", so that it takes it of the own slope.'
+        for effect in effects
+        if effect.slowing and effect.slope_spread == "kept"
+    ]
 
 
 def population_of(population: Population) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, final
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 PURPOSE_DRAW = 101
 PURPOSE_ROW = 102
 PURPOSE_CLASS = 107
+#: Gauss-Hermite nodes for each random effect of a sigmoid, where its mean is wanted.
+NODES = 9
 
 
 @final
@@ -164,6 +168,7 @@ _BENT = {"bend": "DB", "bend_months": "M", "bend_rates": "BM"}
 #: Of each further cause, its name behind "@", and of the end point after one, with "after " before the name.
 _HAZARD = {"log_hazard": "DN", "log_baseline_hazard": "DK", "association_value": "D", "association_slope": "D"}
 _AFTER = "@after "
+_SIGMOID = {"since_onset": "N", "top": "1", "bend_months": "M"}
 _CLASSES = {"class_share": "DNC", "class_intercept": "DC", "class_slope": "DNC", "class_log_hazard": "DC"}
 
 
@@ -199,7 +204,8 @@ class PosteriorTruth:
         knots. What comes after one: ``log_hazard@after tracheostomy`` (D, N), ``log_baseline_hazard@after tracheostomy`` (D, K) and
         ``clock@after tracheostomy`` (1,), which is 1 where its months count from the event and 2 where they count from month 0. And of C
         latent classes, ``class_share`` (D, N, C), the chance of each for a participant, and what each adds: ``class_intercept`` (D, C),
-        ``class_slope`` (D, N, C) and ``class_log_hazard`` (D, C).
+        ``class_slope`` (D, N, C) and ``class_log_hazard`` (D, C). And of sigmoid paths ``top`` (1,), the full score, and ``since_onset``
+        (N,), months from onset to month 0: ``intercept`` and ``slope`` are then the means of log D50 and log dx, months.
     known : mapping of array, each shape (N,)
         Baseline values of the cohort's participants that a prediction at screening may use: design columns (``column:age``) and background
         drugs (``taken:riluzole``).
@@ -269,7 +275,8 @@ class PosteriorTruth:
         if absent:
             raise ValueError(f"The population lacks {', '.join(absent)}; it has {', '.join(sorted(population))}.")
         known = {name: np.asarray(value) for name, value in population.items() if name.startswith(("column:", "taken:"))}
-        further = {k: np.asarray(v) for k, v in population.items() if k in _CLASSES or ("@" in k and ":" not in k)}
+        further = {k: np.asarray(v) for k, v in population.items() if k in (*_CLASSES, *_SIGMOID) or ("@" in k and ":" not in k)}
+        further.pop("bend_months", None)
         plain = {name: np.asarray(population[name]) for name in (*_SHAPES, *_BENT) if name in population}
         return cls(**plain, further=further, known=known)
 
@@ -278,9 +285,14 @@ class PosteriorTruth:
         """Further causes than the end point."""
         return tuple(name.partition("@")[2] for name in self.further if name.startswith("log_hazard@") and _AFTER not in name)
 
+    @property
+    def curved(self) -> bool:
+        """Whether paths are sigmoids, which have no mean slope apart from each participant's own."""
+        return "top" in self.further
+
     def _shapes(self, terms: int) -> dict[str, str]:
         """Arrays that decide who the participants are, with a letter for each of their axes; where paths bend in so many terms."""
-        found = _SHAPES | (_BENT if terms else {}) | (_CLASSES if "class_share" in self.further else {})
+        found = _SHAPES | (_BENT if terms else {}) | (_CLASSES if "class_share" in self.further else {}) | (_SIGMOID if self.curved else {})
         for cause in self.causes:
             found |= {f"{name}@{cause}": letters for name, letters in _HAZARD.items()}
             if f"clock{_AFTER}{cause}" in self.further:
@@ -316,7 +328,7 @@ class PosteriorTruth:
 
     def block(self, keys: npt.NDArray[np.uint64], n: int) -> Untreated:
         """Give the first `n` candidates of the virtual trials with these stream keys."""
-        from alsmodel.patients.course import Nature, draws  # here: reading a study file must not wait for numba
+        from alsmodel.patients.course import Nature, draws, hidden_block  # here: reading a study file must not wait for numba
 
         total, people = self.slope.shape
         d = (draws(keys, 0, 1, PURPOSE_DRAW, False)[:, 0] * total).astype(np.int64)
@@ -325,13 +337,18 @@ class PosteriorTruth:
         if "class_share" in self.further:
             level, steeper, hazard = self._classes(d, rows, draws(keys, 0, n, PURPOSE_CLASS, False))
             intercept, slope, log_hazard = intercept + level, slope + steeper, log_hazard + hazard
+        cholesky, curve = np.ascontiguousarray(self.random_cholesky[d]), {}
+        if self.curved:
+            b0, b1 = hidden_block(keys, 0, n, cholesky, 0.0)
+            intercept, slope, curve = self._sigmoid(intercept + b0, slope + b1, self.further["since_onset"][rows])
+            cholesky = np.zeros_like(cholesky)  # what a participant has of his own is in the curve
         edges = np.unique(np.concatenate([self.knots[:-1], self.bend_months]))
         piece = np.searchsorted(self.knots[:-1], edges, side="right") - 1
         nature = Nature(
             intercept=intercept,
             slope=slope,
             log_hazard=log_hazard,
-            cholesky=np.ascontiguousarray(self.random_cholesky[d]),
+            cholesky=cholesky,
             residual_sd=self.residual_sd[d],
             edges=np.append(edges, np.inf),
             log_baseline=np.ascontiguousarray(self.log_baseline_hazard[d][:, piece]),
@@ -341,12 +358,30 @@ class PosteriorTruth:
             bend=np.ascontiguousarray(self.bend[d]) if self.bend.size else self.bend,
             bends=np.ascontiguousarray(self.bend_rates[:, np.searchsorted(self.bend_months, edges, side="right") - 1]),
             **self._further_hazards(d, rows, piece),
+            **curve,
         )
-        return Untreated(nature, *(mean[d] for mean in self._centres()), d, rows=rows)
+        return Untreated(nature, *(mean[d] for mean in self._centres), d, rows=rows)
 
+    def _sigmoid(self, log_d50: Floats, log_dx: Floats, since: Floats) -> tuple[Floats, Floats, dict[str, Any]]:
+        """Score and slope at month 0, and the part of `alsmodel.patients.course.Nature` about the curve."""
+        from scipy.special import expit
+
+        top, scale = float(self.further["top"][0]), np.exp(log_dx)
+        centre = np.exp(log_d50) - since
+        share = expit(centre / scale)
+        return top * share, -top * share * (1.0 - share) / scale, {"curve": np.stack([centre, scale], axis=-1), "top": top}
+
+    @cached_property
     def _centres(self) -> tuple[Floats, Floats]:
         """Mean score and mean slope at month 0 under each draw, over participants and their classes; (D,) each."""
         value, slope = self.intercept.mean(axis=1), self.slope.mean(axis=1)
+        if self.curved:
+            x, weight = np.polynomial.hermite_e.hermegauss(NODES)
+            weight, value, slope = weight / weight.sum(), np.zeros_like(value), np.zeros_like(slope)
+            for j, k in product(range(NODES), repeat=2):
+                b0, b1 = np.einsum("dij,j->id", self.random_cholesky, np.array([x[j], x[k]]))[..., None]
+                found = self._sigmoid(self.intercept + b0, self.slope + b1, self.further["since_onset"])
+                value, slope = (old + weight[j] * weight[k] * new.mean(axis=1) for old, new in zip((value, slope), found[:2], strict=True))
         if "class_share" in self.further:
             share = self.further["class_share"]
             value = value + (share.mean(axis=1) * self.further["class_intercept"]).sum(axis=1)

@@ -430,4 +430,10 @@ def split(nature: Nature, changes: tuple[float, ...], duration: float) -> Nature
     for name in ("log_baseline", *(("bends",) if nature.bends.size else ()), *(("bases",) if nature.clock.size else ())):
         fields[name] = np.ascontiguousarray(fields[name][..., level])
     fields["edges"] = edges
+    if nature.bends.size or nature.curve.size:
+        # Chords beyond the end of follow-up decide nothing and cost time.
+        upto = int(np.searchsorted(edges, duration))
+        fields["edges"] = edges[: upto + 1].copy()
+        for name in ("log_baseline", "bends", "bases"):
+            fields[name] = np.ascontiguousarray(fields[name][..., :upto])
     return Nature(**fields, skew=float(nature.skew), top=float(nature.top))

@@ -19,7 +19,7 @@ from alsmodel.inference.population import population
 from alsmodel.inference.predict import survival_curve, trajectory
 from alsmodel.models.bends import settled
 from alsmodel.models.classes import LatentClasses
-from alsmodel.models.decline import NaturalSpline, Quadratic
+from alsmodel.models.decline import NaturalSpline, Quadratic, Sigmoid
 from alsmodel.models.spec import AfterEvent, Cause, Exponential, JointModel, PiecewiseExponential, Treatment, Weibull
 from alsmodel.models.structure import hazard_knots
 from alsmodel.patients.course import PURPOSE_BEND, PURPOSE_EVENT
@@ -83,7 +83,7 @@ def known(spec: JointModel, values: dict[str, float], cohort: Cohort, size: int 
 
 
 def drawn(truth: PosteriorTruth, n: int, design: ParallelDesign = DESIGN, **parts: Any) -> tuple[Trial, np.ndarray, Enrolled]:
-    trial = Trial(truth=truth, design=design, seed=5, **parts)
+    trial = Trial(truth=truth, design=design, seed=5, **({"effects": (NULL,)} | parts))
     keys = trial_keys(trial, 0, 1)
     return trial, keys, enrol(trial, keys, n)
 
@@ -263,7 +263,8 @@ def test_a_parabola_in_years_makes_the_same_people(tmp_path: Path) -> None:
 def whole(truth: PosteriorTruth, design: ParallelDesign, tmp_path: Path, **parts: Any) -> None:
     """A trial runs, is told, and gives the same result whatever the size of a block."""
     analyses = (RandomSlope(), LogRank())
-    trial = Trial(truth=truth, design=design, analyses=analyses, effects=(SLOWER,), n_per_arm=(40,), replicates=60, **parts)
+    parts = {"effects": (SLOWER,)} | parts
+    trial = Trial(truth=truth, design=design, analyses=analyses, n_per_arm=(40,), replicates=60, **parts)
     first, second = (simulate(trial, folder=tmp_path / str(block), block=block, twins=25_000).table for block in (60, 13))
     assert first.drop("records", strict=False).equals(second.drop("records", strict=False))
     assert first["power"].min() >= 0
@@ -508,3 +509,84 @@ def test_classes_are_on_average_those_that_the_model_predicts(tmp_path: Path) ->
     np.testing.assert_allclose(truth.block(np.zeros(1, np.uint64), 1).centre_slope, -gained / 0.5)
     whole(truth, DESIGN, tmp_path)
     assert truth.some(np.array([1])).further["class_slope"].shape == (1, 40, 2)
+
+
+# Sigmoid paths -----------------------------------------------------------------------------------------------------------
+
+CURVED = replace(BASE, decline=Sigmoid(covariates=("age",)))
+D50 = {
+    "log_d50": 3.3, "log_dx": 2.1, "log_d50:age": -0.1, "sd:log_d50": 0.4, "sd:log_dx": 0.3, "corr:log_d50,log_dx": 0.5, "sd:residual": 1.5,
+}  # fmt: skip
+
+
+class Curve(Course):
+    """The literal sigmoid of one participant."""
+
+    def __init__(self, values: dict[str, float], z: np.ndarray, age: float, since: float) -> None:
+        r = values["corr:log_d50,log_dx"]
+        self.d50 = np.exp(values["log_d50"] + values["log_d50:age"] * age + values["sd:log_d50"] * z[0])
+        self.dx = np.exp(values["log_dx"] + values["sd:log_dx"] * (r * z[0] + np.sqrt(1 - r * r) * z[1]))
+        self.since, self.values, self.offset = since, values, values["hazard:age"] * age
+
+    def score(self, t: np.ndarray, effect: Effect = NULL) -> np.ndarray:
+        def untreated(s: np.ndarray | float) -> Any:
+            return 48 / (1 + np.exp((s + self.since - self.d50) / self.dx))
+
+        late, begin = np.maximum(t, effect.from_month), effect.from_month
+        return untreated(t) - effect.slowing * (untreated(late) - untreated(begin)) + effect.points_per_month * (late - begin)
+
+
+def test_each_sigmoid_participant_is_the_literal_one() -> None:
+    values = D50 | REACH | HAZARD
+    fit = known(CURVED, values, people())
+    truth = PosteriorTruth.of(population(fit, 2, seed=1))
+    trial, keys, enrolled = drawn(truth, 100)
+    arm, at = np.ones_like(enrolled.person), np.array(VISITS)
+    rows = truth.block(keys, 100).rows
+    assert rows is not None
+    age, since = fit.data.columns["age"][rows[0]], fit.data.since_onset[rows[0]]
+    expected = [Curve(values, np.array([normal(keys[0], i, k, 0) for k in (0, 1)]), age[i], since[i]) for i in range(100)]
+    for effect in (NULL, replace(SLOWER, slope_spread="scaled"), Effect(name="points", points_per_month=0.3, from_month=2.0)):
+        path = paths(DESIGN, trial.population, enrolled, effect, arm, keys)[0]
+        np.testing.assert_allclose(path, [one.score(at, effect) for one in expected], atol=1e-9)
+        seen = observe(DESIGN, trial.population, enrolled, effect, arm, keys)
+        died = np.array([one.died(-np.log(uniform(keys[0], i, PURPOSE_EVENT, 0)), effect) for i, one in enumerate(expected)])
+        time = np.where(seen.event[0] == 1, seen.event_time[0], END)
+        # A chord of half a month is off by 0.005 points at most.
+        np.testing.assert_allclose(time, np.minimum(died, END), atol=0.02)
+    straight = enrolled.nature._replace(curve=np.zeros((1, 0, 2)))
+    path = paths(DESIGN, trial.population, replace(enrolled, nature=straight), NULL, arm, keys)[0]
+    assert np.abs(path - [one.score(at) for one in expected]).max() > 2.0
+
+
+def test_sigmoid_participants_are_on_average_those_that_the_model_predicts(tmp_path: Path) -> None:
+    fit = known(CURVED, D50 | REACH | HAZARD, people(), size=100)
+    truth = PosteriorTruth.of(population(fit, 2, seed=1))
+    trial, keys, enrolled = drawn(truth, 40_000)
+    arm, at = np.zeros_like(enrolled.person), np.array(VISITS[:-1])
+    seen = observe(DESIGN, trial.population, enrolled, NULL, arm, keys)
+    alive = [(seen.event_time[0] > t).mean() for t in at]
+    # As for the classes above: 20,000 to 40,000 paths on both sides.
+    np.testing.assert_allclose(alive, survival_curve(fit, at)["mean"], atol=0.015)
+    np.testing.assert_allclose(np.nanmean(seen.scores[0, :, :-1], axis=0), trajectory(fit, at)["mean"], atol=0.5)
+    path = paths(DESIGN, trial.population, enrolled, NULL, arm, keys)[0]
+    assert enrolled.centre_value[0] == pytest.approx(path[:, 0].mean(), abs=4 * path[:, 0].std() / 200)
+    half = Effect(name="half", slowing=0.5, slope_spread="scaled")
+    found = true_values(replace(trial, analyses=(ANCOVA(),), effects=(half,)).scenarios[0], tmp_path, 50_000)
+    lost = path[:, 0] - path[:, -1]
+    assert found.values[ANCOVA().label].mean() == pytest.approx(0.5 * lost.mean(), abs=4 * 0.5 * lost.std() / 150)
+    with pytest.raises(ValueError, match="have no mean slope apart"):
+        Trial(truth=truth, design=DESIGN, effects=(SLOWER,))
+
+
+def test_a_sigmoid_trial_with_rules_runs_and_is_the_same_in_years(tmp_path: Path) -> None:
+    values = D50 | REACH | HAZARD
+    monthly = population(known(CURVED, values, people()), 3, seed=1)
+    ruled = Population(eligibility=("screening_score >= 30",))
+    whole(PosteriorTruth.of(monthly), DESIGN, tmp_path, population=ruled, effects=(replace(SLOWER, slope_spread="scaled"),))
+    moved = {k: v - np.log(12) if k in ("log_d50", "log_dx") else v + np.log(12) * k.startswith("log_hazard") for k, v in values.items()}
+    moved["association:slope"] /= 12
+    survival = replace(CURVED.survival, knots=(4 / 12, 9 / 12))
+    yearly = population(known(replace(CURVED, time_unit="year", survival=survival), moved, people()), 3, seed=1)
+    for name in ("intercept", "slope", "log_hazard", "random_cholesky", "log_baseline_hazard", "association_slope", "since_onset", "knots"):
+        np.testing.assert_allclose(yearly[name], monthly[name], rtol=1e-9, err_msg=name)
