@@ -170,7 +170,7 @@ def _drugs(acting: tuple[Acting, ...], draw: Draw, taken: Floats) -> tuple[Float
 
 def _empty_hazards(hazards: Sequence[Process], draws: int, people: int, pieces: int) -> dict[str, Floats]:
     """Room for the hazards of further causes and of what comes after them."""
-    found = {}
+    found: dict[str, Floats] = {}
     for process in hazards:
         shapes: dict[str, tuple[int, ...]] = {"log_hazard": (people,), "log_baseline_hazard": (pieces,)}
         if process.kind == "cause":

@@ -337,7 +337,8 @@ class PosteriorTruth:
         if "class_share" in self.further:
             level, steeper, hazard = self._classes(d, rows, draws(keys, 0, n, PURPOSE_CLASS, False))
             intercept, slope, log_hazard = intercept + level, slope + steeper, log_hazard + hazard
-        cholesky, curve = np.ascontiguousarray(self.random_cholesky[d]), {}
+        curve: dict[str, Any] = {}
+        cholesky = np.ascontiguousarray(self.random_cholesky[d])
         if self.curved:
             b0, b1 = hidden_block(keys, 0, n, cholesky, 0.0)
             intercept, slope, curve = self._sigmoid(intercept + b0, slope + b1, self.further["since_onset"][rows])
@@ -360,7 +361,8 @@ class PosteriorTruth:
             **self._further_hazards(d, rows, piece),
             **curve,
         )
-        return Untreated(nature, *(mean[d] for mean in self._centres), d, rows=rows)
+        value, rate = self._centres
+        return Untreated(nature, value[d], rate[d], d, rows=rows)
 
     def _sigmoid(self, log_d50: Floats, log_dx: Floats, since: Floats) -> tuple[Floats, Floats, dict[str, Any]]:
         """Score and slope at month 0, and the part of `alsmodel.patients.course.Nature` about the curve."""
@@ -396,7 +398,7 @@ class PosteriorTruth:
         steeper = self.further["class_slope"][which, rows, own]
         return self.further["class_intercept"][which, own], steeper, self.further["class_log_hazard"][which, own]
 
-    def _further_hazards(self, d: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], piece: npt.NDArray[np.int64]) -> dict[str, Floats]:
+    def _further_hazards(self, d: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], piece: npt.NDArray[np.int64]) -> dict[str, Any]:
         """The part of `alsmodel.patients.course.Nature` about further causes and what comes after them; nothing for one hazard alone."""
         if not self.causes:
             return {}

@@ -153,7 +153,8 @@ class _Screened:
         def rows(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
             return np.concatenate(arrays, axis=0)
 
-        own_nature = nature._replace(**{name: rows([getattr(s.nature, name) for s in slices]) for name in _own_parts(nature)})
+        parts: dict[str, Any] = {name: rows([getattr(s.nature, name) for s in slices]) for name in _own_parts(nature)}
+        own_nature = nature._replace(**parts)
         columns: dict[str, Column] = {}
         for name, column in slices[0].columns.items():
             own = [s.columns[name] for s in slices]
@@ -196,8 +197,9 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
         # Grows by what the rules seem to admit; whoever is drawn stays the same, so the size decides nothing.
         size = min(max(2 * size, int(1.1 * n * size / max(fewest, 1))), MOST_SCREENED * n, 16 * size)
     order = np.argsort(~admitted, axis=1, kind="stable")[:, :n]
+    more: dict[str, Any] = {name: np.take_along_axis(getattr(nature, name), order[..., None], axis=1) for name in _own_parts(nature)[3:]}
     nature = nature._replace(
-        **{name: np.take_along_axis(getattr(nature, name), order[..., None], axis=1) for name in _own_parts(nature)[3:]},
+        **more,
         intercept=np.take_along_axis(intercept + drawn.intercept, order, axis=1),
         slope=np.take_along_axis(slope + drawn.slope, order, axis=1),
         log_hazard=np.take_along_axis(log_hazard + drawn.log_hazard, order, axis=1),
@@ -244,7 +246,8 @@ def first(enrolled: Enrolled, n: int) -> Enrolled:
         return enrolled
     nature = enrolled.nature
     if nature.slope.shape[1] > 1:
-        nature = nature._replace(**{name: _head(getattr(nature, name), n) for name in _own_parts(nature)})
+        parts: dict[str, Any] = {name: _head(getattr(nature, name), n) for name in _own_parts(nature)}
+        nature = nature._replace(**parts)
     columns: dict[str, Column] = {
         name: Categories(_head(c.codes, n), c.levels) if isinstance(c, Categories) else _head(c, n) for name, c in enrolled.columns.items()
     }
