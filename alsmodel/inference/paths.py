@@ -232,6 +232,15 @@ def class_shifts(spec: JointModel, data: JointData, draw: Draw, people: Ints, rn
 
     A draw that holds ``the class`` deals that one, counted from 1, to everybody.
     """
+    share, level, steeper, hazard = class_parts(spec, data, draw, people)
+    own = (rng.random((people.size, 1)) > np.cumsum(share, axis=1)[:, :-1]).sum(axis=1)
+    if THE_CLASS in draw.values:
+        own = np.full(people.size, int(draw.values[THE_CLASS]) - 1)
+    return level[own], steeper[own], hazard[own]
+
+
+def class_parts(spec: JointModel, data: JointData, draw: Draw, people: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """Chance of each latent class for each of `people` (people, C), and what each adds to level, slope and log hazard, (C,) each."""
     assert spec.classes is not None
     count = spec.classes.number
     odds = np.zeros((people.size, count))
@@ -239,14 +248,11 @@ def class_shifts(spec: JointModel, data: JointData, draw: Draw, people: Ints, rn
     for k, names in enumerate(class_odds(spec, data), start=1):
         odds[:, k] = draw.get(names[0]) + design @ np.array([draw.get(name) for name in names[1:]])
     share = np.exp(odds - np.logaddexp.reduce(odds, axis=1, keepdims=True))
-    own = (rng.random((people.size, 1)) > np.cumsum(share, axis=1)[:, :-1]).sum(axis=1)
-    if THE_CLASS in draw.values:
-        own = np.full(people.size, int(draw.values[THE_CLASS]) - 1)
     others = range(2, count + 1)
     level = np.array([0.0, *(draw.get(f"class:intercept[{k}]") for k in others)])
     steeper = np.cumsum([0.0, *(np.exp(draw.get(f"class:log_step[{k}]")) for k in others)])
     hazard = np.array([0.0, *(draw.get(f"class:hazard[{k}]") for k in others)])
-    return level[own], steeper[own], hazard[own]
+    return share, level, steeper, hazard
 
 
 def _log_hazard(

@@ -2,15 +2,16 @@
 
 Between two edges a participant's true score is a straight line, so that the hazard of the event and that of leaving
 are exponential in time there and both times are found exactly (see `alsmodel.patients.trial`). Edges are the months
-where the baseline hazard or what an arm does to slope or hazard changes.
+where the baseline hazard or what an arm does to slope or hazard changes, and where a bent path is cut into chords.
 
-    value_i(t):  value_i(0) = intercept_i + b0_i,   d value_i / dt = slope_i m[a,g,s] + b1_i d[a,g,s] + p[a,g,s]
+    value_i(t):  value_i(0) = intercept_i + b0_i,   d value_i / dt = mean_i[s] m[a,g,s] + own_i[s] d[a,g,s] + p[a,g,s]
+    mean_i[s] = slope_i + sum over k of bend[k] bends[k,s],   own_i[s] = b1_i + sum over k of b_{2+k,i} bends[k,s]
     log hazard:  log_baseline[s] + log_hazard_i + h[a,g,s] + a_v value_i(t) + a_s d value_i / dt
     log leaving: log_rate + c_v (value_i(t) - centre) + c_s (d value_i / dt - centre slope)
 
-with arm a, group g (phenotype) and segment s. Every random number is addressed by (trial key, participant, purpose,
-visit), so trials with one key share their participants whatever is done to them. Where intercurrent events can happen, each
-participant has segments of the own: see `alsmodel.patients.intercurrent`.
+with arm a, group g (phenotype) and segment s; the sums are empty where paths are straight. Every random number is addressed by (trial
+key, participant, purpose, visit), so trials with one key share their participants whatever is done to them. Where intercurrent events can
+happen, each participant has segments of the own: see `alsmodel.patients.intercurrent`.
 """
 
 from typing import NamedTuple
@@ -33,6 +34,8 @@ PURPOSE_EVENT = 3
 PURPOSE_DROPOUT = 4
 PURPOSE_MISSING = 5
 PURPOSE_WINDOW = 6
+PURPOSE_BEND = 7
+PURPOSE_LATER = 8
 
 
 class Nature(NamedTuple):
@@ -43,6 +46,16 @@ class Nature(NamedTuple):
     ``cholesky`` (R, 2, 2): lower factor of the covariance of (b0, b1). ``residual_sd``, ``association_value``,
     ``association_slope`` (R,). ``edges`` (S + 1,): months, from 0; the last may be infinite and the last level holds
     on. ``log_baseline`` (R, S): log hazard per month. ``skew``: see `alsmodel.patients.trial.skewed`.
+
+    Bent paths have B terms: ``bends`` (B, S) is what a unit of each adds to the slope in a segment, points per month; ``bend`` (R, B) its
+    coefficient in the mean path; and ``cholesky`` is then (R, 2 + B, 2 + B), of (b0, b1, b2, ...).
+
+    Sigmoid paths are ``top`` / (1 + exp((t - centre) / scale)): ``curve`` (R, P, 2) has centre and scale of each, months; ``intercept`` and
+    ``slope`` are then the score and its slope at month 0.
+
+    C further hazards, which intercurrent events and leaving may have: ``offsets`` (R, P, 2 C) log hazard of each participant, ``bases``
+    (R, 2 C, S) log baseline per month, ``reach`` (R, 2 C, 2) log hazard per point and per point per month, first of the C, then of the end
+    point after each. ``clock`` (C,): 1 where months of the latter count from the event, 2 where from month 0, 0 where it has none.
     """
 
     intercept: Floats
@@ -56,6 +69,14 @@ class Nature(NamedTuple):
     association_slope: Floats
     spread: Floats
     skew: float
+    bend: Floats = np.zeros((1, 0))
+    bends: Floats = np.zeros((0, 1))
+    curve: Floats = np.zeros((1, 0, 2))
+    top: float = 0.0
+    offsets: Floats = np.zeros((1, 1, 0))
+    bases: Floats = np.zeros((1, 0, 1))
+    reach: Floats = np.zeros((1, 0, 2))
+    clock: Floats = np.zeros(0)
 
 
 class Treatments(NamedTuple):
@@ -68,13 +89,17 @@ class Treatments(NamedTuple):
 
 
 class Leaving(NamedTuple):
-    """How participants leave: ``log_rate`` per month (-inf: nobody does), log hazard per point and per point a month, and centres (R,)."""
+    """How participants leave: ``log_rate`` per month (-inf: nobody does), log hazard per point and per point a month, and centres (R,).
+
+    Or by one of the further hazards of `Nature`, where ``cause`` is its number from 0.
+    """
 
     log_rate: float
     per_point: float
     per_slope: float
     centre_value: Floats
     centre_slope: Floats
+    cause: int = -1
 
 
 class Schedule(NamedTuple):
@@ -170,18 +195,63 @@ def hidden_block(keys: NDArray[np.uint64], first: int, n: int, cholesky: Floats,
 
 
 @njit(cache=True, fastmath=False, nogil=True)
+def _turn(key: np.uint64, who: int, cholesky: Floats, bend: Floats, bends: Floats, mean: Floats, own: Floats, z: Floats) -> None:
+    """Add what bends the mean path and the own deviation from it to their slopes in each segment (S,); `z` (2 + B,) is work space."""
+    for j in range(z.size):
+        z[j] = normal(key, who, j if j < 2 else PURPOSE_BEND, 0 if j < 2 else j - 2)
+    for k in range(bend.size):
+        turn = 0.0
+        for j in range(3 + k):
+            turn += cholesky[2 + k, j] * z[j]
+        for s in range(mean.size):
+            mean[s] += bend[k] * bends[k, s]
+            own[s] += turn * bends[k, s]
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _curve(centre: float, scale: float, top: float, edges: Floats, mean: Floats) -> None:
+    """Add to the slope in each segment (S,) what a sigmoid's chords have beyond its slope at month 0, and its tangent in an endless one."""
+    share = 1.0 / (1.0 + np.exp(-centre / scale))
+    first = -top * share * (1.0 - share) / scale
+    for s in range(mean.size):
+        if edges[s + 1] < np.inf:
+            following = 1.0 / (1.0 + np.exp((edges[s + 1] - centre) / scale))
+            mean[s] += top * (following - share) / (edges[s + 1] - edges[s]) - first
+            share = following
+        else:
+            mean[s] += -top * share * (1.0 - share) / scale - first
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def _later(
+    key: np.uint64, who: int, since: float, from_zero: bool, edges: Floats, base: Floats, offset: float, watched: float,
+    own_edges: Floats, own_base: Floats, nothing: Floats,
+) -> float:  # fmt: skip
+    """Month of the end point after an event at month `since`, infinite beyond `watched`; `own_edges` and `own_base` are work space."""
+    first = 0
+    if from_zero:
+        while first + 1 < base.size and edges[first + 1] <= since:
+            first += 1
+    size = base.size - first
+    for s in range(size):
+        own_base[s] = base[first + s]
+        own_edges[s] = edges[first + s] if from_zero else since + edges[s]
+    own_edges[0], own_edges[size] = since, np.inf
+    mass, none = -np.log(uniform(key, who, PURPOSE_LATER, 0)), nothing[:size]
+    return first_month(mass, own_edges[: size + 1], own_base[:size], none, none, none, offset, 0.0, 0.0, watched)
+
+
+@njit(cache=True, fastmath=False, nogil=True)
 def _bend(
-    r: int, p: int, a: int, g: int, b0: float, b1: float, nature: Nature, treatments: Treatments, levels: Floats, rates: Floats
+    a: int, g: int, start: float, mean: Floats, own: Floats, edges: Floats, treatments: Treatments, levels: Floats, rates: Floats
 ) -> None:
-    """Fill the true score where each segment starts and its slope there: participant p of trial r, arm a, group g."""
-    level = nature.intercept[r, p] + b0
+    """Fill the true score where each segment starts and its slope there, from the score at month 0: arm a, group g."""
+    level = start
     for s in range(levels.size):
         levels[s] = level
-        rates[s] = (
-            nature.slope[r, p] * treatments.mean_factor[a, g, s] + b1 * treatments.deviation_factor[a, g, s] + treatments.points[a, g, s]
-        )
+        rates[s] = mean[s] * treatments.mean_factor[a, g, s] + own[s] * treatments.deviation_factor[a, g, s] + treatments.points[a, g, s]
         if s + 1 < levels.size:
-            level += rates[s] * (nature.edges[s + 1] - nature.edges[s])
+            level += rates[s] * (edges[s + 1] - edges[s])
 
 
 @njit(cache=True, fastmath=False, nogil=True)
@@ -203,13 +273,14 @@ def true_paths(
     And the months of intercurrent events up to the last of `months`, infinite without one; shape (R, n, K).
     """
     trials, n = person.shape
-    segments, size = nature.edges.size - 1, kinds.log_rate.size
+    segments, size, last = nature.edges.size - 1, kinds.log_rate.size, nature.reach.shape[0] - 1
     values, happened = np.empty((trials, n, months.size)), np.empty((trials, n, size))
     room = segments + size + 2
     edges, base, levels, rates, shifts = np.empty(room), np.empty(room), np.empty(room), np.empty(room), np.empty(room)
     edges[: segments + 1] = nature.edges
-    left_over = np.empty(size)
-    recorded = own.mass.size > 0
+    mean, own_slope, z = np.empty(segments), np.empty(segments), np.empty(2 + nature.bends.shape[0])
+    left_over, place = np.empty(size), np.zeros(room, dtype=np.int64)
+    recorded, bent, curved = own.mass.size > 0, nature.bends.shape[0] > 0, nature.curve.shape[1] > 0
     for r in range(trials):
         for i in range(n):
             p = i if nature.slope.shape[1] > 1 else 0
@@ -218,14 +289,21 @@ def true_paths(
             if recorded:
                 b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
+            mean[:], own_slope[:] = nature.slope[r, p], b1
+            if bent:
+                _turn(keys[r], person[r, i], nature.cholesky[r], nature.bend[r], nature.bends, mean, own_slope, z)
+            if curved:
+                _curve(nature.curve[r, p, 0], nature.curve[r, p, 1], nature.top, nature.edges, mean)
             if size > 0:
                 segments = happen(
-                    keys[r], person[r, i], a, g, nature.intercept[r, p] + b0, nature.slope[r, p], b1, centre_value[r], centre_slope[r],
+                    keys[r], person[r, i], a, g, nature.intercept[r, p] + b0, mean, own_slope, centre_value[r], centre_slope[r],
                     months[-1], nature.edges, treatments.mean_factor, treatments.deviation_factor, treatments.points, treatments.log_ratio,
-                    nature.log_baseline[r], kinds, edges, base, levels, rates, shifts, happened[r, i], left_over,
+                    nature.log_baseline[r], kinds, nature.bases[min(r, last)],
+                    nature.offsets[min(r, last), min(p, nature.offsets.shape[1] - 1)], nature.reach[min(r, last)],
+                    edges, base, place, levels, rates, shifts, happened[r, i], left_over,
                 )  # fmt: skip
             else:
-                _bend(r, p, a, g, b0, b1, nature, treatments, levels[:segments], rates[:segments])
+                _bend(a, g, nature.intercept[r, p] + b0, mean, own_slope, nature.edges, treatments, levels[:segments], rates[:segments])
             v = 0
             for s in range(segments):
                 while v < months.size and (months[v] <= edges[s + 1] or s + 1 == segments):
@@ -282,16 +360,20 @@ def follow(
     happened = np.empty((trials, n, size))
     room = segments + size + 2
     own_edges, own_base, left_over = np.empty(room), np.empty(room), np.empty(size)
+    late_edges, late_base, place = np.empty(room), np.empty(room), np.arange(room)
+    causes, last = nature.clock.size, nature.reach.shape[0] - 1
     all_levels, all_rates, all_shifts = np.empty(room), np.empty(room), np.empty(room)
     all_steady, all_nothing = np.full(room, leaving.log_rate), np.zeros(room)
     edges, levels, rates, shifts = nature.edges, all_levels[:segments], all_rates[:segments], all_shifts[:segments]
     steady, nothing = all_steady[:segments], all_nothing[:segments]
-    recorded = own.mass.size > 0
+    mean, own_slope, z = np.empty(segments), np.empty(segments), np.empty(2 + nature.bends.shape[0])
+    recorded, bent, curved = own.mass.size > 0, nature.bends.shape[0] > 0, nature.curve.shape[1] > 0
     for r in range(trials):
         key = keys[r]
         av, as_ = nature.association_value[r], nature.association_slope[r]
         residual = nature.residual_sd[r]
         base = nature.log_baseline[r]
+        bases, reach = nature.bases[min(r, last)], nature.reach[min(r, last)]
         for i in range(n):
             who = person[r, i]
             p = i if nature.slope.shape[1] > 1 else 0
@@ -300,12 +382,19 @@ def follow(
             if recorded:
                 b0, b1 = 0.0, own.deviation[r, i]
             a, g = max(arm[r, i], 0), group[r, i]
-            end, quiet = schedule.duration, np.inf
+            end, quiet, after, since = schedule.duration, np.inf, -1, np.inf
+            offsets = nature.offsets[min(r, last), min(p, nature.offsets.shape[1] - 1)]
+            mean[:], own_slope[:] = nature.slope[r, p], b1
+            if bent:
+                _turn(key, who, nature.cholesky[r], nature.bend[r], nature.bends, mean, own_slope, z)
+            if curved:
+                _curve(nature.curve[r, p, 0], nature.curve[r, p, 1], nature.top, nature.edges, mean)
             if size > 0:
                 segments = happen(
-                    key, who, a, g, nature.intercept[r, p] + b0, nature.slope[r, p], b1, leaving.centre_value[r], leaving.centre_slope[r],
+                    key, who, a, g, nature.intercept[r, p] + b0, mean, own_slope, leaving.centre_value[r], leaving.centre_slope[r],
                     end, nature.edges, treatments.mean_factor, treatments.deviation_factor, treatments.points, treatments.log_ratio,
-                    nature.log_baseline[r], kinds, own_edges, own_base, all_levels, all_rates, all_shifts, happened[r, i], left_over,
+                    nature.log_baseline[r], kinds, bases, offsets, reach, own_edges, own_base, place, all_levels, all_rates, all_shifts,
+                    happened[r, i], left_over,
                 )  # fmt: skip
                 edges, base = own_edges[: segments + 1], own_base[:segments]
                 levels, rates, shifts = all_levels[:segments], all_rates[:segments], all_shifts[:segments]
@@ -313,8 +402,10 @@ def follow(
                 for k in range(size):
                     if kinds.ends_scores[k] == 1:
                         quiet = min(quiet, happened[r, i, k])
+                    if kinds.cause[k] >= 0 and nature.clock[kinds.cause[k]] > 0.0 and happened[r, i, k] < since:
+                        after, since = k, happened[r, i, k]
             else:
-                _bend(r, p, a, g, b0, b1, nature, treatments, levels, rates)
+                _bend(a, g, nature.intercept[r, p] + b0, mean, own_slope, nature.edges, treatments, levels, rates)
                 shifts[:] = treatments.log_ratio[a, g]
             if leaving.log_rate > -np.inf:
                 mass = -np.log(uniform(key, who, PURPOSE_DROPOUT, 0))
@@ -322,13 +413,27 @@ def follow(
                 left[r, i] = first_month(
                     mass, edges, steady, levels, rates, nothing, offset, leaving.per_point, leaving.per_slope, schedule.duration
                 )
+            elif leaving.cause >= 0:
+                c = leaving.cause
+                mass = -np.log(uniform(key, who, PURPOSE_DROPOUT, 0))
+                for s in range(levels.size):
+                    steady[s] = bases[c, place[s]]
+                left[r, i] = first_month(
+                    mass, edges, steady, levels, rates, nothing, offsets[c], reach[c, 0], reach[c, 1], schedule.duration
+                )
             watched = end if schedule.vital_status else min(end, left[r, i])
             if recorded and own.limit[r, i] < end:
                 # Beyond the record nothing is known, vital status included.
                 left[r, i] = min(left[r, i], own.limit[r, i])
                 watched = min(watched, own.limit[r, i])
             mass = own.mass[r, i] if recorded else -np.log(uniform(key, who, PURPOSE_EVENT, 0))
-            died = first_month(mass, edges, base, levels, rates, shifts, nature.log_hazard[r, p], av, as_, watched)
+            died = first_month(mass, edges, base, levels, rates, shifts, nature.log_hazard[r, p], av, as_, min(watched, since))
+            if since < watched and died > since:
+                c = causes + kinds.cause[after]
+                died = _later(
+                    key, who, since, nature.clock[kinds.cause[after]] == 2.0, nature.edges, bases[c], offsets[c] + kinds.log_hazard[after],
+                    watched, late_edges, late_base, all_nothing,
+                )  # fmt: skip
             if died <= watched:
                 event[r, i] = 1
                 watched = died

@@ -160,6 +160,7 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
     else:
         texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
         found += _of_a_line(study)
+        found += _of_causes(study)
         found += _of_a_prediction(study)
     for setting, names in ((("report", "by"), (study.report.by,)), (("baselines", "by"), study.baselines.by)):
         for name in names:
@@ -170,17 +171,34 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
 
 
 def _of_a_line(study: Study) -> list[tuple[SettingPath, str]]:
-    """What a sigmoid decline cannot give to a simulated trial."""
+    """What a decline other than linear cannot give to a simulated trial."""
+    plan, model = study.trial, study.model
+    if plan is None or not isinstance(model, JointModel) or model.decline.kind == "linear":
+        return []
+    from alsmodel.trials.assuring import clock_words
+    from alsmodel.trials.trial import spread_faults
+
+    found: list[tuple[SettingPath, str]] = []
+    believed = plan.assurance
+    taken = believed is not None and believed.kind == "posterior"
+    if model.decline.kind == "sigmoid" and (plan.truth.kind == "posterior" or taken):
+        found += [(("trial", "effects"), f"trial.effects: {fault}") for fault in spread_faults(plan.effects)]
+    if believed is not None and believed.kind == "posterior":
+        clocked = [t.name for t in model.treatments if t.score == "clock" and t.name == believed.treatment]
+        place = ("trial", "assurance", "treatment")
+        found += [(place, f"{'.'.join(place)}: {clock_words(name, model.decline.kind)}") for name in clocked]
+    return found
+
+
+def _of_causes(study: Study) -> list[tuple[SettingPath, str]]:
+    """What does not fit between the causes of a model and the places that its trial has for them."""
     plan = study.trial
-    if plan is None or not isinstance(study.model, JointModel) or study.model.decline.kind != "sigmoid":
+    if plan is None or not isinstance(study.model, JointModel):
         return []
-    if plan.truth.kind != "posterior" and (plan.assurance is None or plan.assurance.kind != "posterior"):
-        return []
-    place = ("trial", "truth", "kind") if plan.truth.kind == "posterior" else ("trial", "assurance", "kind")
-    fault = (
-        "trials are drawn from straight lines, and the decline of this model is a sigmoid. Choose another decline, or another kind here."
-    )
-    return [(place, f'{".".join(place)}: "posterior" takes what the fit found; {fault}')]
+    from alsmodel.trials.intercurrent import cause_faults
+
+    causes = [cause.name for cause in study.model.causes] if plan.truth.kind == "posterior" else []
+    return [(("trial", "truth", "kind"), fault) for fault in cause_faults(causes, plan.intercurrent, plan.population.leaving)]
 
 
 def _of_a_prediction(study: Study) -> list[tuple[SettingPath, str]]:

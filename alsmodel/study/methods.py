@@ -99,9 +99,11 @@ def trial_words(study: Study) -> list[str]:
         }[design.reestimation.kind]
         more.append(f"One look sets the number of participants anew by {seen}, up to {design.reestimation.most:g} times that planned.")
     more += words_of(plan.intercurrent) + words_of_biomarkers(plan.biomarkers) + _assumption_words(plan)
+    named = plan.population.leaving
+    leaving = f"{design.dropout_per_month:.0%} leave per month" if named is None else f"people leave by the fit's hazard of {named},"
     return [
         f"{arms} parallel arms, allocated {':'.join(map(str, design.allocation))}, {design.duration:g} months of follow-up with visits at "
-        f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {design.dropout_per_month:.0%} leave per month and "
+        f"months {', '.join(f'{visit:g}' for visit in design.visits)}; {leaving} and "
         f"{design.missing_visit_probability:.0%} of visits are missed.",
         *more,
         truth,

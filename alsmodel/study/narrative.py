@@ -1,5 +1,6 @@
 """What a study found, in the words and frames that its report shows."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,8 @@ def shrinkage_words(study: Study, fit: "Fit") -> list[str]:
             groups.setdefault(row["parameter"].partition("[")[0], []).append(row)
         for parameter, rows in groups.items():
             part, _, name = parameter.partition(":")
-            each = [_of_group(row, lambda x, part=part: x if part == "slope" else float(np.exp(x))) for row in rows]
+            scale: Callable[[float], float] = float if part == "slope" else math.exp
+            each = [_of_group(row, scale) for row in rows]
             what = f"one unit more of the current {name}" if part == "association" else name
             told.append(
                 f"By group, {what} ({units[part]}): {', '.join(each)}; pooling factor {max(rows[0]['pooling'], 0.0):.2f}, where 0 is every "

@@ -89,6 +89,13 @@ class EffectDraws:
         unfound = drug.score == "clock" and theta not in fit.draws
         if drug.score == "additive" or drug.hazard == "clock" or drug.hazard_periods or drug.by is not None or unfound:
             raise ValueError(f"{treatment}: assurance needs one effect on the clock and a constant hazard ratio for everybody.")
+        if fit.spec.causes and drug.hazard != "none":
+            raise ValueError(
+                f"{treatment} has a hazard ratio for each cause of this fit, and assurance from a fit takes one. Give what is believed as "
+                "a prior, with hazard_ratio_of in the effect."
+            )
+        if drug.score == "clock" and (fit.spec.bends or fit.spec.decline.kind == "sigmoid"):
+            raise ValueError(clock_words(treatment, fit.spec.decline.kind))
         from alsmodel.inference.population import chosen_draws
 
         chosen = chosen_draws(fit, draws, seed)
@@ -103,6 +110,17 @@ class EffectDraws:
         """Draws of each stratum, in order of the effect, most beneficial last."""
         key = self.slowing if np.ptp(self.slowing) > 0 else -self.log_hazard_ratio
         return list(np.array_split(np.argsort(key, kind="stable"), self.strata))
+
+
+def clock_words(treatment: str, decline: str) -> str:
+    """Why an effect on the clock of paths that are no lines is not taken from a fit."""
+    does = "slows the straight part of this fit's paths and leaves their bend"
+    if decline == "sigmoid":
+        does = "runs the clock of a sigmoid slower, so that whoever it slows is later at each point of the curve"
+    return (
+        f"{treatment} {does}. A trial's effect takes a share of the slope that the path has at the time: give what is believed as a prior, "
+        "or fit straight lines."
+    )
 
 
 @final
@@ -196,14 +214,9 @@ def _strata(trial: Trial, effect: EffectPrior | EffectDraws) -> list[Trial]:
     found = []
     for k, group in enumerate(effect.groups()):
         one = made(k, np.clip(effect.slowing[group].mean(), -5, 1), effect.log_hazard_ratio[group].mean())
-        truth = trial.truth if effect.truth is None else effect.truth.of(_some(effect.truth, group))
+        truth = trial.truth if effect.truth is None else effect.truth.some(group)
         found.append(replace(trial, effects=(one,), truth=truth))
     return found if effect.truth is not None else [replace(trial, effects=tuple(each.effects[0] for each in found))]
-
-
-def _some(truth: PosteriorTruth, group: npt.NDArray[np.int64]) -> dict[str, Floats]:
-    parts = {name: value if name == "knots" else value[group] for name, value in vars(truth).items() if name != "known"}
-    return parts | dict(truth.known)
 
 
 def _ends(trial: Trial, most: int, records: pl.DataFrame) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Literal, Protocol, final
 from zlib import crc32
 
 import numpy as np
@@ -68,8 +68,9 @@ class Intercurrent:
     ----------
     name : str
         As analyses, effects and tables call it.
-    hazard : float
-        Events per month for a participant whose true score and slope are the truth's means, above 0.
+    hazard : float or "fit"
+        Events per month for a participant whose true score and slope are the truth's means, above 0; or "fit": the hazard of the cause of
+        this name in the fit that the truth is taken from, and after the event what the fit says comes after that cause.
     hazard_per_point : float
         Log hazard per point that the *true* current score lies above the truth's mean at month 0; negative makes those who are worse have
         it sooner, so that the event is informative through what nobody sees.
@@ -86,7 +87,7 @@ class Intercurrent:
     """
 
     name: str
-    hazard: float
+    hazard: float | Literal["fit"]
     hazard_per_point: float = 0.0
     hazard_per_slope: float = 0.0
     score_below: float | None = None
@@ -98,7 +99,10 @@ class Intercurrent:
         faults = []
         if not self.name.strip():
             faults.append("an intercurrent event needs a name, e.g. 'gastrostomy'.")
-        if not (np.isfinite(self.hazard) and self.hazard > 0):
+        if isinstance(self.hazard, str):
+            if self.hazard_per_point != 0 or self.hazard_per_slope != 0:
+                faults.append('hazard = "fit" brings its own association: leave out hazard_per_point and hazard_per_slope.')
+        elif not (np.isfinite(self.hazard) and self.hazard > 0):
             faults.append(f"hazard is events per month, above 0; got {self.hazard}. Leave the event out for none.")
         for name in ("hazard_per_point", "hazard_per_slope", "score_below"):
             value = getattr(self, name)
@@ -159,6 +163,26 @@ def _ratio_faults(names: list[str], effects: "Sequence[Effect]") -> list[str]:
     return faults
 
 
+def cause_faults(causes: Sequence[str], events: Sequence[Intercurrent], leaving: str | None) -> list[str]:
+    """What does not fit between the further causes of a truth and the places that a trial has for them."""
+    places = [event.name for event in events if isinstance(event.hazard, str)] + ([] if leaving is None else [leaving])
+    known = f"Its causes beside the main one: {', '.join(causes)}." if causes else "The truth has one hazard alone."
+    faults = []
+    for name in dict.fromkeys(places):
+        if name not in causes:
+            where = "population.leaving" if name == leaving else 'an intercurrent event with hazard = "fit"'
+            remedy = nearest(name, list(causes), otherwise=known)
+            faults.append(f"{where} names {name!r}, which is no further cause of the fit that the truth is taken from. {remedy}")
+    faults += [f"cause {name!r} of the fit has two places in the trial; keep one." for name in causes if places.count(name) > 1]
+    faults += [
+        f"cause {name!r} of the fit has no place in the trial. If it is how people leave, name it in population.leaving; otherwise add "
+        f'[[trial.intercurrent]] with name = "{name}", hazard = "fit" and the strategy for it.'
+        for name in causes
+        if name not in places
+    ]
+    return faults
+
+
 def strategies_of(events: Sequence[Intercurrent], analysis: AbstractAnalysis) -> dict[str, Strategy]:
     """Strategy of each event in an analysis: its own, or that of the event."""
     return {event.name: analysis.strategies.get(event.name, event.strategy) for event in events}
@@ -174,14 +198,14 @@ def words_of(events: Sequence[Intercurrent]) -> list[str]:
         does += ["the end of treatment"] * after.ends_treatment + ["the end of scores"] * after.ends_scores
         limit = f" once the true score is below {event.score_below:g}" if event.score_below is not None else ""
         then = f"; it means {', '.join(does)} from then on" if does else ""
-        found.append(
-            f"Intercurrent event {event.name}: {event.hazard:g} per month at the mean score and slope{limit}{then}. "
-            f"Strategy: {event.strategy}, unless an analysis names another."
-        )
+        rate = "at the fit's hazard" if isinstance(event.hazard, str) else f"{event.hazard:g} per month at the mean score and slope"
+        found.append(f"Intercurrent event {event.name}: {rate}{limit}{then}. Strategy: {event.strategy}, unless an analysis names another.")
     return found
 
 
-def kinds_of(events: Sequence[Intercurrent], log_ratio: Mapping[str, Floats], shape: tuple[int, int, int]) -> "Kinds":
+def kinds_of(
+    events: Sequence[Intercurrent], log_ratio: Mapping[str, Floats], shape: tuple[int, int, int], causes: Sequence[str] = ()
+) -> "Kinds":
     """The events as the generator takes them.
 
     Parameters
@@ -191,6 +215,8 @@ def kinds_of(events: Sequence[Intercurrent], log_ratio: Mapping[str, Floats], sh
         Log hazard ratio by arm, group and segment, see `alsmodel.trials.effects.Effect.ratios_of`; none for an event without one.
     shape : tuple of int
         A, G, S.
+    causes : sequence of str
+        Names of the fit's further causes.
     """
     from alsmodel.patients.intercurrent import Kinds, no_kinds
 
@@ -203,7 +229,7 @@ def kinds_of(events: Sequence[Intercurrent], log_ratio: Mapping[str, Floats], sh
     after = [event.afterwards for event in events]
     return Kinds(
         purpose=np.array([PURPOSE_INTERCURRENT + crc32(event.name.encode()) for event in events], dtype=np.int64),
-        log_rate=np.log(numbers([event.hazard for event in events])),
+        log_rate=np.log(numbers([1.0 if isinstance(event.hazard, str) else event.hazard for event in events])),
         per_point=numbers([event.hazard_per_point for event in events]),
         per_slope=numbers([event.hazard_per_slope for event in events]),
         below=numbers([np.inf if event.score_below is None else event.score_below for event in events]),
@@ -214,4 +240,5 @@ def kinds_of(events: Sequence[Intercurrent], log_ratio: Mapping[str, Floats], sh
         log_hazard=np.log(numbers([each.hazard_ratio for each in after])),
         ends_treatment=np.array([each.ends_treatment for each in after], dtype=np.int64),
         ends_scores=np.array([each.ends_scores for each in after], dtype=np.int64),
+        cause=np.array([causes.index(event.name) if isinstance(event.hazard, str) else -1 for event in events], dtype=np.int64),
     )

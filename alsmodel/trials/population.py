@@ -149,6 +149,8 @@ class Population:
         Error SD of a screening score, points.
     history_sd : float
         SD of the log of (earlier rate of loss / later rate).
+    leaving : str or None
+        Cause of the fit, by its name, by whose hazard people leave: it takes the place of the design's dropout and of the two below.
     leaving_per_point : float
         Log hazard of leaving per point that the *true* score lies above the truth's mean at month 0; negative makes those who
         are worse leave sooner (informative through the hidden trajectory).
@@ -167,6 +169,7 @@ class Population:
     history_sd: float = 0.3
     leaving_per_point: float = 0.0
     leaving_per_slope: float = 0.0
+    leaving: str | None = None
 
     def __post_init__(self) -> None:
         faults = []
@@ -187,6 +190,10 @@ class Population:
                 faults.append(f"{name} must be a number at or above {low:g}; got {getattr(self, name)}.")
         if not np.isfinite([self.leaving_per_point, self.leaving_per_slope]).all():
             faults.append("leaving_per_point and leaving_per_slope must be finite.")
+        if self.leaving is not None and (self.leaving_per_point or self.leaving_per_slope):
+            faults.append(
+                "leaving names a cause of the fit with an association of its own: leave out leaving_per_point and leaving_per_slope."
+            )
         wrong = [f"{fault}{self._hint(fault)}" for rule in self.eligibility for fault in check(rule, self.vocabulary, self.absent)]
         faults += [f"eligibility: {fault}" for fault in wrong or empty_rules(self.eligibility, self._ranges)]
         if faults:

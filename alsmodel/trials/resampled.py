@@ -140,6 +140,11 @@ class ResampledTruth:
         return [f"{self.phenotype} is missing for {lost} eligible people; give them the level {NOT_RECORDED!r}."] if lost else []
 
     @property
+    def causes(self) -> tuple[str, ...]:
+        """Further causes than the end point: none."""
+        return ()
+
+    @property
     def phenotypes(self) -> dict[str, int]:
         """How many of the eligible people are of each phenotype; empty without a column of them."""
         if self.phenotype is None:

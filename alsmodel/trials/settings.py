@@ -1,7 +1,7 @@
 """The `[trial]` section of a study file, and the trial that it describes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Literal, final
 
 import numpy as np
@@ -254,7 +254,8 @@ class TrialSettings:
         posterior = not isinstance(self.truth, NamedTruth)
         axes = {path: v for path, v in self.axes.items() if not (posterior and path.startswith("truth."))}
         prognosis = self.population.prognosis
-        _trial(self, truth, 0, axes, None if prognosis is None else Predictor.stand_in(prognosis))
+        made = None if prognosis is None else Predictor.stand_in(prognosis)
+        _trial(self, truth, 0, axes, made, unfitted=isinstance(self.truth, PosteriorSettings))
 
     @property
     def prognosis(self) -> Prognosis | None:
@@ -387,14 +388,20 @@ def build(
 
 
 def _trial(
-    settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, tuple[Value, ...]], prediction: Predictor | None = None
-) -> Trial:
+    settings: TrialSettings, truth: Truth, seed: int, axes: Mapping[str, tuple[Value, ...]], prediction: Predictor | None = None,
+    *, unfitted: bool = False,
+) -> Trial:  # fmt: skip
+    """The trial; with a stand-in for a fit that is not there yet, whose causes are not known either."""
+    population, events = settings.population, settings.intercurrent
+    if unfitted:
+        population = replace(population, leaving=None)
+        events = tuple(replace(event, hazard=1.0) if isinstance(event.hazard, str) else event for event in events)
     return Trial(
         truth=truth,
-        population=settings.population,
+        population=population,
         prediction=prediction,
         design=settings.design,
-        intercurrent=settings.intercurrent,
+        intercurrent=events,
         biomarkers=settings.biomarkers,
         analyses=settings.analyses,
         decision=settings.decision,

@@ -1,7 +1,7 @@
 """A trial to be simulated: truth, population, design, analyses, and the grid of scenarios."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from itertools import product
@@ -18,7 +18,7 @@ from alsmodel.trials.designs import Decision, ParallelDesign, all_looks
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_checks
 from alsmodel.trials.information import increment_faults
-from alsmodel.trials.intercurrent import Intercurrent, intercurrent_checks
+from alsmodel.trials.intercurrent import Intercurrent, cause_faults, intercurrent_checks
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.population import Population
 from alsmodel.trials.prognosis import Predictor, prognosis_faults
@@ -197,7 +197,9 @@ class Trial:
             )
         if isinstance(self.truth, PosteriorTruth) and self.population.phenotypes:
             faults.append(PHENOTYPES_OF_A_FIT)
-        return faults
+        if isinstance(self.truth, PosteriorTruth) and self.truth.curved:
+            faults += spread_faults(self.effects)
+        return faults + cause_faults(self.truth.causes, self.intercurrent, self.population.leaving)
 
     def _prediction_faults(self) -> list[str]:
         population = self.population
@@ -290,9 +292,19 @@ class Trial:
         return dict(json.loads(json.dumps(settings)))
 
 
+def spread_faults(effects: Sequence[Effect]) -> list[str]:
+    """Effects that take a share of a mean slope, which the sigmoid paths of a fit have not."""
+    return [
+        f"effect {effect.name!r}: the sigmoid paths of the fit have no mean slope apart from each participant's own for slowing to take "
+        'its share of. Set slope_spread = "scaled", so that it takes it of the own slope.'
+        for effect in effects
+        if effect.slowing and effect.slope_spread == "kept"
+    ]
+
+
 def population_of(population: Population) -> dict[str, Any]:
-    """A population as plain values; without a prognosis or screened biomarkers it has the random numbers of one that knows of none."""
-    return {name: value for name, value in asdict(population).items() if name not in ("prognosis", "screened") or value}
+    """A population as plain values; without a prognosis, screened biomarkers or a cause of leaving it is one that knows of none."""
+    return {name: value for name, value in asdict(population).items() if name not in ("prognosis", "screened", "leaving") or value}
 
 
 def _floats(value: Any) -> Any:

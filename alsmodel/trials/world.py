@@ -62,6 +62,8 @@ class Enrolled:
         Candidates screened until each was found.
     record : Drawn or None
         Who they are in the record that they are drawn from.
+    causes : tuple of str
+        Names of the further hazards of `nature`.
     """
 
     person: Integers
@@ -74,6 +76,7 @@ class Enrolled:
     month: Floats
     screened: Integers
     record: Drawn | None = None
+    causes: tuple[str, ...] = ()
 
 
 @final
@@ -129,6 +132,7 @@ def enrol(trial: "Trial", keys: Keys, n: int) -> Enrolled:
         month=month,
         screened=found.person + 1,
         record=untreated.record,
+        causes=trial.truth.causes,
     )
 
 
@@ -149,12 +153,8 @@ class _Screened:
         def rows(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
             return np.concatenate(arrays, axis=0)
 
-        own_nature = nature._replace(
-            intercept=rows([s.nature.intercept for s in slices]),
-            slope=rows([s.nature.slope for s in slices]),
-            log_hazard=rows([s.nature.log_hazard for s in slices]),
-            spread=rows([s.nature.spread for s in slices]),
-        )
+        parts: dict[str, Any] = {name: rows([getattr(s.nature, name) for s in slices]) for name in _own_parts(nature)}
+        own_nature = nature._replace(**parts)
         columns: dict[str, Column] = {}
         for name, column in slices[0].columns.items():
             own = [s.columns[name] for s in slices]
@@ -199,7 +199,9 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
         # Grows by what the rules seem to admit; whoever is drawn stays the same, so the size decides nothing.
         size = min(max(2 * size, int(1.1 * n * size / max(fewest, 1))), MOST_SCREENED * n, 16 * size)
     order = np.argsort(~admitted, axis=1, kind="stable")[:, :n]
+    more: dict[str, Any] = {name: np.take_along_axis(getattr(nature, name), order[..., None], axis=1) for name in _own_parts(nature)[3:]}
     nature = nature._replace(
+        **more,
         intercept=np.take_along_axis(intercept + drawn.intercept, order, axis=1),
         slope=np.take_along_axis(slope + drawn.slope, order, axis=1),
         log_hazard=np.take_along_axis(log_hazard + drawn.log_hazard, order, axis=1),
@@ -207,6 +209,12 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
     )
     columns = {name: _take(column, order) for name, column in drawn.columns.items()}
     return _Screened(np.ascontiguousarray(order), np.take_along_axis(drawn.group, order, axis=1), nature, columns)
+
+
+def _own_parts(nature: Nature) -> list[str]:
+    """Parts of a nature that each participant has for himself, those that every nature has first."""
+    curved, several = nature.curve.shape[1] > 0, nature.clock.size > 0
+    return ["intercept", "slope", "log_hazard", "spread", *(["curve"] if curved else []), *(["offsets"] if several else [])]
 
 
 def _screened_biomarkers(trial: "Trial", keys: Keys, nature: Nature, group: Integers, untreated: Untreated) -> dict[str, Column]:
@@ -241,8 +249,8 @@ def first(enrolled: Enrolled, n: int) -> Enrolled:
         return enrolled
     nature = enrolled.nature
     if nature.slope.shape[1] > 1:
-        own = ("intercept", "slope", "log_hazard", "spread")
-        nature = nature._replace(**{name: _head(getattr(nature, name), n) for name in own})
+        parts: dict[str, Any] = {name: _head(getattr(nature, name), n) for name in _own_parts(nature)}
+        nature = nature._replace(**parts)
     columns: dict[str, Column] = {
         name: Categories(_head(c.codes, n), c.levels) if isinstance(c, Categories) else _head(c, n) for name, c in enrolled.columns.items()
     }
@@ -257,6 +265,7 @@ def first(enrolled: Enrolled, n: int) -> Enrolled:
         month=_head(enrolled.month, n),
         screened=_head(enrolled.screened, n),
         record=None if enrolled.record is None else enrolled.record.first(n),
+        causes=enrolled.causes,
     )
 
 
@@ -327,13 +336,14 @@ def observe(
     nature, treatments, kinds = _bent(design, population, enrolled, effect, events)
     if twins:
         kinds = kinds._replace(ends_scores=np.zeros_like(kinds.ends_scores))
-    rate = 0.0 if twins else design.dropout_rate
+    rate = 0.0 if twins or population.leaving is not None else design.dropout_rate
     leaving = Leaving(
         float(np.log(rate)) if rate > 0 else -np.inf,
         float(population.leaving_per_point),
         float(population.leaving_per_slope),
         np.ascontiguousarray(enrolled.centre_value),
         np.ascontiguousarray(enrolled.centre_slope),
+        -1 if twins or population.leaving is None else enrolled.causes.index(population.leaving),
     )
     phone = np.isin(design.visits, design.phone_visits)
     schedule = Schedule(
@@ -413,16 +423,23 @@ def _bent(
     groups = population.groups if enrolled.record is None else enrolled.record.truth.groups
     where = nature.edges, groups, len(design.allocation), design.delayed_start
     tables = Treatments(*(np.ascontiguousarray(table) for table in effect.tables(*where)))
-    return nature, tables, kinds_of(events, effect.ratios_of(*where) if events else {}, tables.log_ratio.shape)
+    return nature, tables, kinds_of(events, effect.ratios_of(*where) if events else {}, tables.log_ratio.shape, enrolled.causes)
 
 
 def split(nature: Nature, changes: tuple[float, ...], duration: float) -> Nature:
     """The same nature with edges wherever an effect changes during follow-up."""
     added = [month for month in changes if 0 < month < duration and month not in nature.edges]
     # A plain trial has the arrays that it was given, contiguous and writable: one compiled version serves all.
-    fields = {name: np.array(getattr(nature, name), dtype=np.float64, order="C") for name in nature._fields if name != "skew"}
+    fields = {name: np.array(getattr(nature, name), dtype=np.float64, order="C") for name in nature._fields if name not in ("skew", "top")}
     edges = np.unique(np.concatenate([fields["edges"], added]))
     level = np.searchsorted(fields["edges"], edges[:-1], side="right") - 1
-    fields["log_baseline"] = np.ascontiguousarray(fields["log_baseline"][:, level])
+    for name in ("log_baseline", *(("bends",) if nature.bends.size else ()), *(("bases",) if nature.clock.size else ())):
+        fields[name] = np.ascontiguousarray(fields[name][..., level])
     fields["edges"] = edges
-    return Nature(**fields, skew=float(nature.skew))
+    if nature.bends.size or nature.curve.size:
+        # Chords beyond the end of follow-up decide nothing and cost time.
+        upto = int(np.searchsorted(edges, duration))
+        fields["edges"] = edges[: upto + 1].copy()
+        for name in ("log_baseline", "bends", "bases"):
+            fields[name] = np.ascontiguousarray(fields[name][..., :upto])
+    return Nature(**fields, skew=float(nature.skew), top=float(nature.top))

@@ -199,9 +199,12 @@ def test_tipping_point_starts_from_those_who_dropped_out(fitted: Fit) -> None:
         tipping_point(fitted, "active", 12.0, [0.1])
 
 
-def test_a_trial_is_not_drawn_from_one_hazard_of_several(fitted: Fit) -> None:
-    with pytest.raises(InvalidInput, match="several causes"):
-        fitted.population(3, 1)
+def test_a_trial_is_drawn_from_every_hazard(fitted: Fit) -> None:
+    found = fitted.population(3, 1)
+    people = fitted.data.people
+    assert found["log_hazard@after tracheostomy"].shape == found["log_hazard@dropout"].shape == (3, people)
+    draws = np.unique(fitted.draws["log_hazard[1]@tracheostomy"])
+    assert np.isclose(found["log_baseline_hazard@tracheostomy"][:, :1], draws).any(axis=1).all()
 
 
 def test_the_observed_estimate_is_that_of_the_same_people(fitted: Fit) -> None:

@@ -171,13 +171,18 @@ def test_priors_alone_give_paths_of_classes() -> None:
     [
         (lambda fit: participant_effects(fit, 10), "Random effects of participants"),
         (lambda fit: futures(fit, 3.0, [6.0]), "Predictions of single participants"),
-        (lambda fit: population(fit, 10, 1), "latent classes"),
     ],
 )
 def test_what_needs_one_population_is_refused_in_words(ask: Any, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         ask(fitted(True))
     assert ask(fitted(False)) is not None
+
+
+def test_a_trial_is_drawn_from_every_class() -> None:
+    found = population(fitted(True), 10, 1)
+    assert found["class_share"].shape == (10, fitted(True).data.people, fitted(True).spec.classes.number)
+    np.testing.assert_allclose(found["class_share"].sum(axis=2), 1.0)
 
 
 def two_peaks(heights: tuple[float, float]) -> Any:

@@ -17,7 +17,7 @@ from alsmodel.inference import Fit, Sampling, fit_data
 from alsmodel.inference.checks import Check, Diagnostics, diagnostics, energy_information, gate
 from alsmodel.inference.mode import find_mode
 from alsmodel.inference.predict import event_check, kaplan_meier, prior_check, score_check, survival_curve, trajectory
-from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Quadratic, Treatment, Weibull
+from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Treatment, Weibull
 
 generator = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_generator.py"))))
 SPEC = JointModel(
@@ -368,8 +368,6 @@ def test_population_says_the_same_in_months(fitted: Fit) -> None:
         np.testing.assert_allclose(again[name], value, rtol=1e-10, err_msg=name)
     cholesky = out["random_cholesky"][0]
     assert cholesky[0, 0] in fitted.draws["sd:intercept"]
-    with pytest.raises(InvalidInput, match="straight lines"):
-        replace(fitted, spec=replace(SPEC, decline=Quadratic(mean=False))).population(5, seed=1)
     aging = replace(SPEC, survival=Weibull(), treatments=(Treatment(name="riluzole", hazard="clock"),))
     with pytest.raises(InvalidInput, match="takes riluzole runs on a clock of its own"):
         replace(fitted, spec=aging).population(5, seed=1)
