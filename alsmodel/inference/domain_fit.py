@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.outcome_arrays import OutcomeData, outcome_data
+from alsmodel.errors import FitFailed
 from alsmodel.estimators.laplace import Weighted
 from alsmodel.estimators.psis import resample
 from alsmodel.inference.chains import SecondTry, judged_chains, provenance, said_to_fail
@@ -136,16 +137,21 @@ def prepare_domains(spec: DomainModel, data: OutcomeData) -> tuple[DomainModel, 
     """Find the mode, and use more nodes until a much finer rule would move it by less than 0.05 posterior SDs.
 
     The shift is one Newton step on the difference of the two gradients: finer grids of both planes, a thousandfold stricter agreement of
-    the sites, and more nodes in time, all at once.
+    the sites, and more nodes in time, all at once. Where few nodes make the density too rough a way up, which small data sets with
+    residual SDs far below the spread of the lines do, the finest rule climbs in their place.
     """
     mode: Mode | None = None
     while True:
         made = domain_program(spec, data)
-        mode = find_mode(made.density, made.start if mode is None else mode.at)
         finest = domain_program(
             replace(spec, nodes=FINEST_NODES), data,
             tolerance=FINEST_TOLERANCE, event_nodes=FINEST_EVENT_NODES, more_time_nodes=FINER_TIMES,
         )  # fmt: skip
+        start = made.start if mode is None else mode.at
+        try:
+            mode = find_mode(made.density, start)
+        except FitFailed:
+            mode = find_mode(finest.density, start)
         shift = shift_of_mode(made, mode, finest)
         larger = [nodes for nodes in NODES if nodes > spec.nodes]
         if shift > MOST_SHIFT and larger:

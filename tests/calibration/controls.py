@@ -1,10 +1,12 @@
-"""Negative controls: the base row broken on purpose. A rule that does not reject these proves nothing when it accepts."""
+"""Negative controls: rows broken on purpose. A rule that does not reject these proves nothing when it accepts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from alsmodel.kernels.posterior import constrain
+from alsmodel.models.domain import DomainModel
 from alsmodel.models.program import Program
 from tests.calibration.rows import Floats, Row
 from tests.calibration.sbc import Breaking, Density, Simulation, run_simulation
@@ -64,8 +66,28 @@ CONTROLS: dict[str, tuple[Breaking, dict[str, float]]] = {
 }
 
 
+def censoring_ignored(row: Row) -> Row:
+    """Scores at a bound are taken for what they are, with Gaussian noise: the data as before, the wrong model of them."""
+    assert isinstance(row.spec, DomainModel)
+    plain = tuple(replace(outcome, likelihood="gaussian") for outcome in row.spec.outcomes)
+    return replace(row, spec=replace(row.spec, outcomes=plain))
+
+
+#: Models broken in their specification: the row that they were made of, and how.
+OF_ROWS: dict[str, tuple[str, Callable[[Row], Row]]] = {"control_domains_censoring_ignored": ("domains", censoring_ignored)}
+NAMES = (*CONTROLS, *OF_ROWS)
+
+
+def row_of(name: str) -> str:
+    """Row that a control was made of."""
+    return OF_ROWS[name][0] if name in OF_ROWS else "base"
+
+
 def run_control(name: str, row: Row, simulations: int, seed: int) -> Iterator[Simulation]:
     """All simulations of one control. A broken density may break the search for its mode: that counts as a failure."""
-    breaking, design = CONTROLS[name]
     for number in range(simulations):
-        yield run_simulation(row, number, seed, breaking, **design)
+        if name in OF_ROWS:
+            yield run_simulation(OF_ROWS[name][1](row), number, seed)
+        else:
+            breaking, design = CONTROLS[name]
+            yield run_simulation(row, number, seed, breaking, **design)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.calibration.controls import CONTROLS
+from tests.calibration.controls import NAMES
 from tests.calibration.literal import Mapping
 from tests.calibration.rows import EVIDENCE, Row, read_models, read_rows
 from tests.calibration.run import file_name, load, path_of
@@ -13,16 +13,17 @@ PAGE = EVIDENCE / "README.md"
 
 TEXT = """# Evidence
 
-What of the joint model has been shown to be right, and what has not. Written from [models.toml](models.toml) and [ranks/](ranks) by
-`python -m tests.calibration.render`; a test fails when this page and the files disagree. The model is described in
-[../methods/joint_model.md](../methods/joint_model.md).
+What of the models has been shown to be right, and what has not. Written from [models.toml](models.toml) and [ranks/](ranks) by
+`python -m tests.calibration.render`; a test fails when this page and the files disagree. The models are described in
+[../methods/joint_model.md](../methods/joint_model.md) and, for several outcomes, [../methods/domain_model.md](../methods/domain_model.md).
 
-The family is a product of parts, so the table holds one base model and every part swapped in once.
+The joint family is a product of parts, so the table holds one base model and every part swapped in once. Models of several outcomes have
+a likelihood of their own and stand below it, by the same rule.
 
 | column | what it says |
 |---|---|
 | density | the compiled likelihood equals a brute-force integral, written apart, and the prior is the one stated (in `make test`) |
-| gradient | it equals the differenced density (both in `tests/calibration/test_density.py`) |
+| gradient | it equals the differenced density (both in `tests/calibration/test_density.py` and `test_density_domains.py`) |
 | recovery | one fit of {recovered:,} participants: largest (posterior mean - truth) / SD over the parameters, held to {most_deviation} |
 | SBC | simulation-based calibration, below |
 
@@ -46,12 +47,18 @@ parameters alone (Modrak and others, Bayesian Analysis 2025;20:461, doi 10.1214/
 
 - Generator: `tests/calibration/literal.py` (with `literal_groups.py` where association or noise differ between groups), numpy only, one
   participant after the other: own clocks, event times by inverting a cumulative hazard added up over cells of 0.01 month, visits that end
-  with the event, people who die before entry drawn again. Nothing is shared with the package.
+  with the event, people who die before entry drawn again. Nothing is shared with the package. Several outcomes: truth by
+  `tests/calibration/literal_domains.py`, participants by `tests/unit/literal_domains.py`, correlation matrices effect by effect, scores
+  cut at the ends of the scale.
 - Fit: by the route of `alsmodel.inference.fit.fit_data` with `method="auto"`: mode, quadrature judged, draws around the mode weighted by
   Pareto-smoothed importance sampling; where the weights fail their checks, whitened NUTS, {chains} chains of {draws} draws after {tune}
   (column "by NUTS"). The second attempt of NUTS, with more draws of the same density when chains are short of the gate, is left out.
-- Size: {simulations} simulations of {participants} participants per row. Priors, all stated in `models.toml`, do not look at the data;
-  where covariates are missing, the generator draws them as the imputation assumes, around the mean of those recorded.
+  Several outcomes go by the same route of `alsmodel.inference.domain_fit.fit_domain_data`.
+- Size: {simulations} simulations of {participants} participants per row, where `models.toml` does not say otherwise. Priors, all stated
+  there, do not look at the data; where covariates are missing, the generator draws them as the imputation assumes, around the mean of
+  those recorded.
+  Of several outcomes the prior of residual SDs is cut below {least_residual} points (rounding to whole points alone has an SD of 0.29), in
+  the truths and in the draws that are ranked.
 - Rule, fixed before the first run: three tests of each quantity (chi-square over {bins} bins, mean rank, spread of the ranks). A row is
   rejected when any p-value falls below {level} / (3 x quantities), so a true row is rejected with chance {level}. More than
   {failures:.0%} of simulations without a fit also bars "proven".
@@ -67,8 +74,9 @@ The same simulations with `method="nuts"`, where they have been run.
 
 ## Negative controls
 
-The base row broken on purpose; the same rule must reject the first three. A Jacobian matters only where data are few, so that control
-has 5 participants, and the right density with the same 5 stands below it.
+Rows broken on purpose, the base row unless a name says otherwise; the same rule must reject all but "few data". A Jacobian matters only
+where data are few, so that control has 5 participants, and the right density with the same 5 stands below it. "domains censoring ignored":
+data of the row `domains`, fitted with Gaussian noise as if no score had been cut at an end of its scale.
 
 {controls}
 
@@ -165,13 +173,14 @@ def render() -> str:
     missing += [f"- {item}" for item in models["not_shown"]]
     return TEXT.format(
         rows=_table(head, [_line(row, rule) for row in rows.values()]),
-        controls=_table(control_head, [_control(name, rule) for name in CONTROLS]),
+        controls=_table(control_head, [_control(name, rule) for name in NAMES]),
         by_nuts=_table(nuts_head, by_nuts),
         missing="\n".join(missing),
         recovered=rule["recovery"]["participants"],
         most_deviation=rule["recovery"]["most_deviation"],
         kept=rule["kept_draws"],
         participants=models["design"]["participants"],
+        least_residual=models["domains"]["design"]["least_residual"],
         simulations=rule["simulations"],
         bins=rule["bins"],
         level=rule["level"],

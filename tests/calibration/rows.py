@@ -1,4 +1,4 @@
-"""The rows of ``docs/evidence/models.toml``, and the step from a literal data set to the arrays that `fit_data` takes."""
+"""The rows of ``docs/evidence/models.toml``, and the step from a literal data set to the arrays that a fit takes."""
 
 import copy
 import tomllib
@@ -12,13 +12,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.cohort.outcome_arrays import OutcomeData
 from alsmodel.inference import Sampling
 from alsmodel.models.classes import class_covariates
+from alsmodel.models.domain import DomainModel
+from alsmodel.models.domain_program import DomainProgram
 from alsmodel.models.program import Program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import code_digest, decode, digest_of
-from tests.calibration import literal, literal_causes, literal_classes, literal_groups, literal_sigmoid
+from tests.calibration import literal, literal_causes, literal_classes, literal_domains, literal_groups, literal_sigmoid
 from tests.calibration.literal import Mapping, Person
+from tests.unit import domain_data
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +54,17 @@ AUTO_ROUTE = [
     "alsmodel.estimators.laplace",
     "alsmodel.estimators.psis",
 ]
+#: The same for several outcomes, which have a likelihood of their own: what it is made of, without specifications that only print.
+DOMAIN_KERNELS = (
+    "correlations", "layout", "normal_tail", "outcome_records", "outcome_sites", "outcomes", "posterior", "records", "smallmat", "vectors",
+)  # fmt: skip
+DOMAIN_ROUTE = [
+    *(f"alsmodel.kernels.{name}" for name in DOMAIN_KERNELS),
+    *(f"alsmodel.models.{name}" for name in ("domain", "domain_parameters", "domain_program", "evaluation", "priors")),
+    *(f"alsmodel.inference.{name}" for name in ("domain_draws", "domain_fit", "mode", "refine", "sampling", "checks", "importance")),
+    "alsmodel.estimators.laplace",
+    "alsmodel.estimators.psis",
+]
 METHODS = ("auto", "nuts")
 
 
@@ -64,7 +79,7 @@ class Row:
         What is claimed; the tests hold it to the files.
     model, design : mapping
         As read, the row's changes merged into the base.
-    spec : JointModel
+    spec : JointModel or DomainModel
     """
 
     name: str
@@ -73,7 +88,7 @@ class Row:
     sbc: str
     model: Mapping
     design: Mapping
-    spec: JointModel
+    spec: JointModel | DomainModel
 
     @property
     def digests(self) -> dict[str, str]:
@@ -84,14 +99,21 @@ class Row:
         """The same for a method of inference."""
         own = {"model": self.model, "design": self.design, "rule": read_models()["rule"]}
         return {
-            "code": code_digest(NUTS_ROUTE if method == "nuts" else AUTO_ROUTE),
+            "code": code_digest(DOMAIN_ROUTE if of_domains(self.model) else NUTS_ROUTE if method == "nuts" else AUTO_ROUTE),
             "spec": digest_of(own),
             "generator": digest_of("".join(Path(str(hand.__file__)).read_text(encoding="utf-8") for hand in hands(self.model))),
         }
 
 
+def of_domains(model: Mapping) -> bool:
+    """Whether a model is one of several outcomes."""
+    return bool(model["kind"] == "domains")
+
+
 def hands(model: Mapping) -> list[ModuleType]:
     """Modules that write a model out literally; the last draws its data and integrates its likelihood."""
+    if of_domains(model):
+        return [literal_domains.hand, literal_domains]
     if model.get("causes"):
         return [literal, literal_causes]
     if model["decline"]["kind"] == "sigmoid":
@@ -116,8 +138,9 @@ def read_rows() -> dict[str, Row]:
     whole = read_models()
     rows = {}
     for entry in whole["row"]:
-        model, design = merged(whole["model"], entry.get("model", {})), merged(whole["design"], entry.get("design", {}))
-        spec = decode(JointModel, model, where=f"models.toml:{entry['name']}")
+        base = whole[entry["of"]] if "of" in entry else whole
+        model, design = merged(base["model"], entry.get("model", {})), merged(base["design"], entry.get("design", {}))
+        spec = decode(DomainModel if of_domains(model) else JointModel, model, where=f"models.toml:{entry['name']}")
         own = {key: entry[key] for key in ("name", "part", "recovery", "sbc")}
         rows[entry["name"]] = Row(**own, model=model, design=design, spec=spec)
     return rows
@@ -138,8 +161,16 @@ def sampling() -> Sampling:
     return decode(Sampling, read_models()["rule"]["sampling"], where="models.toml:rule.sampling")
 
 
-def arrays(row: Row, people: list[Person]) -> JointData:
+def arrays(row: Row, people: list[Any]) -> JointData | OutcomeData:
     """A literal data set as arrays."""
+    if isinstance(row.spec, DomainModel):
+        return domain_data.outcome_arrays(people, row.spec.names)
+    return joint_arrays(row, people)
+
+
+def joint_arrays(row: Row, people: list[Person]) -> JointData:
+    """Participants with one score as arrays."""
+    assert isinstance(row.spec, JointModel)
     names = dict.fromkeys((*row.spec.intercept, *row.spec.slope, *row.spec.hazard_of_any, *class_covariates(row.spec)))
     terms = {name: (literal.column_of(name),) for name in names}
     absent = np.array([not person.recorded for person in people])
@@ -187,8 +218,10 @@ def with_imputed(truth: dict[str, float], row: Row, people: list[Person]) -> dic
     return truth | {f"imputed:{c}[{k + 1}]": person.covariates[c] for c in dict.fromkeys(columns) for k, person in enumerate(hidden)}
 
 
-def unconstrained(made: Program, truth: dict[str, float]) -> Floats:
+def unconstrained(row: Row, made: Program | DomainProgram, truth: dict[str, float]) -> Floats:
     """The vector at which the program's density stands for `truth`."""
+    if isinstance(made, DomainProgram):
+        return domain_data.unconstrained(made, truth, row.spec)
     values = dict(truth)
     for label in made.labels:
         if label.startswith("partial:"):
@@ -218,10 +251,10 @@ def stream(seed: int, row: str, simulation: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed, spawn_key=(*row.encode(), simulation))
 
 
-def simulate(row: Row, seed: np.random.SeedSequence, **design: Any) -> tuple[dict[str, float], list[Person]]:
+def simulate(row: Row, seed: np.random.SeedSequence, **design: Any) -> tuple[dict[str, float], list[Any]]:
     """Truth from the priors and a data set from the truth."""
     rng = np.random.default_rng(seed)
     generator = generator_of(row.model)
     truth = generator.draw_truth(row.model, row.design, rng)
     people = list(generator.draw_people(row.model, {**row.design, **design}, truth, rng))
-    return with_imputed(truth, row, people), people
+    return truth if of_domains(row.model) else with_imputed(truth, row, people), people

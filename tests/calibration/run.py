@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from alsmodel.errors import FitFailed
+from alsmodel.inference.domain_fit import fit_domain_data
 from alsmodel.inference.fit import fit_data
-from tests.calibration.controls import CONTROLS, run_control
-from tests.calibration.rows import METHODS, RANKS, Row, arrays, read_models, read_rows, sampling, simulate, stream
+from tests.calibration.controls import NAMES, row_of, run_control
+from tests.calibration.rows import METHODS, RANKS, Row, arrays, of_domains, read_models, read_rows, sampling, simulate, stream
 from tests.calibration.sbc import Simulation, judge, run_simulation
 
 VERSIONS = ("numpy", "numba", "nutpie", "scipy")
@@ -95,7 +96,8 @@ def recover(row: Row, seed: int, method: str = "auto") -> dict[str, Any]:
     data_seed, fit_seed = stream(seed, row.name + " recovery", 0).spawn(2)
     participants = rule["recovery"]["participants"]
     truth, people = simulate(row, data_seed, participants=participants)
-    fit = fit_data(row.spec, arrays(row, people), sampling(), seed=int(fit_seed.generate_state(1)[0]), method=method)
+    by = fit_domain_data if of_domains(row.model) else fit_data
+    fit = by(row.spec, arrays(row, people), sampling(), seed=int(fit_seed.generate_state(1)[0]), method=method)
     away = {name: abs(fit.flat(name).mean() - value) / fit.flat(name).std(ddof=1) for name, value in truth.items()}
     worst = max(away, key=lambda name: away[name])
     return {"participants": participants, "largest": round(float(away[worst]), 2), "parameter": worst}
@@ -131,11 +133,14 @@ def run_row(
     return record
 
 
-def run_controls(row: Row, simulations: int, seed: int, digests: dict[str, str], *, resume: bool) -> None:
+def run_controls(
+    rows: dict[str, Row], names: Sequence[str], simulations: int, seed: int, digests: dict[str, dict[str, str]], *, resume: bool
+) -> None:
     """Break the model on purpose; the rule must reject every one."""
-    for name in CONTROLS:
-        record = empty(row, seed, digests) | {"row": name}
-        if resume and path_of(name).is_file() and (load(name)["digests"], load(name)["simulations"]) == (digests, simulations):
+    for name in names:
+        row, own = rows[row_of(name)], digests[row_of(name)]
+        record = empty(row, seed, own) | {"row": name}
+        if resume and path_of(name).is_file() and (load(name)["digests"], load(name)["simulations"]) == (own, simulations):
             continue
         for result in run_control(name, row, simulations, seed):
             add(record, result)
@@ -214,7 +219,7 @@ def main() -> None:
     """Command line."""
     rule = read_models()["rule"]
     parser = argparse.ArgumentParser(prog="python -m tests.calibration.run", description="Simulation-based calibration.")
-    parser.add_argument("--row", action="append", help="only this row; may be repeated; 'controls' for the negative controls")
+    parser.add_argument("--row", action="append", help="only this row or negative control; may be repeated; 'controls' for all of these")
     parser.add_argument("--simulations", type=int, default=rule["simulations"])
     parser.add_argument("--workers", type=int, default=1, help="processes that share the simulations of a row")
     parser.add_argument("--resume", action="store_true", help="keep simulations on file where nothing has changed")
@@ -226,8 +231,8 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = read_rows()
     chosen = arguments.row or ["controls", *rows]
-    if unknown := set(chosen) - {*rows, "controls"}:
-        parser.error(f"no row is called {', '.join(sorted(unknown))}; there are {', '.join(rows)} and controls")
+    if unknown := set(chosen) - {*rows, *NAMES, "controls"}:
+        parser.error(f"no row is called {', '.join(sorted(unknown))}; there are {', '.join((*rows, *NAMES))} and controls")
     one_thread()
     np.seterr(all="ignore")
     if arguments.check:
@@ -237,13 +242,14 @@ def main() -> None:
     digests = {name: rows[name].digests_by(method) for name in rows}
     if arguments.carry:
         for name in chosen:
-            if name != "controls":
+            if name in rows:
                 print(carry(rows[name], digests[name], method), flush=True)
         return
     for name in chosen:
-        if name == "controls" and method == "auto":
-            run_controls(rows["base"], arguments.simulations, rule["seed"], digests["base"], resume=arguments.resume)
-        elif name != "controls":
+        if name not in rows and method == "auto":
+            some = NAMES if name == "controls" else [name]
+            run_controls(rows, some, arguments.simulations, rule["seed"], digests, resume=arguments.resume)
+        elif name in rows:
             record = run_row(
                 rows[name],
                 arguments.simulations,

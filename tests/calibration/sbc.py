@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.cohort.outcome_arrays import OutcomeData
 from alsmodel.errors import FitFailed
 from alsmodel.estimators.psis import resample
 from alsmodel.inference.checks import importance_gate
+from alsmodel.inference.domain_draws import named_domain_draws
+from alsmodel.inference.domain_fit import prepare_domains
 from alsmodel.inference.importance import weigh
-from alsmodel.inference.mode import find_mode
+from alsmodel.inference.mode import Mode, find_mode
 from alsmodel.inference.refine import prepare
 from alsmodel.inference.sampling import sample
 from alsmodel.inference.summary import named_draws
+from alsmodel.models.domain import DomainModel
+from alsmodel.models.domain_program import DomainProgram
 from alsmodel.models.program import Program
 from tests.calibration.literal import Mapping
 from tests.calibration.rows import Row, arrays, read_models, sampling, simulate, stream, unconstrained
@@ -30,6 +35,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Density = Callable[[Floats], tuple[float, Floats]]
 Breaking = Callable[[Program], Density]
+Data = JointData | OutcomeData
+Made = Program | DomainProgram
 LOGLIK = "log-likelihood"
 
 
@@ -69,7 +76,7 @@ def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None =
 
     "auto" judges the quadrature, finds the mode, weights draws around it, and goes on to whitened NUTS where the weights do not pass
     their checks; "nuts" goes there at once. The second attempt that `fit_data` makes when chains are short of its gate is left out:
-    it draws more from the same density.
+    it draws more from the same density. Several outcomes go by the route of `fit_domain_data`, which is the same.
 
     Parameters
     ----------
@@ -86,8 +93,7 @@ def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None =
     truth, people = simulate(row, data_seed, **design)
     data = arrays(row, people)
     try:
-        prepared = prepare(row.spec, data)
-        made, mode = prepared.program, prepared.mode
+        made, mode = prepared(row, data)
         density = made.density if breaking is None else breaking(made)
         mode = mode if breaking is None else find_mode(density, made.start)
         own_seed = int(fit_seed.generate_state(1)[0])
@@ -104,14 +110,39 @@ def run_simulation(row: Row, number: int, seed: int, breaking: Breaking | None =
     )  # fmt: skip
 
 
-def _ranks(row: Row, data: JointData, truth: dict[str, float], made: Program, x: Floats) -> dict[str, int]:
+def prepared(row: Row, data: Data) -> tuple[Made, Mode]:
+    """The density with a quadrature that was judged fine enough, and its mode."""
+    if isinstance(row.spec, DomainModel):
+        _, made, mode, _ = prepare_domains(row.spec, data)
+        return made, mode
+    found = prepare(row.spec, data)
+    return found.program, found.mode
+
+
+def named(row: Row, data: Data, made: Made, x: Floats) -> dict[str, Floats]:
+    """Draws by printed name."""
+    return named_domain_draws(row.spec, made, x) if isinstance(row.spec, DomainModel) else named_draws(row.spec, data, made, x)
+
+
+def within(row: Row, made: Made, x: Floats) -> Floats:
+    """The draws under a prior whose residual SDs are cut from below, where the row's are: those of the uncut posterior that lie above."""
+    least = row.design.get("least_residual", 0.0)
+    if not least:
+        return x
+    residual = [k for k, label in enumerate(made.labels) if label.startswith("sd:") and label.endswith("residual")]
+    flat = x.reshape(-1, x.shape[-1])
+    return flat[(flat[:, residual] >= np.log(least)).all(axis=1)][None]
+
+
+def _ranks(row: Row, data: Data, truth: dict[str, float], made: Made, x: Floats) -> dict[str, int]:
     """Rank of every parameter and of the log-likelihood among draws of equal weight, shape (chains, draws, P)."""
     kept = read_models()["rule"]["kept_draws"]
-    draws = named_draws(row.spec, data, made, x)
+    x = within(row, made, x)
+    draws = named(row, data, made, x)
     ranks = {name: rank(truth[name], draws[name], kept) for name in truth}
     flat = x.reshape(-1, x.shape[-1])
     logliks = np.array([made.loglik(point).sum() for point in flat[thinned(len(flat), kept)]])
-    ranks[LOGLIK] = int((logliks < made.loglik(unconstrained(made, truth)).sum()).sum())
+    ranks[LOGLIK] = int((logliks < made.loglik(unconstrained(row, made, truth)).sum()).sum())
     return ranks
 
 

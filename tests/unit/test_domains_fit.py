@@ -12,10 +12,10 @@ import pytest
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.outcome_arrays import outcome_data
 from alsmodel.cohort.selection import Covariate
-from alsmodel.errors import InvalidInput
+from alsmodel.errors import FitFailed, InvalidInput
 from alsmodel.inference import Sampling
-from alsmodel.inference.domain_fit import DomainFit, fit_domain_data
-from alsmodel.inference.mode import find_mode
+from alsmodel.inference.domain_fit import DomainFit, fit_domain_data, prepare_domains
+from alsmodel.inference.mode import Density, Mode, find_mode
 from alsmodel.models.domain import ArmEffect, DomainModel, DomainPriors, Outcome, domains
 from alsmodel.models.domain_program import domain_program
 from alsmodel.models.spec import Normal, PiecewiseExponential
@@ -112,6 +112,28 @@ def test_a_censored_total_score_is_fitted_and_its_truth_found(total_fit: DomainF
     assert max(away.values()) < 3.7, away  # one in 200 seeds for 15 parameters
     assert {check.name: check.passed for check in total_fit.checks}["quadrature, shift of the mode"]
     assert rows["alsfrs_r_total.slope"]["unit"] == "points/month"
+
+
+def test_where_few_nodes_are_too_rough_a_way_up_the_finest_rule_climbs(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = literal.draw_people(literal.total_truth(start=42.0), 40, np.random.default_rng(9))
+    data = arrays.outcome_arrays(people, TOTAL.names)
+    _, _, plain, _ = prepare_domains(TOTAL, data)
+    climbed = []
+
+    def fails_at_first(density: Density, start: np.ndarray) -> Mode:
+        climbed.append(density)
+        if len(climbed) == 1:
+            raise FitFailed("as on a density that is too rough")
+        return find_mode(density, start)
+
+    monkeypatch.setattr("alsmodel.inference.domain_fit.find_mode", fails_at_first)
+    spec, made, mode, check = prepare_domains(TOTAL, data)
+    assert len(climbed) == 2
+    assert spec == TOTAL  # the posterior is still that of the first rule
+    assert climbed[1](plain.at)[0] != climbed[0](plain.at)[0] == made.density(plain.at)[0]
+    assert check.passed
+    sd = np.sqrt(np.square(plain.scale).sum(axis=1))
+    assert (np.abs(mode.at - plain.at) < 0.05 * sd).all()
 
 
 def test_a_fit_is_saved_and_read_back_equal(total_fit: DomainFit, tmp_path: Path) -> None:
