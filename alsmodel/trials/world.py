@@ -199,7 +199,7 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
         # Grows by what the rules seem to admit; whoever is drawn stays the same, so the size decides nothing.
         size = min(max(2 * size, int(1.1 * n * size / max(fewest, 1))), MOST_SCREENED * n, 16 * size)
     order = np.argsort(~admitted, axis=1, kind="stable")[:, :n]
-    more: dict[str, Any] = {name: np.take_along_axis(getattr(nature, name), order[..., None], axis=1) for name in _own_parts(nature)[3:]}
+    more: dict[str, Any] = {name: np.take_along_axis(getattr(nature, name), order[..., None], axis=1) for name in _further_parts(nature)}
     nature = nature._replace(
         **more,
         intercept=np.take_along_axis(intercept + drawn.intercept, order, axis=1),
@@ -211,10 +211,15 @@ def _screen(trial: "Trial", keys: Keys, n: int) -> _Screened:
     return _Screened(np.ascontiguousarray(order), np.take_along_axis(drawn.group, order, axis=1), nature, columns)
 
 
-def _own_parts(nature: Nature) -> list[str]:
-    """Parts of a nature that each participant has for himself, those that every nature has first."""
+def _own_parts(nature: Nature) -> tuple[str, ...]:
+    """Parts of a nature that each participant has for himself."""
+    return ("intercept", "slope", "log_hazard", "spread", *_further_parts(nature))
+
+
+def _further_parts(nature: Nature) -> tuple[str, ...]:
+    """Those that only some natures have, with an axis more."""
     curved, several = nature.curve.shape[1] > 0, nature.clock.size > 0
-    return ["intercept", "slope", "log_hazard", "spread", *(["curve"] if curved else []), *(["offsets"] if several else [])]
+    return (*(("curve",) if curved else ()), *(("offsets",) if several else ()))
 
 
 def _screened_biomarkers(trial: "Trial", keys: Keys, nature: Nature, group: Integers, untreated: Untreated) -> dict[str, Column]:
