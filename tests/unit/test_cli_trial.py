@@ -277,7 +277,7 @@ def test_a_threshold_is_on_the_wanted_side_and_confirmed() -> None:
 def test_the_trial_of_the_documentation_is_valid_and_runs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "trials.md").read_text(encoding="utf-8")
     toml, *variants = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    assert len(variants) == 3
+    assert len(variants) == 4
     for variant in variants:
         decode(TrialSettings, parse_toml(variant).values["trial"], where="trials.md")
     settings = decode(TrialSettings, parse_toml(toml).values["trial"], where="trials.md")

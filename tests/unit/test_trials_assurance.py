@@ -155,8 +155,8 @@ def fake_fit(**drug):
     draws = {"theta:drug": rng.normal(-0.3, 0.1, (2, 50)), "hazard:drug": rng.normal(-0.2, 0.1, (2, 50))}
     chosen = np.random.default_rng([1, 2]).choice(100, size=40, replace=False)
     truth = posterior(100)
-    population = {name: value if name == "knots" else value[chosen] for name, value in vars(truth).items() if name != "known"}
-    spec = SimpleNamespace(treatments=(SimpleNamespace(**shared | drug),))
+    population = {name: value for name, value in vars(truth.some(chosen)).items() if not name.startswith(("bend", "further", "known", "_"))}
+    spec = SimpleNamespace(treatments=(SimpleNamespace(**shared | drug),), causes=(), decline=SimpleNamespace(kind="linear"), bends=())
     return SimpleNamespace(spec=spec, draws=draws, population=lambda n, seed: population), chosen
 
 
