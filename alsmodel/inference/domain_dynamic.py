@@ -163,7 +163,7 @@ def _ahead(
     return _Ahead(
         ess=float((1 / np.square(weight).sum(axis=1)).min()),
         alive=alive[:, asked],
-        restricted=restricted_mean(alive, seen.landmark, fine)[:, asked],
+        restricted=restricted_mean(alive, seen.landmark, fine, asked),
         mean=np.stack(mean, axis=2).reshape(-1, len(mean), at.size),
         recorded=np.stack(recorded, axis=2).reshape(-1, len(mean), at.size),
     )

@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 LaterExposure = Literal["continue", "stop"]
 STREAM = 6
 LEAST_NODES = 5  # per piece of a stretch between two times of prediction
-STEPS = 24  # of the integral that a restricted mean is, at least
+STEPS = 8  # of the integral that a restricted mean is, at least
 INTERVAL = np.array([0.025, 0.975])
 
 
@@ -80,18 +80,19 @@ def times_after(landmark: float, times: Sequence[float] | Floats) -> Floats:
 
 
 def finer(landmark: float, times: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Return times that lie close enough for an integral from the landmark on, those asked for among them, and the places of these."""
-    step = (times[-1] - landmark) / STEPS
+    """Return times that Simpson's rule needs from the landmark on, those asked for among them, and the places of these."""
+    step = 2 * (times[-1] - landmark) / STEPS
     stretches = zip(np.concatenate([[landmark], times[:-1]]), times, strict=True)
-    parts = [np.linspace(start, stop, 1 + max(1, int(np.ceil((stop - start) / step - 1e-9))))[1:] for start, stop in stretches]
+    parts = [np.linspace(start, stop, 1 + 2 * max(1, int(np.ceil((stop - start) / step - 1e-9))))[1:] for start, stop in stretches]
     return np.concatenate(parts), np.cumsum([part.size for part in parts]) - 1
 
 
-def restricted_mean(survival: Floats, landmark: float, times: Floats) -> Floats:
-    """Integral of survival from the landmark to each of `times`, the last axis, by trapezoids."""
+def restricted_mean(survival: Floats, landmark: float, times: Floats, asked: NDArray[np.int64]) -> Floats:
+    """Integral of survival from the landmark to the times asked for, the last axis, by Simpson's rule; times and places from `finer`."""
     whole = np.concatenate([np.ones((*survival.shape[:-1], 1)), survival], axis=-1)
-    width = np.diff(np.concatenate([[landmark], times]))
-    return np.asarray(np.cumsum((whole[..., 1:] + whole[..., :-1]) / 2 * width, axis=-1))
+    width = np.diff(np.concatenate([[landmark], times]))[::2]
+    pairs = (whole[..., :-2:2] + 4.0 * whole[..., 1:-1:2] + whole[..., 2::2]) * width / 3.0
+    return np.asarray(np.cumsum(pairs, axis=-1)[..., asked // 2])
 
 
 def people_at(data: JointData, landmark: float) -> NDArray[np.int64]:
@@ -200,7 +201,7 @@ def predict_participants(
     fine, asked = finer(landmark, at)
     made = futures(fit, landmark, fine, data=data, **settings)  # type: ignore[arg-type]
     source = fit.data if data is None else data
-    restricted = restricted_mean(made.survival, landmark, fine)[..., asked]
+    restricted = restricted_mean(made.survival, landmark, fine, asked)
     longest = float(fit.data.event_time.max())
     frames = []
     for r, person in enumerate(made.people):

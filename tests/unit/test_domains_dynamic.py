@@ -150,7 +150,7 @@ def test_nothing_after_the_landmark_is_used_and_the_number_of_people_does_not_ma
     later = [{**person, "rows": [*person["rows"], (0, 9.0, 1.0)], "end": 14.0, "event": True} for person in people]
     fit, other = made_of(truth, TWO, people), made_of(truth, TWO, later)
     known = predict_participants_domains(fit, LANDMARK, TIMES, draws=5)
-    assert predict_participants_domains(other, LANDMARK, TIMES, draws=5).equals(known)
+    assert predict_participants_domains(other, LANDMARK, TIMES, draws=5).drop("beyond_follow_up").equals(known.drop("beyond_follow_up"))
     first = of_participants(fit.data, np.array([0]))
     assert predict_participants_domains(fit, LANDMARK, TIMES, data=first, draws=5).equals(known.head(6))
 

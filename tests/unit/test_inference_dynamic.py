@@ -70,18 +70,28 @@ HAZARDS = (
 
 @pytest.mark.parametrize("name", HAZARDS)
 def test_predictions_are_those_of_brute_force(name: str) -> None:
-    frame = predict_participants(fit_of(name), LANDMARK, (5.0, 12.0), draws=3000)
+    made = futures(fit_of(name), LANDMARK, (5.0, 12.0), draws=3000)
     at_risk = [p for p in literal.PEOPLE if p.end > LANDMARK and p.entry <= LANDMARK]
-    assert frame["participant_id"].unique().sort().to_list() == sorted(p.name for p in at_risk)
-    for row in frame.iter_rows(named=True):
-        person = next(p for p in at_risk if p.name == row["participant_id"])
-        alive, score = brute(name, person, row["time"])
-        # 3,000 draws: five standard errors of a probability whose spread over people is at most 0.3, and of a score of SD 6.
-        assert row["p_alive"] == pytest.approx(alive, abs=0.028), row
-        assert row["score"] == pytest.approx(score, abs=0.6), row
-        # A participant whose hazard is the same whatever the effects has an interval of rounding errors.
-        assert row["p_alive_lower"] - 1e-9 <= row["p_alive"] <= row["p_alive_upper"] + 1e-9
-        assert row["score_lower"] < row["score"] < row["score_upper"]
+    assert [literal.PEOPLE[k].name for k in made.people] == [p.name for p in at_risk]
+    for r, person in enumerate(at_risk):
+        for j, time in enumerate((5.0, 12.0)):
+            survival, value = made.survival[:, r, j], made.value[:, r, j]
+            alive, score = brute(name, person, time)
+            # 3,000 draws: five standard errors of a probability whose spread over people is at most 0.3, and of a score of SD 6.
+            assert survival.mean() == pytest.approx(alive, abs=0.028), (person.name, time)
+            assert (survival * value).sum() / survival.sum() == pytest.approx(score, abs=0.6), (person.name, time)
+
+
+def test_the_table_holds_means_and_intervals_of_the_futures() -> None:
+    fit = fit_of("piecewise, value and slope", draws=500)
+    frame, made = predict_participants(fit, LANDMARK, (5.0, 12.0), draws=500), futures(fit, LANDMARK, (5.0, 12.0), draws=500)
+    assert frame["participant_id"].unique(maintain_order=True).to_list() == [fit.data.participant_ids[k] for k in made.people]
+    # Survival is integrated over shorter stretches for the table, whose nodes lie elsewhere.
+    np.testing.assert_allclose(frame["p_alive"].to_numpy().reshape(-1, 2), made.survival.mean(axis=0), rtol=1e-4)
+    score = (made.survival * made.value).sum(axis=0) / made.survival.sum(axis=0)
+    np.testing.assert_allclose(frame["score"].to_numpy().reshape(-1, 2), score, rtol=1e-4)
+    assert ((frame["p_alive_lower"] < frame["p_alive"]) & (frame["p_alive"] < frame["p_alive_upper"])).all()
+    assert ((frame["score_lower"] < frame["score"]) & (frame["score"] < frame["score_upper"])).all()
     ahead = frame.filter(frame["time"] == 12.0)
     assert ((ahead["restricted_mean"] > 0) & (ahead["restricted_mean"] < 12.0 - LANDMARK)).all()
 
@@ -94,8 +104,8 @@ def test_a_restricted_mean_is_the_integral_however_few_times_are_asked_for() -> 
     fit = SimpleNamespace(spec=spec, data=data, program=made, x=x, provenance={"knots": made.knots.tolist()}, time_unit="month")
     for times in ([18.5], [4.0, 18.5], [4.0, 6.0, 9.0, 18.5]):
         last = predict_participants(fit, LANDMARK, times).filter(pl.col("time") == 18.5)  # 15 months on
-        # Trapezoids of 15 / 24 months: the error of the integral is the square of a step times hazard, 0.125, over 12.
-        np.testing.assert_allclose(last["restricted_mean"], (1 - np.exp(-0.2 * 15)) / 0.2, rtol=2e-3)
+        # Simpson's rule on steps of 15 / 8 months: the error is the fourth power of step times hazard, 0.375, over 180.
+        np.testing.assert_allclose(last["restricted_mean"], (1 - np.exp(-0.2 * 15)) / 0.2, rtol=1.5e-4)
         assert last["beyond_follow_up"].all()  # the longest follow-up is 17 months
     assert not predict_participants(fit, LANDMARK, [16.0])["beyond_follow_up"].any()
 
@@ -154,10 +164,10 @@ def test_participants_of_one_group_alone_are_predicted(name: str) -> None:
     fit = fit_of(name, draws=4)
     alone = tuple(p for p in literal.PEOPLE if p.arm == "placebo")
     data = joint_data(literal.cohort(alone), fit.spec.selection)
-    frame = predict_participants(fit_of(name), LANDMARK, [8.0], data=data, draws=3000)
-    for row in frame.iter_rows(named=True):
-        person = next(p for p in alone if p.name == row["participant_id"])
-        assert row["p_alive"] == pytest.approx(brute(name, person, 8.0)[0], abs=0.028)
+    made = futures(fit_of(name), LANDMARK, [8.0], data=data, draws=3000)
+    assert made.people.size
+    for r, k in enumerate(made.people):
+        assert made.survival[:, r, 0].mean() == pytest.approx(brute(name, alone[k], 8.0)[0], abs=0.028)
     with pytest.raises(InvalidInput, match="Nothing was fitted for 1 of the levels of arm"):
         futures(fit, LANDMARK, TIMES, data=replace(data, groups={**data.groups, "arm": ("other",) * data.people}))
 

@@ -55,7 +55,7 @@ def test_every_baseline_and_path_is_the_literal_integral(name: str) -> None:
     row, truth, people = of_row(name)
     chosen = [k for k, person in enumerate(people) if person.free is not None][:2]
     made = fine(row, arrays(row, people))
-    found = made.loglik(unconstrained(made, truth))[chosen]
+    found = made.loglik(unconstrained(row, made, truth))[chosen]
     expected = [literal.loglik(row.model, truth, people[k]) for k in chosen]
     # The literal integral adds hazards up over cells of 0.01 month, which leaves errors of about 1e-5.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
@@ -65,7 +65,7 @@ def test_every_baseline_and_path_is_the_literal_integral(name: str) -> None:
 def test_gradient_is_the_differenced_density(name: str) -> None:
     row, truth, people = of_row(name)
     made = program(replace(row.spec, hermite=9), arrays(row, people))
-    x = unconstrained(made, truth)
+    x = unconstrained(row, made, truth)
     # Nine nodes leave a little of the quadrature's error in Fisher's identity.
     np.testing.assert_allclose(made.density(x)[1], differenced(made, x), rtol=1e-3, atol=1e-3)
     assert made.value(x) == pytest.approx(made.density(x)[0], abs=1e-9)
@@ -92,7 +92,7 @@ def test_drawn_effects_are_those_given_an_event_between_two_times() -> None:
     # An association so strong that knowing of the event moves the effects.
     truth = truth | {"association:value": -0.2, **{f"log_hazard[{k}]": -3.0 for k in range(1, 5)}}
     made = program(row.spec, data := arrays(row, people))
-    path, shared = path_at(made, made.constrained(unconstrained(made, truth)), made.segments, made.cuts)
+    path, shared = path_at(made, made.constrained(unconstrained(row, made, truth)), made.segments, made.cuts)
     draws, rng = np.empty((4000, len(people), 2)), np.random.default_rng(3)
     tries = sum(draw_given(path, shared, made.cuts, made.weibull, rng, out) for out in draws)
     assert tries < 4 * draws.shape[0] * len(people)
@@ -115,7 +115,7 @@ def test_limits_are_an_event_with_a_time_and_censoring() -> None:
     data = arrays(row, exact)
     someone = data.event > 0
     made = fine(row, data)
-    x = unconstrained(made, truth)
+    x = unconstrained(row, made, truth)
     at = made.loglik(x)
     for width in (1e-2, 1e-4, 1e-7):
         near = replace(data, free_until=np.where(someone, data.event_time - width, data.event_time))
@@ -123,7 +123,7 @@ def test_limits_are_an_event_with_a_time_and_censoring() -> None:
         # The density of an event at the end of the gap, up to how far the log hazard moves on half of it.
         np.testing.assert_allclose(found, at[someone], rtol=0, atol=0.5 * width + 1e-8)
     # Where nobody's path improves for ever, the event has happened for certain in the end: the hazard of the last interval goes on.
-    x = unconstrained(made, truth | {"association:value": 0.0})
+    x = unconstrained(row, made, truth | {"association:value": 0.0})
     censored = fine(row, replace(data, event=np.zeros(data.people))).loglik(x)
     far = replace(data, free_until=data.event_time, event_time=np.where(someone, 20_000.0, data.event_time))
     np.testing.assert_allclose(fine(row, far).loglik(x)[someone], censored[someone], rtol=0, atol=1e-6)
@@ -134,7 +134,7 @@ def test_without_association_it_comes_apart_in_closed_form() -> None:
     spec = replace(row.spec, association=(), survival=Exponential())
     data = arrays(row, people)
     made = program(spec, data)
-    x = unconstrained(made, truth | {"log_hazard[1]": -3.2})
+    x = unconstrained(row, made, truth | {"log_hazard[1]": -3.2})
     rate, gap = np.exp(-3.2), data.interval_censored
     alone = program(spec, replace(data, event_time=np.full(data.people, 1e-9), event=np.zeros(data.people))).loglik(x)
     low = np.where(gap, data.free_until, data.event_time)
@@ -150,7 +150,7 @@ def test_extreme_hazards_leave_density_and_gradient_finite() -> None:
     data = replace(data, free_until=np.where(data.interval_censored, np.maximum(data.event_time - 1e-9, 0.0), data.free_until))
     made = program(row.spec, data)
     for height in (-60.0, -20.0, 3.0):
-        x = unconstrained(made, truth | {f"log_hazard[{k}]": height for k in range(1, 5)})
+        x = unconstrained(row, made, truth | {f"log_hazard[{k}]": height for k in range(1, 5)})
         total, gradient = made.density(x)
         assert np.isfinite(total)
         assert np.isfinite(gradient).all()
@@ -160,7 +160,7 @@ def test_declared_model_is_the_same_density() -> None:
     row, truth, people = of_row("base", 12)
     data = arrays(row, people)
     made, model = program(row.spec, data), build(row.spec, data)
-    x = unconstrained(made, truth)
+    x = unconstrained(row, made, truth)
     value, gradient = declared(model, [model.logp(), model.dlogp()])(x)
     found, slope = made.density(x)
     # The same formula in two places: only rounding separates them.
