@@ -98,7 +98,7 @@ def trial_words(study: Study) -> list[str]:
             "promising_zone": "the conditional power of the first analysis",
         }[design.reestimation.kind]
         more.append(f"One look sets the number of participants anew by {seen}, up to {design.reestimation.most:g} times that planned.")
-    more += words_of(plan.intercurrent) + words_of_biomarkers(plan.biomarkers) + _assumption_words(plan)
+    more += words_of(plan.intercurrent) + words_of_biomarkers(plan.biomarkers) + assumption_words(plan)
     named = plan.population.leaving
     leaving = f"{design.dropout_per_month:.0%} leave per month" if named is None else f"people leave by the fit's hazard of {named},"
     return [
@@ -113,7 +113,7 @@ def trial_words(study: Study) -> list[str]:
     ]
 
 
-def _assumption_words(plan: "TrialSettings") -> list[str]:
+def assumption_words(plan: "TrialSettings") -> list[str]:
     """What the analyses take for granted and this design does not give them, in sentences."""
     from alsmodel.trials.information import INDEPENDENT
     from alsmodel.trials.randomisation import Minimisation, factors_of

@@ -5,10 +5,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from alsmodel.trials import MMRM, Cox, Effect, Minimisation, NamedTruth, ParallelDesign, Phenotype, Population, RandomSlope, Trial, simulate
+from alsmodel.study.methods import assumption_words
+from alsmodel.trials import (
+    MMRM,
+    Cox,
+    Effect,
+    FixedBounds,
+    Look,
+    Minimisation,
+    NamedTruth,
+    ParallelDesign,
+    Phenotype,
+    Population,
+    RandomSlope,
+    Recruitment,
+    Trial,
+    Win,
+    simulate,
+)
 from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import Categories
 from alsmodel.trials.indicators import analysed
+from alsmodel.trials.settings import TrialSettings
 
 LEVELS = ("A", "B", "C")
 
@@ -101,3 +119,15 @@ def test_words_are_covariates_only_of_analyses_without_strata() -> None:
         Trial(analyses=(RandomSlope(covariates=("phenotipe",)),), **common)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"covariate .*phenotype is never 'quick'"):
         Trial(analyses=(MMRM(covariates=("phenotype == 'quick'",)),), **common)  # type: ignore[arg-type]
+
+
+def test_words_name_the_analyses_that_leave_a_balanced_factor_out_and_the_boundaries_that_assume() -> None:
+    looks = (Look(at=0.5, when="followed", after=3.0),)
+    design = replace(DESIGN, recruitment=Recruitment(), looks=looks, boundary=FixedBounds(efficacy=(3.0, 2.0)))
+    analyses = (Win(), RandomSlope(), RandomSlope(covariates=("phenotype",), arm_main_effect=True))
+    settings = TrialSettings(truth=NamedTruth(), population=FAST_AND_SLOW, n_per_arm=(30,), design=design, analyses=analyses)
+    said = assumption_words(settings)
+    assert [sentence.split(" does not adjust")[0].rpartition("for which ")[2] for sentence in said[:-1]] == ["win ratio", "random slope"]
+    assert "increments of win ratio for independent" in said[-1]
+    plain = replace(settings, analyses=(RandomSlope(covariates=("phenotype",)),))
+    assert assumption_words(plain) == []
