@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
+from alsmodel.cohort.arrays import JointData
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.paths import Draw, class_parts, draw_of
 from alsmodel.inference.screening import taken_at_entry
@@ -52,11 +53,11 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         intercept, slope (points per month), log_hazard, slope_spread (factor of the own deviation of the slope): shape (D, N);
         random_cholesky (D, 2, 2); residual_sd (D,); knots (K + 1,) months, the last infinite; log_baseline_hazard (D, K) per month;
         association_value, association_slope (D,); ``column:`` design columns and ``taken:`` background drugs of the participants, (N,),
-        which a prediction at screening may know. Where paths bend in B
-        terms random_cholesky is (D, 2 + B, 2 + B), zero for terms that are the same for all, and besides: bend (D, B), coefficients of the
-        mean path; bend_months (M,) and bend_rates (B, M), what a unit of each adds to the slope (per month) from each month to the next,
-        by the chord, and from the last on, which is that of the longest follow-up, by the tangent. Of latent classes, of sigmoid paths,
-        of each further cause, and of what comes after one, what `alsmodel.trials.truth.PosteriorTruth` has as ``further``.
+        which a prediction at screening may know. Where paths bend in B terms random_cholesky is (D, 2 + B, 2 + B), zero for terms that are
+        the same for all, and besides: bend (D, B), coefficients of the mean path; bend_months (M,) and bend_rates (B, M), what a unit of
+        each adds to the slope (per month) from each month to the next, by the chord, and from the last on, which is that of the longest
+        follow-up, by the tangent. Of latent classes, of sigmoid paths, of each further cause, and of what comes after one, what
+        `alsmodel.trials.truth.PosteriorTruth` has as ``further``.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
     hazards = processes(spec, data, np.array(fit.provenance["knots"]))
     knots, out = _knots(fit, hazards), _empty(n_draws, data.people, len(spec.bends))
     further = _empty_hazards(hazards[1:], n_draws, data.people, knots.size - 1)
+    on_further = [exposed(process.spec, data).acting for process in hazards[1:]]
     curved = spec.decline.kind == "sigmoid"
     baseline = np.empty((n_draws, knots.size - 1))
     several = 0 if spec.classes is None else spec.classes.number
@@ -88,7 +90,7 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         out["intercept"][row] = draw.get(spec.stem("intercept")) + draw.linear(spec, data, "intercept", people)
         out["slope"][row] = slope * per_month
         out["slope_spread"][row] = own
-        if curved:
+        if curved:  # log D50 and log dx
             out["slope"][row] = slope - np.log(per_month)
             out["intercept"][row] -= np.log(per_month)
         if spec.classes is not None:
@@ -104,8 +106,9 @@ def population(fit: "Fit", n_draws: int, seed: int) -> dict[str, Floats]:
         out["association_value"][row] = draw.get("association:value")
         out["association_slope"][row] = draw.get("association:slope") / per_month
         baseline[row] = _baseline(hazards[0], draw, knots) + np.log(per_month)
-        for process in hazards[1:]:
-            _further(process, fit, draw.of(process.suffix), (knots, taken, per_month), {k: v[row : row + 1] for k, v in further.items()})
+        for process, drugs in zip(hazards[1:], on_further, strict=True):
+            made = {name: values[row : row + 1] for name, values in further.items()}
+            _further(process, drugs, data, draw.of(process.suffix), (knots, taken, per_month), made)
     known = {f"column:{name}": column for name, column in data.columns.items()}
     known |= {f"taken:{name}": taken for name, taken in taken_at_entry(fit).items()}
     further |= {f"clock{one.suffix}": np.array([1.0 if one.clock == "since event" else 2.0]) for one in spec.after}
@@ -186,16 +189,18 @@ def _empty_hazards(hazards: Sequence[Process], draws: int, people: int, pieces: 
     return found
 
 
-def _further(process: Process, fit: "Fit", draw: Draw, how: tuple[Floats, Floats, float], out: dict[str, Floats]) -> None:
+def _further(
+    process: Process, acting: tuple[Acting, ...], data: JointData, draw: Draw, how: tuple[Floats, Floats, float], out: dict[str, Floats]
+) -> None:
     """Fill one draw of a further hazard; `how` has knots, background drugs taken and time units in a month."""
     knots, taken, per_month = how
-    spec, data, people = process.spec, fit.data, np.arange(fit.data.people)
+    spec, people = process.spec, np.arange(data.people)
     out[f"log_baseline_hazard{process.suffix}"][:] = _baseline(process, draw, knots) + np.log(per_month)
     if process.kind == "after":
         names, design = data.design(spec.hazard)
         out[f"log_hazard{process.suffix}"][:] = design @ np.array([draw.get(f"hazard:{name}") for name in names])
         return
-    out[f"log_hazard{process.suffix}"][:] = draw.linear(spec, data, "hazard", people) + _drugs(exposed(spec, data).acting, draw, taken)[3]
+    out[f"log_hazard{process.suffix}"][:] = draw.linear(spec, data, "hazard", people) + _drugs(acting, draw, taken)[3]
     out[f"association_value{process.suffix}"][:] = draw.get("association:value")
     out[f"association_slope{process.suffix}"][:] = draw.get("association:slope") / per_month
 

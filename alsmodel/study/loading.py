@@ -176,14 +176,13 @@ def _of_a_line(study: Study) -> list[tuple[SettingPath, str]]:
     if plan is None or not isinstance(model, JointModel) or model.decline.kind == "linear":
         return []
     from alsmodel.trials.assuring import clock_words
-    from alsmodel.trials.trial import spread_faults
+    from alsmodel.trials.checks import spread_faults
 
     found: list[tuple[SettingPath, str]] = []
-    believed = plan.assurance
-    taken = believed is not None and believed.kind == "posterior"
-    if model.decline.kind == "sigmoid" and (plan.truth.kind == "posterior" or taken):
+    believed = plan.assurance if plan.assurance is not None and plan.assurance.kind == "posterior" else None
+    if model.decline.kind == "sigmoid" and (plan.truth.kind == "posterior" or believed is not None):
         found += [(("trial", "effects"), f"trial.effects: {fault}") for fault in spread_faults(plan.effects)]
-    if believed is not None and believed.kind == "posterior":
+    if believed is not None:
         clocked = [t.name for t in model.treatments if t.score == "clock" and t.name == believed.treatment]
         place = ("trial", "assurance", "treatment")
         found += [(place, f"{'.'.join(place)}: {clock_words(name, model.decline.kind)}") for name in clocked]

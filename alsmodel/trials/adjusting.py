@@ -5,7 +5,7 @@ In a randomised comparison a missing number gets the pooled mean after its trans
 missing covariate.
 """
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from alsmodel.trials.analyses import AbstractAnalysis, RandomSlope, TrialData
 from alsmodel.trials.comparison import ComparisonPlan, Transformation
-from alsmodel.trials.conditions import Categories, Column
+from alsmodel.trials.conditions import Column
+from alsmodel.trials.indicators import indicators_of
 from alsmodel.trials.observed import BASELINE, ObservedTrial
 
 Floats = npt.NDArray[np.float64]
@@ -46,16 +47,15 @@ def prepared(
     if keep is not None:
         data = replace(data, arm=np.where(keep[None], data.arm, -1))
     inside = data.arm[0] >= 0
-    takes = {each.name for each in fields(analysis)} if hasattr(analysis, "__dataclass_fields__") else set()  # type: ignore[arg-type]
     changes: dict[str, Any] = {"arm": 1}
     strata = analysis.strata or plan.strata
     names: list[str] = []
-    if "strata" in takes:
+    if analysis.takes("strata"):
         changes["strata"] = strata
-    elif "covariates" in takes:  # an analysis without strata takes their levels as covariates
+    elif analysis.takes("covariates"):  # an analysis without strata takes their levels as covariates
         names += strata
     columns: dict[str, Column] = dict(data.columns)
-    if "covariates" in takes:
+    if analysis.takes("covariates"):
         names = [*(analysis.covariates or plan.covariates), *names]
         if getattr(analysis, "kind", "") in _HAVE_BASELINE:
             names = [name for name in names if name != BASELINE]
@@ -70,20 +70,15 @@ def _design(data: TrialData, names: list[str], plan: ComparisonPlan, inside: Boo
     made: dict[str, Floats] = {}
     for name in dict.fromkeys(names):
         column = data.columns.get(name)
-        if column is None:  # a condition
-            made[f"design: {name}"] = data.strata([name])[0].astype(np.float64)  # type: ignore[index]
-        elif isinstance(column, Categories):
-            codes = column.codes[0]
-            counts = np.bincount(codes[inside], minlength=len(column.levels))
-            for code, level in enumerate(column.levels):
-                if code != int(counts.argmax()):
-                    made[f"design: {name} is {level}"] = (codes == code).astype(np.float64)
-        else:
+        if isinstance(column, np.ndarray):
             values = transformed(column[0], plan.transforms.get(name))
             known = ~np.isnan(values)
             mean = values[known & inside].mean() if (known & inside).any() else 0.0
             made[f"design: {name}"] = np.where(known, values, mean)
             made[f"design: {name} missing"] = (~known).astype(np.float64)
+        else:
+            coded = indicators_of(name, data.columns, inside[None])
+            made |= {f"design: {label}": values[0] for label, values, used in coded if used[0]}
     kept: dict[str, Floats] = {}
     for name, values in made.items():
         seen = values[inside]

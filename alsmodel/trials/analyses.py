@@ -6,7 +6,7 @@ reading a study file must not wait for numba.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, final
 
@@ -298,6 +298,10 @@ class AbstractAnalysis(ABC):
     @abstractmethod
     def label(self) -> str:
         """Name in tables."""
+
+    def takes(self, option: str) -> bool:
+        """Whether it has an option of this name."""
+        return is_dataclass(self) and any(each.name == option for each in fields(self))
 
     def settings(self) -> dict[str, Any]:
         """Its options as plain values."""

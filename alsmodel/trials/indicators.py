@@ -4,8 +4,8 @@ After minimisation an analysis adjusts for the factors that were balanced, or it
 covariates 2015, section 4.2); a mixed model takes them as covariates.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,36 +40,54 @@ def analysed(analysis: AbstractAnalysis, data: TrialData) -> Analysed:
     coded = np.broadcast_to(data.against_control(analysis.arm).arm, data.event_time.shape)
     made, used = _indicators(data.columns, analysis.covariates, coded >= 0)
     data = replace(data, columns={**data.columns, **made})
-    out: dict[str, Any] = {}
     patterns, of = np.unique(used, axis=0, return_inverse=True)
-    for k, pattern in enumerate(patterns):
-        rows = np.flatnonzero(of.ravel() == k)
+    rows = [np.flatnonzero(of.ravel() == k) for k in range(len(patterns))]
+    found = []
+    for trials, pattern in zip(rows, patterns, strict=True):
         names = tuple(name for name, use in zip(made, pattern, strict=True) if use)
-        found = replace(analysis, covariates=names).analyse(data.take(rows))  # type: ignore[type-var]
-        for name, value in vars(found).items():
-            if value is not None:
-                out.setdefault(name, np.empty(used.shape[0], dtype=value.dtype if value.dtype.kind != "U" else object))[rows] = value
-    return Analysed(**{name: value.astype(str) if value.dtype == object else value for name, value in out.items()})
+        found.append(vars(replace(analysis, covariates=names).analyse(data.take(trials))))  # type: ignore[type-var]
+    back = np.argsort(np.concatenate(rows))
+    return Analysed(**{name: np.concatenate([one[name] for one in found])[back] for name in found[0] if found[0][name] is not None})
 
 
-def _indicators(columns: Any, names: tuple[str, ...], inside: Bools) -> tuple[dict[str, Floats], Bools]:
+def _indicators(columns: Mapping[str, Column], names: tuple[str, ...], inside: Bools) -> tuple[dict[str, Floats], Bools]:
     """Numeric columns of shape (R, n), and which of them each trial uses, shape (R, columns)."""
     made: dict[str, Floats] = {}
     used: list[Bools] = []
     for name in dict.fromkeys(names):
-        column: Column | None = columns.get(name)
-        if isinstance(column, Categories):
-            counts = np.stack([((column.codes == code) & inside).sum(axis=1) for code in range(len(column.levels))], axis=1)
-            most = counts.argmax(axis=1)
-            for code, level in enumerate(column.levels):
-                made[f"{name} is {level}"] = (column.codes == code).astype(np.float64)
-                used.append((counts[:, code] > 0) & (most != code))
-        elif column is None:
-            true = holds(parse(name), columns)
-            made[f"condition {name}"] = true.astype(np.float64)
-            count = (true & inside).sum(axis=1)
-            used.append((count > 0) & (count < inside.sum(axis=1)))
+        column = columns.get(name)
+        if isinstance(column, np.ndarray):
+            coded = [(name, np.asarray(column, dtype=np.float64), np.ones(inside.shape[0], dtype=np.bool_))]
         else:
-            made[name] = np.asarray(column, dtype=np.float64)
-            used.append(np.ones(inside.shape[0], dtype=np.bool_))
+            coded = list(indicators_of(name, columns, inside))
+        made |= {label: values for label, values, _ in coded}
+        used += [use for _, _, use in coded]
     return made, np.stack(used, axis=1)
+
+
+def indicators_of(name: str, columns: Mapping[str, Column], inside: Bools) -> Iterator[tuple[str, Floats, Bools]]:
+    """Indicators of a column of words, or of a condition.
+
+    Parameters
+    ----------
+    name : str
+    columns : mapping
+        Baseline columns, each (R, n).
+    inside : array of bool, shape (R, n)
+        Who is in the comparison.
+
+    Yields
+    ------
+    label, values, used : str, array of shape (R, n), array of bool of shape (R,)
+        `used` where some of those inside have it and some have not, and it is not that of the most frequent level.
+    """
+    column = columns.get(name)
+    if isinstance(column, Categories):
+        counts = np.stack([((column.codes == code) & inside).sum(axis=1) for code in range(len(column.levels))], axis=1)
+        most = counts.argmax(axis=1)
+        for code, level in enumerate(column.levels):
+            yield f"{name} is {level}", (column.codes == code).astype(np.float64), (counts[:, code] > 0) & (most != code)
+    else:
+        true = holds(parse(name), columns)
+        count = (true & inside).sum(axis=1)
+        yield f"condition {name}", true.astype(np.float64), (count > 0) & (count < inside.sum(axis=1))

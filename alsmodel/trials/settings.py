@@ -14,6 +14,16 @@ from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import LogRank, RandomSlope
 from alsmodel.trials.beliefs import EffectPrior, PosteriorEffect
 from alsmodel.trials.biomarkers import Biomarker
+from alsmodel.trials.checks import (
+    PHENOTYPES_OF_A_FIT,
+    apart,
+    axis_faults,
+    fit_checks,
+    grid_checks,
+    group_faults,
+    name_faults,
+    shared_checks,
+)
 from alsmodel.trials.conditions import parse
 from alsmodel.trials.designs import Decision, ParallelDesign, Side
 from alsmodel.trials.effects import Effect
@@ -27,17 +37,7 @@ from alsmodel.trials.population import Population
 from alsmodel.trials.prognosis import PREDICTED, Predictor, Prognosis
 from alsmodel.trials.ranges import PROBABILITY, Range, empty_rules
 from alsmodel.trials.resampled import Horizon, ResampledTruth
-from alsmodel.trials.trial import (
-    PHENOTYPES_OF_A_FIT,
-    Trial,
-    apart,
-    axis_faults,
-    fit_checks,
-    grid_checks,
-    group_faults,
-    name_faults,
-    shared_checks,
-)
+from alsmodel.trials.trial import Trial
 from alsmodel.trials.truth import NamedTruth, PosteriorTruth, Truth
 
 type AnyAnalysis = Annotated[

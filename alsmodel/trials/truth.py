@@ -170,7 +170,8 @@ _BENT = {"bend": "DB", "bend_months": "M", "bend_rates": "BM"}
 #: Of each further cause, its name behind "@", and of the end point after one, with "after " before the name.
 _HAZARD = {"log_hazard": "DN", "log_baseline_hazard": "DK", "association_value": "D", "association_slope": "D"}
 _AFTER = "@after "
-_SIGMOID = {"since_onset": "N", "top": "1", "bend_months": "M"}
+#: Of sigmoid paths and of latent classes.
+_SIGMOID = {"since_onset": "N", "top": "1"}
 _CLASSES = {"class_share": "DNC", "class_intercept": "DC", "class_slope": "DNC", "class_log_hazard": "DC"}
 
 
@@ -283,7 +284,6 @@ class PosteriorTruth:
             raise ValueError(f"The population lacks {', '.join(absent)}; it has {', '.join(sorted(population))}.")
         known = {name: np.asarray(value) for name, value in population.items() if name.startswith(("column:", "taken:"))}
         further = {k: np.asarray(v) for k, v in population.items() if k in (*_CLASSES, *_SIGMOID) or ("@" in k and ":" not in k)}
-        further.pop("bend_months", None)
         plain = {name: np.asarray(population[name]) for name in (*_SHAPES, *_BENT) if name in population}
         return cls(**plain, further=further, known=known)
 
@@ -299,7 +299,9 @@ class PosteriorTruth:
 
     def _shapes(self, terms: int) -> dict[str, str]:
         """Arrays that decide who the participants are, with a letter for each of their axes; where paths bend in so many terms."""
-        found = _SHAPES | (_BENT if terms else {}) | (_CLASSES if "class_share" in self.further else {}) | (_SIGMOID if self.curved else {})
+        found = _SHAPES | (_BENT if terms else {}) | (_CLASSES if "class_share" in self.further else {})
+        if self.curved:
+            found |= _SIGMOID | {"bend_months": _BENT["bend_months"]}
         for cause in self.causes:
             found |= {f"{name}@{cause}": letters for name, letters in _HAZARD.items()}
             if f"clock{_AFTER}{cause}" in self.further:
