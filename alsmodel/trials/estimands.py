@@ -165,7 +165,9 @@ def _compute(scenario: Scenario, wanted: dict[str, AbstractAnalysis], twins: int
     gathered: dict[str, dict[int, list[Any]]] = {address: defaultdict(list) for address in wanted}
     unwatched = replace(scenario.trial.design, looks=(), boundary=None, sequential=None, information=None, reestimation=None)
     plain = replace(unwatched, recruitment=None, randomisation=Alternating())
-    trial = replace(scenario.trial, design=plain, analyses=tuple(map(_without_site, scenario.trial.analyses)), multiplicity=None)
+    # What differs by the site alone is one analysis of twins.
+    analyses = {analysis.label: analysis for analysis in map(_without_site, scenario.trial.analyses)}
+    trial = replace(scenario.trial, design=plain, analyses=tuple(analyses.values()), multiplicity=None)
     for keys, size in _blocks(scenario, twins):
         enrolled = enrol(trial, keys, size)
         # Under a posterior each draw is a population of its own: its twins are kept apart, in some batches.
@@ -227,8 +229,10 @@ def _functional(analysis: AbstractAnalysis) -> Functional:
 
 def _without_site(analysis: AbstractAnalysis) -> AbstractAnalysis:
     """The same analysis for twins, who come from nowhere."""
-    kept = tuple(name for name in analysis.strata if not by_site(name))
-    return analysis if kept == analysis.strata or not is_dataclass(analysis) else replace(analysis, strata=kept)
+    named = {part: getattr(analysis, part) for part in ("strata", "covariates")}
+    kept = {part: tuple(name for name in names if not by_site(name)) for part, names in named.items()}
+    changed = {part: names for part, names in kept.items() if names != named[part]}
+    return replace(analysis, **changed) if changed and is_dataclass(analysis) else analysis
 
 
 def _followed(

@@ -1,6 +1,7 @@
 """Words and conditions as covariates: against indicators made by hand, with levels that a trial lacks, and after minimisation."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from alsmodel.trials import (
     Cox,
     Effect,
     FixedBounds,
+    LogRank,
     Look,
     Minimisation,
     NamedTruth,
@@ -25,6 +27,7 @@ from alsmodel.trials import (
 )
 from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import Categories
+from alsmodel.trials.estimands import true_values
 from alsmodel.trials.indicators import analysed
 from alsmodel.trials.settings import TrialSettings
 
@@ -108,6 +111,19 @@ def test_after_minimisation_the_adjusted_analysis_keeps_alpha_and_the_plain_one_
     mcse = np.sqrt(0.05 * 0.95 / 2000)
     assert abs(adjusted - 0.05) < 3 * mcse
     assert plain < 0.05 - 6 * mcse
+
+
+def test_the_site_is_adjusted_for_and_twins_who_have_none_give_the_true_value(tmp_path: Path) -> None:
+    design = replace(DESIGN, recruitment=Recruitment(sites=3), randomisation=Minimisation(factors=("site",)))
+    by_site = (RandomSlope(covariates=("site",)), MMRM(covariates=("site == 'site 1'",)), LogRank(strata=("site",)))
+    analyses = (*by_site, RandomSlope(), MMRM(), LogRank())
+    effect = Effect(name="a third", slowing=0.33)
+    trial = Trial(truth=NamedTruth(hazard=(0.05,)), design=design, effects=(effect,), n_per_arm=(40,), analyses=analyses, replicates=100)
+    assert simulate(trial).table["failures"].to_list() == [0] * 6
+    true = true_values(trial.scenarios[0], tmp_path, 2000).values
+    assert set(true) == {analysis.label for analysis in analyses}
+    for adjusted, alone in zip(by_site, analyses[3:], strict=True):
+        assert np.array_equal(true[adjusted.label], true[alone.label])
 
 
 def test_words_are_covariates_only_of_analyses_without_strata() -> None:
