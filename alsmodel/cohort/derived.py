@@ -25,6 +25,8 @@ CAPACITY_DAYS = 45
 
 #: Names of covariates that are made of delta-FRS.
 OF_DELTA_FRS = ("delta_frs", "encals_score", "tricals_score")
+#: Names of covariates that are made of a functional score at or before the start of follow-up.
+OF_SCORES = (*OF_DELTA_FRS, "kings_stage", "mitos_stage")
 
 _SCHEMES: dict[str, Scheme] = {
     "computed_el_escorial": "El Escorial revised",

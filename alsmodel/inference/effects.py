@@ -12,7 +12,7 @@ from alsmodel.inference.sampling import evenly
 from alsmodel.kernels.baseline import extend
 from alsmodel.kernels.effects import draw_effects, follow_effects
 from alsmodel.kernels.effects_linear import draw_linear_effects
-from alsmodel.kernels.joint_gap import has_gaps
+from alsmodel.kernels.joint import only_lines
 from alsmodel.kernels.posterior import Segments, paths
 from alsmodel.kernels.records import Cuts, Path, Shared
 from alsmodel.kernels.sigmoid_effects import draw_sigmoid_effects, follow_sigmoid_effects
@@ -85,14 +85,9 @@ def draw_given(path: Path, shared: Shared, cuts: Cuts, weibull: bool, rng: np.ra
     drawn: int = -1
     if cuts.top > 0:
         drawn = draw_sigmoid_effects(path, shared, cuts, weibull, rng, out)
-    elif _simple(cuts, shared):
+    elif only_lines(shared, cuts):
         drawn = draw_linear_effects(path, shared, cuts, weibull, rng, out)
     return drawn if drawn >= 0 else draw_effects(path, shared, cuts, weibull, rng, out)
-
-
-def _simple(cuts: Cuts, shared: Shared) -> bool:
-    """Whether a participant's own path is a line, and the event of one cause and with a time."""
-    return shared.covariance.shape[0] == 2 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts)
 
 
 def follow_given(path: Path, shared: Shared, cuts: Cuts, weibull: bool, effects: Floats, cumulative: Floats, value: Floats) -> None:

@@ -175,7 +175,9 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
         value, speed = _sigmoid(spec.decline.top, data.since_onset[people], np.exp(log_rate), grid, start, slope + b[:, 1])
         share = value[:, 0] / spec.decline.top
         ahead = -value[:, 0] * (1.0 - share) / np.exp(slope + b[:, 1])  # the tangent at time zero
-        return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, speed), of_class, (ahead, np.zeros((people.size, 1))))
+        return _followed(
+            spec, data, draw, grid, people, knots, (clock, tau), (value, speed, b), of_class, (ahead, np.zeros((people.size, 1)))
+        )
     speed = slope[:, None] * np.exp(log_rate) + added + b[:, 1:2] * np.exp(own)
     log_ratio, own_ratio, more = (
         sum((draw.get(getattr(one, part)) * x for x, one in zip(grid.before, acting, strict=True)), start=np.zeros(people.size))
@@ -189,7 +191,7 @@ def draw_paths(spec: JointModel, data: JointData, draw: Draw, grid: Grid, people
         bend = bend + b[:, 2:]
     value = value + bend @ bends_over(grid.edges, curve)[0].T
     steepness = speed + bend @ bends_over(grid.middle, curve)[1].T
-    return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, steepness), of_class, (ahead, bend))
+    return _followed(spec, data, draw, grid, people, knots, (clock, tau), (value, steepness, b), of_class, (ahead, bend))
 
 
 def _sigmoid(top: float, since: Floats, rate: Floats, grid: Grid, log_d50: Floats, log_dx: Floats) -> tuple[Floats, Floats]:
@@ -203,21 +205,25 @@ def _sigmoid(top: float, since: Floats, rate: Floats, grid: Grid, log_d50: Float
 
 def _followed(
     spec: JointModel, data: JointData, draw: Draw, grid: Grid, people: Ints, knots: Floats, clocks: tuple[Floats, Floats],
-    path: tuple[Floats, Floats], of_class: Floats, early: tuple[Floats, Floats],
+    path: tuple[Floats, Floats, Floats], of_class: Floats, early: tuple[Floats, Floats],
 ) -> Paths:  # fmt: skip
     """Add cumulative hazards to paths.
 
-    `clocks` as `_log_hazard` takes them, `path` values at the edges and slopes amid the cells, `of_class` what the class of each adds to
-    the log hazard, `early` the slope before time zero and the coefficients of the terms that bend.
+    `clocks` as `_log_hazard` takes them, `path` values at the edges, slopes amid the cells and random effects, `of_class` what the class of
+    each adds to the log hazard, `early` the slope before time zero and the coefficients of the terms that bend.
     """
-    value, steepness = path
+    value, steepness, effects = path
     middle = (value[:, 1:] + value[:, :-1]) / 2
+    so_far = _mean_so_far(value, grid)
     hazards, after = [], []
     for process in processes(spec, data, knots):
         if process.kind == "after":
             after.append(_after(process, data, draw.of(process.suffix), grid, people))
             continue
-        eta = _log_hazard(process, data, draw.of(process.suffix), grid, people, clocks, (middle, steepness)) + of_class[:, None]
+        eta = (
+            _log_hazard(process, data, draw.of(process.suffix), grid, people, clocks, (middle, steepness, so_far, effects))
+            + of_class[:, None]
+        )
         hazards.append(_running(np.exp(np.minimum(eta, 50.0)) * grid.width))
     whole = hazards[0] if len(hazards) == 1 else np.sum(hazards, axis=0)
     none = np.zeros((0, *whole.shape))
@@ -256,22 +262,32 @@ def class_parts(spec: JointModel, data: JointData, draw: Draw, people: Ints) -> 
 
 
 def _log_hazard(
-    process: Process, data: JointData, draw: Draw, grid: Grid, people: Ints, clocks: tuple[Floats, Floats], path: tuple[Floats, Floats]
+    process: Process, data: JointData, draw: Draw, grid: Grid, people: Ints, clocks: tuple[Floats, Floats], path: tuple[Floats, ...]
 ) -> Floats:
-    """Log hazard of one cause in each cell, shape (people, G), from the log rate and the reading of its clock, and value and slope."""
-    spec, (clock, tau), (middle, steepness) = process.spec, clocks, path
+    """Log hazard of one cause in each cell, shape (people, G).
+
+    `clocks`: log rate and reading of the hazard's clock; `path`: value, slope and mean since time zero amid the cells, and random effects.
+    """
+    spec, (clock, tau), (middle, steepness, so_far, effects) = process.spec, clocks, path
     log_hazard = draw.linear(spec, data, "hazard", people)
     ratio = np.zeros((people.size, grid.width.size))
     for x, one in zip(grid.exposed, exposed(spec, data).acting, strict=True):
         ratio += draw.get(one.ratio) * x
     through = reach(spec, data)
     alpha = np.array([[draw.get(label) for label in labels] for labels in through.labels])[through.row[people]]
-    value_effect, slope_effect = alpha[:, :1], alpha[:, 1:]
+    value_effect, slope_effect = alpha[:, :1], alpha[:, 1:2]
+    more = 0.0 if alpha.shape[1] == 2 else alpha[:, 2:3] * so_far + (alpha[:, 3:] * effects).sum(axis=1)[:, None]
     return (
         log_hazard[:, None] + ratio + clock
         + _log_baseline(spec, data, draw, process.knots, (tau[:, 1:] + tau[:, :-1]) / 2 + data.onset_shift[people][:, None], people)
-        + value_effect * middle + slope_effect * steepness
+        + value_effect * middle + slope_effect * steepness + more
     )  # fmt: skip
+
+
+def _mean_so_far(value: Floats, grid: Grid) -> Floats:
+    """Mean of a path from time zero to the middle of each cell, shape (people, G), from its values at the edges."""
+    area = _running((value[:, 1:] + value[:, :-1]) / 2 * grid.width)[:, :-1]
+    return (area + (3 * value[:, :-1] + value[:, 1:]) / 4 * grid.width / 2) / grid.middle
 
 
 def _after(process: Process, data: JointData, draw: Draw, grid: Grid, people: Ints) -> Floats:

@@ -17,6 +17,7 @@ from alsmodel.models.baseline import coefficient_labels, log_baseline, log_cumul
 from alsmodel.models.bends import bend_knots
 from alsmodel.models.effects import Acting, exposed
 from alsmodel.models.processes import Process, processes
+from alsmodel.models.reach import is_wide
 
 if TYPE_CHECKING:
     from alsmodel.inference.fit import Fit
@@ -126,6 +127,9 @@ def _require(fit: "Fit") -> None:
         faults.append(Fault("trial.truth", "Trials have one baseline hazard; this fit has strata.", "Fit one without survival.strata."))
     if spec.decline.residual_by is not None:
         faults.append(Fault("trial.truth", "Trials have one residual SD; in this fit it differs by group.", "Fit one without residual_by."))
+    if is_wide(spec):
+        fault = "Trials have hazards that depend on the current value and slope; in this fit one depends on the area or on random effects."
+        faults.append(Fault("trial.truth", fault, 'Fit one with association = ["value"] or ["value", "slope"].'))
     if any(kinds(spec.association).values()):
         faults.append(Fault("trial.truth", "Trials have one association; in this fit it differs by group.", "Fit one without its `by`."))
     if aging := [drug.name for drug in spec.treatments if drug.hazard == "clock" and drug.source == "exposure"]:

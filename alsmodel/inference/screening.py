@@ -20,6 +20,7 @@ from alsmodel.inference.sampling import evenly
 from alsmodel.models.association import kinds
 from alsmodel.models.baseline import cuts_of, log_baseline
 from alsmodel.models.effects import exposed
+from alsmodel.models.reach import is_wide
 from alsmodel.models.spec import JointModel
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ def refusals(spec: JointModel) -> list[tuple[str, str]]:
         refuse("this fit describes people from onset", 'Use population = "enrolled".')
     if spec.causes or spec.classes is not None:
         refuse("this fit has several causes or latent classes", "Fit one without.")
+    if is_wide(spec):
+        refuse("the hazard of this fit depends on the area or on random effects", 'Fit one with association = ["value"].')
     if spec.survival.strata is not None or spec.hierarchy or spec.decline.residual_by is not None or any(kinds(spec.association).values()):
         refuse("parts of this fit differ by group (strata, hierarchy, residual_by, an association's by)", "Fit one without.")
     taken = [drug for drug in spec.treatments if drug.source == "exposure"]

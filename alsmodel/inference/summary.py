@@ -250,7 +250,7 @@ def label_of(name: str, spec: JointModel) -> str:
         "slope difference": f"{rest}: change in slope",
         "sd": f"Residual SD{f', {of.removesuffix(chr(93))}' if of else ''}" if base == "residual" else f"SD between participants, {rest}",
         "corr": f"Correlation of {rest.replace(',', ' and ')}",
-        "association": f"Log hazard per unit of the current {base}{f', {of.removesuffix(chr(93))}' if of else ''}",
+        "association": _association_label(rest),
         "imputed": f"Imputed {rest}",
     }
     if part in words:
@@ -259,6 +259,15 @@ def label_of(name: str, spec: JointModel) -> str:
         piece, _, stratum = name[11:].partition("]|")
         return f"Log baseline hazard, piece {piece.rstrip(']')}{f', {stratum}' if stratum else ''}"
     return _more_labels(name)
+
+
+def _association_label(rest: str) -> str:
+    """An association, of which `rest` says what it goes through and of which group."""
+    if rest.startswith("shared:"):
+        return f"Log hazard per unit of the participant's own {rest.removeprefix('shared:')}"
+    base, _, of = rest.partition("[")
+    through = "mean since time zero" if base == "area" else f"current {base}"
+    return f"Log hazard per unit of the {through}{f', {of.removesuffix(chr(93))}' if of else ''}"
 
 
 def _more_labels(name: str) -> str:
@@ -298,7 +307,9 @@ def unit_of(name: str, spec: JointModel) -> str:
     if part == "intercept" or name.partition("[")[0] in ("sd:intercept", "sd:residual"):
         return y
     if part == "association":
-        return f"log hazard per {y}" if rest.partition("[")[0] == "value" else f"log hazard per {y}/{t}"
+        if rest.startswith("shared:quadratic"):
+            return f"log hazard per {y}/{t}²"
+        return f"log hazard per {y}/{t}" if rest.partition("[")[0] in ("slope", "shared:slope") else f"log hazard per {y}"
     if part in ("hazard", "theta", "psi"):
         return "log ratio"
     if name.startswith(("log_hazard", "log_level")):

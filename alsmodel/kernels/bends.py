@@ -54,6 +54,29 @@ def bends_at(t, knots, value, speed):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _filled(t, a, m, c):
+    """Twice the hat over (a, m, c), integrated three times from the left."""
+    if t <= a:
+        return 0.0
+    if t <= m:
+        return (t - a) ** 4 / (12.0 * (m - a))
+    left, through = max(c - t, 0.0), (c - a) * (0.5 * (t + m) - (a + m + c) / 3.0) * (t - m)
+    return (m - a) ** 3 / 12.0 + through + ((c - m) ** 4 - left**4) / (12.0 * (c - m))
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def bend_areas(t, knots, area):
+    """Integrals of the bending terms of `bends_at` from time zero to t, into `area`, shape (K,)."""
+    if knots.size == 0:
+        area[0] = t * t * t / 3.0
+        return
+    for k in range(knots.size - 2):
+        a, m, c = knots[k], knots[k + 1], knots[k + 2]
+        start, first = _grown(0.0, a, m, c)
+        area[k] = _filled(t, a, m, c) - _filled(0.0, a, m, c) - (start + 0.5 * first * t) * t
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
 def bends_over(times, knots):
     """`bends_at` at many times: values and derivatives, both of shape (times, K)."""
     terms = max(knots.size - 2, 1)

@@ -24,6 +24,7 @@ import numpy as np
 from numba import njit
 
 from alsmodel.kernels.bends import association, bends_at, log_hazard_at, unpack
+from alsmodel.kernels.joint_reach import areas_of, reach_at, reaches_further
 from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky, solve_cholesky
 
 MOST_NEWTON = 20
@@ -63,16 +64,29 @@ def _scores(i, path, shared, cuts, prior, precision, pull, gram, residual):
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def _hazards(i, path, shared, cuts, weibull, constant, zeta, value, speed):
+def _hazards(i, path, shared, cuts, weibull, area, own_area, constant, zeta, value, speed):
     """Log hazard at b = 0 with its weight, and the association with b, at each node of a participant."""
-    first = cuts.node_ptr[i]
+    first, further, grown = cuts.node_ptr[i], reaches_further(shared), np.empty(value.size)
     for n in range(first, cuts.node_ptr[i + 1]):
         e, t = cuts.node_seg[n], cuts.node_time[n]
         d, which = t - cuts.seg_ref[e], cuts.seg_alpha[e]
         a1, a2 = shared.alpha[which, 0], shared.alpha[which, 1]
         association(t, d, a1, a2, path.own_level[e], path.own_rate[e], cuts.bend_knots, value, speed, zeta[n - first])
         log_hazard = log_hazard_at(e, t, d, path, shared, which, weibull, cuts.node_piece[n], value, speed)
+        if further:
+            log_hazard += reach_at(e, t, which, path, shared, cuts, area, own_area, grown, zeta[n - first])
         constant[n - first] = log_hazard + cuts.node_logw[n]
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def _areas(path, shared, cuts):
+    """Areas as `alsmodel.kernels.joint_reach.reach_at` takes them; empty where they do not reach the hazard."""
+    segments = cuts.seg_ref.size if reaches_further(shared) else 0
+    area, own_area = np.empty(segments), np.empty(segments)
+    if segments > 0:
+        areas_of(cuts, path.level, path.rate, area)
+        areas_of(cuts, path.own_level, path.own_rate, own_area)
+    return area, own_area
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
@@ -173,7 +187,7 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
     inverse_from_cholesky(chol_prior, random, prior, np.zeros((random, random)))
     terms = shared.bend.size
     near, speed, gram, residual = np.empty(terms), np.empty(terms), np.empty((2 + terms, 2 + terms)), np.empty(2 + terms)
-    share = np.empty(most)
+    share, (area, own_area) = np.empty(most), _areas(path, shared, cuts)
     proposals = 0
     for i in range(people):
         _scores(i, path, shared, cuts, prior, precision, pull, gram, residual)
@@ -182,13 +196,15 @@ def draw_effects(path, shared, cuts, weibull, rng, out):
             t, alpha = cuts.event_time[i], shared.alpha[cuts.seg_alpha[e]]
             own_level, own_rate = path.own_level[e], path.own_rate[e]
             association(t, t - cuts.seg_ref[e], alpha[0], alpha[1], own_level, own_rate, cuts.bend_knots, near, speed, at_event)
+            if reaches_further(shared):
+                reach_at(e, t, cuts.seg_alpha[e], path, shared, cuts, area, own_area, speed, at_event)
             pull += at_event
         if not cholesky(precision, random, chol):
             out[i] = np.nan
             continue
         solve_cholesky(chol, random, pull, m)
         nodes, end = cuts.node_gap[i] - cuts.node_ptr[i], cuts.node_ptr[i + 1] - cuts.node_ptr[i]
-        _hazards(i, path, shared, cuts, weibull, constant, zeta, near, speed)
+        _hazards(i, path, shared, cuts, weibull, area, own_area, constant, zeta, near, speed)
         total = _cumulative(nodes, constant, zeta, m, slope, bend)
         for _ in range(MOST_NEWTON):
             down[:] = pull - slope
@@ -248,9 +264,9 @@ def follow_effects(path, shared, cuts, weibull, effects, cumulative, value):
     for i in range(people):
         most = max(most, cuts.node_ptr[i + 1] - cuts.node_ptr[i])
     constant, zeta = np.empty(most), np.empty((most, random))
-    near, speed = np.empty(shared.bend.size), np.empty(shared.bend.size)
+    near, speed, (area, own_area) = np.empty(shared.bend.size), np.empty(shared.bend.size), _areas(path, shared, cuts)
     for i in range(people):
-        _hazards(i, path, shared, cuts, weibull, constant, zeta, near, speed)
+        _hazards(i, path, shared, cuts, weibull, area, own_area, constant, zeta, near, speed)
         cumulative[i] = _hazard_at(0, cuts.node_ptr[i + 1] - cuts.node_ptr[i], constant, zeta, effects[i])
         e, t = cuts.event_seg[i], cuts.event_time[i]
         d = t - cuts.seg_ref[e]

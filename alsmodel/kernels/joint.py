@@ -29,6 +29,7 @@ from alsmodel.kernels.joint_apart import apart_loglik
 from alsmodel.kernels.joint_gap import has_gaps
 from alsmodel.kernels.joint_general import general_loglik
 from alsmodel.kernels.joint_linear import linear_loglik
+from alsmodel.kernels.joint_reach import reaches_further
 from alsmodel.kernels.records import Gradient
 from alsmodel.kernels.smallmat import cholesky, inverse_from_cholesky
 
@@ -61,7 +62,7 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
     if defined:
         if rule.abscissae.size == 0:
             fine = apart_loglik(path, shared, cuts, weibull, gradient, None, prior_precision, half_logdet, loglik, out, sum_bb)
-        elif random == 2 and rule.abscissae.size == 3 and cuts.bend_knots.size == 0 and cuts.causes == 1 and not has_gaps(cuts):
+        elif rule.abscissae.size == 3 and only_lines(shared, cuts):
             fine = linear_loglik(path, shared, cuts, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
         else:
             fine = general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb)
@@ -69,6 +70,13 @@ def joint_loglik(path, shared, cuts, rule, weibull, gradient):
             loglik[:] = -np.inf
         out.covariance[:] = covariance_score(prior_precision, sum_bb, people)
     return loglik, out
+
+
+@njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
+def only_lines(shared, cuts):
+    """Whether paths are lines of which value and slope alone reach the hazard of one cause, and every event has a time."""
+    line = shared.covariance.shape[0] == 2 and cuts.bend_knots.size == 0
+    return line and cuts.causes == 1 and not has_gaps(cuts) and not reaches_further(shared)
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")

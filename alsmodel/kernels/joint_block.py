@@ -40,11 +40,15 @@ class Block(NamedTuple):
     cumulative: Floats  # (G,)
     inner: Floats  # (3, G) weights summed over the first random effect: plain, times its power's abscissa, times the last abscissa
     factor: Floats  # (Q,) powers of the first random effect
+    area: Floats  # (S,) of all segments, or empty: integral of the mean path from time zero to the reference time
+    own_area: Floats  # (S,) the same of the participant's own clock
+    pull_area: Floats  # (S,) gradients in both
+    pull_own_area: Floats
 
 
 @njit(cache=True, fastmath=False, nogil=True, error_model="numpy")
-def scratch(cuts, random, terms, per):
-    """Room for the largest block."""
+def scratch(cuts, random, terms, per, segments):
+    """Room for the largest block, and for the areas of as many segments."""
     people = cuts.seg_ptr.size - 1
     most = 1
     for first in range(0, people, BLOCK):
@@ -59,4 +63,5 @@ def scratch(cuts, random, terms, per):
         np.empty((BLOCK, random, random)), np.empty((BLOCK, random)), np.empty((BLOCK, random, random)), np.empty((BLOCK, 4)),
         np.empty((BLOCK, random)), np.empty((BLOCK, random, random)), np.empty(points), np.empty(points), np.empty(points),
         np.empty((3, points)), np.empty(per),
+        np.zeros(segments), np.zeros(segments), np.zeros(segments), np.zeros(segments),
     )  # fmt: skip

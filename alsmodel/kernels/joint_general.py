@@ -13,6 +13,7 @@ from alsmodel.kernels.bends import association, bends_at, log_hazard_at, unpack
 from alsmodel.kernels.joint_block import BLOCK, scratch
 from alsmodel.kernels.joint_gap import pull_of_gap
 from alsmodel.kernels.joint_grid import exponentiate, integrate
+from alsmodel.kernels.joint_reach import areas_of, hand_back, reach_at, reach_nodes, reach_scores, reaches_further
 from alsmodel.kernels.joint_scores import baseline_scores, event_scores, hazard_scores, visit_scores
 from alsmodel.kernels.smallmat import cholesky, invert_transpose, solve_cholesky
 from alsmodel.kernels.vectors import exp_into
@@ -37,6 +38,7 @@ def _score_posteriors(first, last, cuts, path, shared, weibull, prior_precision,
     gram, residual, value, speed = np.empty((2 + terms, 2 + terms)), np.empty(2 + terms), np.empty(terms), np.empty(terms)
     zz, zr, chol, matrix = np.empty((random, random)), np.empty(random), np.zeros((random, random)), np.empty((random, random))
     info, found, zeta = np.empty(random), np.empty(random), np.empty(random)
+    further, grown = reaches_further(shared), np.empty(terms)
     for row in range(last - first):
         i = first + row
         sd = sigma[noise[i]]
@@ -70,6 +72,8 @@ def _score_posteriors(first, last, cuts, path, shared, weibull, prior_precision,
             d, which = t - seg_ref[e], seg_alpha[e]
             association(t, d, alpha[which, 0], alpha[which, 1], own_level[e], own_rate[e], knots, value, speed, zeta)
             log_hazard = log_hazard_at(e, t, d, path, shared, which, weibull, event_piece[i], value, speed)
+            if further:
+                log_hazard += reach_at(e, t, which, path, shared, cuts, block.area, block.own_area, grown, zeta)
         for k in range(random):
             info[k] = zr[k] * inv_var + zeta[k]
             all_zr[row, k] = zr[k]
@@ -127,6 +131,8 @@ def _place_nodes(first, last, cuts, path, shared, weibull, random, block):
                 zeta[j, k] = a1 * value[j - 2] + a2 * speed[j - 2]
             constant[k] = total
         n = stop
+    if reaches_further(shared):
+        reach_nodes(first, last, cuts, path, shared, random, block)
     if weibull:
         scale, shape, log_clocks, clock_level, clock_rate = (
             base[0] + base[1],
@@ -235,7 +241,11 @@ def _recentre(first, last, node_ptr, node_gap, random, block):
 def general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision, half_logdet, loglik, out, sum_bb):
     """`joint_loglik` for any number of random effects and of nodes; False when undefined anywhere."""
     people, random, node_ptr = cuts.seg_ptr.size - 1, shared.covariance.shape[0], cuts.node_ptr
-    block = scratch(cuts, random, shared.bend.size, rule.abscissae.size)
+    further = reaches_further(shared)
+    block = scratch(cuts, random, shared.bend.size, rule.abscissae.size, cuts.seg_ref.size if further else 0)
+    if further:
+        areas_of(cuts, path.level, path.rate, block.area)
+        areas_of(cuts, path.own_level, path.own_rate, block.own_area)
     for first in range(0, people, BLOCK):
         last = min(first + BLOCK, people)
         count = node_ptr[last] - node_ptr[first]
@@ -256,4 +266,8 @@ def general_loglik(path, shared, cuts, rule, weibull, gradient, prior_precision,
         event_scores(first, last, cuts, path, shared, weibull, random, block, out)
         hazard_scores(first, last, cuts, path, shared, random, block, out)
         baseline_scores(node_ptr[first], count, cuts, shared, weibull, block, out)
+        if further:
+            reach_scores(first, last, cuts, path, shared, random, block, out)
+    if further and gradient:
+        hand_back(cuts, block, out)
     return True

@@ -55,8 +55,8 @@ class Wiring(NamedTuple):
         Intercept, slope, and coefficients of the K terms that bend the mean path.
     sigma : int array, shape (R,)
         Residual SDs.
-    alpha : int array, shape (A, 2)
-        Association through the value and through the slope; one row for each group of participants between which it differs.
+    alpha : int array, shape (A, 2) or (A, 3 + q)
+        Association as in `alsmodel.kernels.records.Shared`; one row for each group of participants between which it differs.
     sds, partials : int array
         SDs of the random effects and canonical partial correlations (as (r + 1) / 2), in the order 10, 20, 21, 30.
     base : int array, shape (strata, C)
@@ -345,7 +345,8 @@ def paths(value, wiring, segments):
         base = further_bases(base, value, wiring.further, segments)
     alpha = np.empty(wiring.alpha.shape)
     for a in range(alpha.shape[0]):
-        alpha[a, 0], alpha[a, 1] = _at(value, wiring.alpha[a, 0]), _at(value, wiring.alpha[a, 1])
+        for k in range(alpha.shape[1]):
+            alpha[a, k] = _at(value, wiring.alpha[a, k])
     bend = np.empty(wiring.one.size - 2)
     for k in range(bend.size):
         bend[k] = _at(value, wiring.one[2 + k])
@@ -413,7 +414,7 @@ def add_gradient(sign, g, d_hazard, value, wiring, segments, between, out):
     if wiring.further.kind.size > 0:
         further_gradients(g.base, value, wiring.further, segments, d)
     for a in range(wiring.alpha.shape[0]):
-        for k in range(2):
+        for k in range(wiring.alpha.shape[1]):
             if wiring.alpha[a, k] >= 0:
                 d[wiring.alpha[a, k]] += g.alpha[a, k]
     terms = wiring.one.size - 2

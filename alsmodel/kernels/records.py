@@ -40,8 +40,9 @@ class Shared(NamedTuple):
     ----------
     base : array
         Log hazard of each piece; or (log scale, log shape) of the Weibull.
-    alpha : array, shape (A, 2)
-        Association through the current value and the current slope; one row for each that differs.
+    alpha : array, shape (A, 2) or (A, 3 + q)
+        Association through the current value and the current slope, and where anything else reaches the hazard through the mean since time
+        zero and each random effect (`alsmodel.kernels.joint_reach`); one row for each that differs.
     bend : array, shape (K,)
         Coefficients of the terms that bend the mean path: of the square of time (K = 1), or of a natural spline's.
     sigma : array, shape (R,)

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from alsmodel.cohort.selection import Covariate
-from alsmodel.models.association import CurrentValue, NoAssociation, Slope
+from alsmodel.models.association import Area, CurrentValue, NoAssociation, SharedEffects, Slope
 from alsmodel.models.causes import AfterEvent, Cause
 from alsmodel.models.classes import LatentClasses
 from alsmodel.models.decline import Linear, NaturalSpline, Quadratic, Sigmoid
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AMX0035",
     "AfterEvent",
+    "Area",
     "ArmEffect",
     "Cause",
     "Covariate",
@@ -44,6 +45,7 @@ __all__ = [
     "Quadratic",
     "Riluzole",
     "RoystonParmar",
+    "SharedEffects",
     "Sigmoid",
     "Slope",
     "Tofersen",

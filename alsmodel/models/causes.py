@@ -28,7 +28,7 @@ class Cause:
         Event kinds that are this cause, whichever comes first.
     survival : Exponential, PiecewiseExponential, Weibull or MSpline
         Baseline hazard and covariates of this cause.
-    association : tuple of {"value", "slope"}
+    association : tuple of {"value", "slope", "area", "shared"}
         Through what the participant's path reaches the hazard of this cause.
     priors : Priors or None
         Of this cause's own parameters; those of the model when left out. Only priors of hazards are read.
@@ -149,7 +149,10 @@ def cause_faults(spec: "JointModel") -> list[str]:
 
 
 #: Priors that belong to hazards; the others of a further cause are those of the model.
-_OF_HAZARDS = {"hazard_covariates", "association_value", "association_slope", "direct", "log_hazard", "log_shape", "sd_spline"}
+_OF_HAZARDS = {
+    "hazard_covariates", "association_value", "association_slope", "association_area", "association_shared_intercept",
+    "association_shared_slope", "association_shared_quadratic", "direct", "log_hazard", "log_shape", "sd_spline",
+}  # fmt: skip
 
 
 def _prior_faults(spec: "JointModel") -> list[str]:

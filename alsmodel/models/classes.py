@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from alsmodel.cohort.arrays import JointData
+from alsmodel.cohort.derived import OF_SCORES
 from alsmodel.errors import Fault, InvalidInput
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def class_faults(spec: "JointModel") -> list[str]:
         faults.append("classes go with one cause of the end of follow-up; leave out causes and after, or name an end point.")
     if clocked := [t.name for t in spec.treatments if t.hazard == "clock"]:
         faults.append(f'classes share the time of the hazard; treatment {clocked[0]!r} has hazard = "clock". Choose hazard = "ratio".')
-    if "delta_frs" in spec.classes.covariates:
-        faults.append("delta_frs is made of the score, whose decline defines the classes; it may not be a covariate of them.")
+    for name in sorted({*OF_SCORES} & {*spec.classes.covariates}):
+        faults.append(f"{name} is made of the score, whose decline defines the classes; it may not be a covariate of them.")
     return faults
 
 

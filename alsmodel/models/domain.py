@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
 from alsmodel.cohort.arrays import BOUNDS
+from alsmodel.cohort.derived import OF_SCORES
 from alsmodel.cohort.selection import Covariate, EventDays, Exposure, Selection, TimeUnit
 from alsmodel.models.association import Association, ByGroup
 from alsmodel.models.domain_words import formulas, sentences
@@ -63,8 +64,8 @@ class Outcome:
                 faults.append(f"{self.name}: lower must be below upper; got {low:g} and {high:g}.")
             if self.transform != "identity":
                 faults.append(f"{self.name}: a transformed outcome has no censored likelihood here.")
-        if "delta_frs" in (*self.intercept, *self.slope):
-            faults.append(f"{self.name}: delta_frs is made of scores that are outcomes here, so it would be used twice. Take it out.")
+        for made in sorted({*OF_SCORES} & {*self.intercept, *self.slope}):
+            faults.append(f"{self.name}: {made} is made of scores that are outcomes here, so it would be used twice. Take it out.")
         if faults:
             raise ValueError(" ".join(faults))
 
@@ -316,8 +317,8 @@ def _faults(spec: DomainModel) -> list[str]:
         faults.append("association lists a term twice.")
     if unused := sorted(set(spec.covariates) - set(spec.terms)):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
-    if "delta_frs" in spec.hazard:
-        faults.append("delta_frs is made of scores that are outcomes here, so it would be used twice. Take it out of survival.")
+    for made in sorted({*OF_SCORES} & {*spec.hazard}):
+        faults.append(f"{made} is made of scores that are outcomes here, so it would be used twice. Take it out of survival.")
     if spec.survival.strata is not None:
         faults.append("survival.strata is not there for several outcomes; give the covariate to survival.covariates.")
     if spec.treatment is not None and "arm" in spec.terms:

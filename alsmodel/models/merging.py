@@ -12,7 +12,7 @@ from alsmodel.kernels.layout import Layout
 from alsmodel.models.baseline import shape_size, strata
 from alsmodel.models.effects import Acting, exposed
 from alsmodel.models.processes import Process
-from alsmodel.models.reach import reach
+from alsmodel.models.reach import further_labels, reach
 from alsmodel.models.spec import JointModel
 
 Floats = NDArray[np.float64]
@@ -29,9 +29,10 @@ def acting_of(spec: JointModel, data: JointData) -> tuple[Acting, ...]:
     return (*on_score, *(Acting(drug=one.drug, ratio=f"{one.ratio}{suffix}") for suffix in suffixes for one in acting if one.ratio))
 
 
-def through(spec: JointModel, data: JointData) -> tuple[tuple[str, str], ...]:
+def through(spec: JointModel, data: JointData) -> tuple[tuple[str, ...], ...]:
     """Labels of the rows of association: those of the main cause, then one for each further cause."""
-    further = [(f"association:value{cause.suffix}", f"association:slope{cause.suffix}") for cause in spec.causes]
+    names = ("association:value", "association:slope", *further_labels(spec))
+    further = [tuple(f"{name}{cause.suffix}" for name in names) for cause in spec.causes]
     return (*reach(spec, data).labels, *further)
 
 

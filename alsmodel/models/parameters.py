@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.models.association import Association, kinds
+from alsmodel.models.association import Through, kinds, shared_labels
 from alsmodel.models.baseline import shape_size, strata
 from alsmodel.models.bends import pairs_of
 from alsmodel.models.classes import class_design, class_labels, class_odds
@@ -200,9 +200,19 @@ def _suffixed(one: Derived, suffix: str) -> Derived:
     return Derived(**{name: f"{label}{suffix}" if label else "" for name, label in vars(one).items()})
 
 
-def _association(spec: JointModel, data: JointData, s: Scales, kind: Association) -> list[Block]:
-    """The association through value or slope; where it differs between groups, the SD between them and their deviations."""
+def _association(spec: JointModel, data: JointData, s: Scales, kind: Through) -> list[Block]:
+    """The association of one kind; where it differs between groups, the SD between them and their deviations."""
     pri, length = spec.priors, s.length if kind == "slope" else 1.0
+    if kind == "shared":
+        given = (
+            pri.association_shared_intercept,
+            pri.association_shared_slope,
+            *[pri.association_shared_quadratic] * len(spec.effects[2:]),
+        )
+        return [
+            _normal(label, prior, normal_prior(0.0, 2.5 * s.length ** min(k, 2) / s.spread))
+            for k, (label, prior) in enumerate(zip(shared_labels(spec.effects), given, strict=True))
+        ]
     what = f"association:{kind}"
     blocks = [_normal(what, getattr(pri, f"association_{kind}"), normal_prior(0.0, 2.5 * length / s.spread))]
     if levels := levels_of_association(spec, data, kind):

@@ -126,8 +126,10 @@ class Priors:
         Population means of log D50 and log dx of a sigmoid decline, with all covariates at zero.
     log_d50_covariates, log_dx_covariates : Normal or None
         Shared by every coefficient on either.
-    association_value, association_slope : Normal or None
-        Log hazard per outcome unit, and per outcome unit per time unit.
+    association_value, association_slope, association_area : Normal or None
+        Log hazard per outcome unit, per outcome unit per time unit, and per outcome unit of the mean since time zero.
+    association_shared_intercept, association_shared_slope, association_shared_quadratic : Normal or None
+        Log hazard per unit of a participant's own deviation: left out, N(0, (2.5 / s)^2), N(0, (2.5 L / s)^2), N(0, (2.5 L^2 / s)^2).
     theta : Normal or Mixture
         Log ratio of slopes of a drug on the disease clock. N(0, 0.5^2): a slope ratio between 0.38 and 2.7.
     psi : Normal
@@ -180,6 +182,10 @@ class Priors:
     log_dx_covariates: Normal | None = None
     association_value: Normal | None = None
     association_slope: Normal | None = None
+    association_area: Normal | None = None
+    association_shared_intercept: Normal | None = None
+    association_shared_slope: Normal | None = None
+    association_shared_quadratic: Normal | None = None
     theta: Normal | Mixture = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
     psi: Normal = field(default_factory=lambda: Normal(mean=0.0, sd=0.5))
     direct: Normal | Mixture = field(default_factory=lambda: Normal(mean=0.0, sd=1.0))
@@ -236,6 +242,9 @@ def als_priors(*, reason: str = "") -> Priors:
         hazard_covariates=Normal(mean=0.0, sd=0.7, reason="hazard ratios of 0.25 to 4 per unit"),
         association_value=Normal(mean=-0.08, sd=0.08, reason="a lower score goes with a higher hazard: 8% a point, 0 to 20%"),
         association_slope=Normal(mean=-0.5, sd=0.5, reason="faster decline goes with a higher hazard"),
+        association_area=Normal(mean=-0.08, sd=0.08, reason="per point as the current value, of which it is the mean"),
+        association_shared_intercept=Normal(mean=-0.08, sd=0.08, reason="per point as the current value"),
+        association_shared_slope=Normal(mean=-1.0, sd=1.0, reason="a point a month more lost is some 12 points a year later, at 8% each"),
         sd_intercept=HalfNormal(scale=6.0, reason="SD of totals at enrolment is 5 to 7 points"),
         sd_slope=HalfNormal(scale=0.8, reason="SD of slopes between people is 0.5 to 1 point a month"),
         sd_residual=HalfNormal(scale=2.5, reason="repeat ratings differ by 1 to 3 points"),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alsmodel.cohort.arrays import JointData
-from alsmodel.models.association import Association, ByGroup, kinds
+from alsmodel.models.association import ByGroup, Through, kinds, reaches_further, shared_labels
 from alsmodel.models.groups import members
 from alsmodel.models.priors import data_scales
 from alsmodel.models.spec import JointModel
@@ -20,20 +20,22 @@ WHERE = "model.association"
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reach:
-    """Labels of the association through value and through slope for each group, and the group of each participant.
+    """Labels of the association for each group, and the group of each participant.
 
     Attributes
     ----------
-    labels : tuple of (str, str)
-        Printed names; one that the model does not have is found nowhere and stands for zero.
+    labels : tuple of tuple of str
+        Printed names of the association through value and through slope, and where any hazard of the model is reached by more
+        (`is_wide`), through the mean since time zero and each random effect. One that the model does not have is found nowhere and stands
+        for zero.
     row : int array, shape (N,)
     """
 
-    labels: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, ...], ...]
     row: Ints
 
 
-def levels_of_association(spec: JointModel, data: JointData, kind: Association) -> tuple[str, ...]:
+def levels_of_association(spec: JointModel, data: JointData, kind: Through) -> tuple[str, ...]:
     """Levels between which an association differs; none when it is the same for all."""
     by = kinds(spec.association).get(kind)
     return () if by is None else members(data, (by,), where=WHERE)[0]
@@ -69,6 +71,16 @@ def centring(spec: JointModel, data: JointData) -> tuple[tuple[str, ...], Floats
     return (*(f"association:value[{level}]" for level in levels), "association:value"), design
 
 
+def is_wide(spec: JointModel) -> bool:
+    """Whether any hazard of the model is reached by more than value and slope."""
+    return reaches_further(spec.association, *(cause.association for cause in spec.causes))
+
+
+def further_labels(spec: JointModel) -> tuple[str, ...]:
+    """Names of the association through the mean since time zero and each random effect; none where no hazard has them."""
+    return ("association:area", *shared_labels(spec.effects)) if is_wide(spec) else ()
+
+
 def reach(spec: JointModel, data: JointData) -> Reach:
     """Every combination of levels that value and slope differ by, in the order of the levels.
 
@@ -78,12 +90,14 @@ def reach(spec: JointModel, data: JointData) -> Reach:
         When a covariate has one level only, or a level is not among those known from a fit.
     """
     suffixes, index = [], []
-    for kind in ("value", "slope"):
+    each: tuple[Through, ...] = ("value", "slope")
+    for kind in each:
         by = kinds(spec.association).get(kind)
         levels, own = ((), np.zeros(data.people, np.int64)) if by is None else members(data, (by,), where=WHERE)
         suffixes.append([f"association:{kind}[{level}]" for level in levels] or [f"association:{kind}"])
         index.append(own)
+    more = further_labels(spec)
     if kinds(spec.association).get("value") == kinds(spec.association).get("slope"):
-        return Reach(labels=tuple(zip(*suffixes, strict=True)), row=index[0])
-    labels = tuple((value, slope) for value in suffixes[0] for slope in suffixes[1])
+        return Reach(labels=tuple((*both, *more) for both in zip(*suffixes, strict=True)), row=index[0])
+    labels = tuple((value, slope, *more) for value in suffixes[0] for slope in suffixes[1])
     return Reach(labels=labels, row=index[0] * len(suffixes[1]) + index[1])

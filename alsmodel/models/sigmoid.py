@@ -6,6 +6,8 @@ import numpy as np
 
 from alsmodel.clinical.units import DAYS_PER_UNIT
 from alsmodel.cohort.arrays import BOUNDS
+from alsmodel.cohort.derived import OF_SCORES
+from alsmodel.models.association import reaches_further
 from alsmodel.models.priors import HalfNormal, Normal
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ def sigmoid_faults(spec: "JointModel") -> list[str]:
             'a sigmoid decline with population = "incident" is not available; the curve runs from onset whatever the hazard\'s clock. '
             'Choose "enrolled".'
         )
+    if reaches_further(spec.association):
+        faults.append(
+            'a sigmoid decline reaches the hazard through its current value and slope; take "area" and "shared" out of association.'
+        )
     if spec.causes:
         faults.append(
             "a sigmoid decline with several causes is not available; leave out causes, or choose Linear, Quadratic or NaturalSpline."
@@ -67,8 +73,8 @@ def sigmoid_faults(spec: "JointModel") -> list[str]:
         faults.append(
             "a sigmoid decline with a hierarchy is not available; leave out hierarchy, or put the groups among decline.covariates."
         )
-    if "delta_frs" in part.steepness:
-        faults.append("delta_frs is made of the score itself and may not enter log dx either; use the hazard.")
+    for name in sorted({*OF_SCORES} & {*part.steepness}):
+        faults.append(f"{name} is made of the score itself and may not enter log dx either; use the hazard.")
     for t in spec.treatments:
         faults += [f"treatment {t.name!r}: {words}" for words in _treatment_faults(t.score, t.own_clock, t.source)]
     return faults

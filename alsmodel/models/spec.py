@@ -8,6 +8,8 @@ arrays of a cohort.
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
+from alsmodel.cohort.baseline import PARTS_OF_TOTAL
+from alsmodel.cohort.derived import OF_SCORES
 from alsmodel.cohort.selection import Covariate, DeltaFrs, EventDays, Exposure, Population, Selection, TimeUnit, Transform
 from alsmodel.models.association import Associations, ByGroup, kinds
 from alsmodel.models.causes import AfterEvent, Cause, cause_faults, leaving
@@ -61,9 +63,10 @@ class JointModel:
         What an event adds that is known only to lie between two days, last known free of it and first known to have had it. "between":
         the chance that it happened between them. The others take one day for it, as most analyses have done: the middle of the two, or
         the later; as sensitivity analyses, since they put every hazard off.
-    association : tuple of {"value", "slope"} or ByGroup
+    association : tuple of {"value", "slope", "area", "shared"} or ByGroup
         Through what the path reaches the hazard; ``CurrentValue() + Slope()`` is ("value", "slope"), and ``CurrentValue(by="phenotype")``
-        has one association for each phenotype, drawn towards a common one.
+        has one association for each phenotype, drawn towards a common one. "area" is the mean of the path since time zero, "shared" the
+        participant's own random effects (`alsmodel.models.association`).
     causes : tuple of Cause
         Further ways in which follow-up of the score ends, such as tracheostomy or leaving the study, each with a hazard, an association
         and effects of treatments of its own; `survival`, `association` and `events` are those of the main cause.
@@ -293,6 +296,13 @@ def _structure_faults(spec: JointModel) -> list[str]:
         faults.append("events must name at least one event kind.")
     if len(kinds(spec.association)) < len(spec.association):
         faults.append("association lists a term twice.")
+    if spec.population == "incident" and any(
+        "area" in kinds(one) for one in (spec.association, *(cause.association for cause in spec.causes))
+    ):
+        faults.append(
+            'association "area" is the mean of the score since time zero and does not go with population = "incident", where hazards count '
+            'from onset. Choose population = "enrolled", or the current value.'
+        )
     for by in dict.fromkeys(term.by for term in spec.association if isinstance(term, ByGroup)):
         if by not in (spec.survival.strata, *spec.hazard):
             faults.append(
@@ -303,10 +313,10 @@ def _structure_faults(spec: JointModel) -> list[str]:
         faults.append(f"hermite must be between 1 and 15; got {spec.hermite}.")
     if unused := sorted(set(spec.covariates) - {*spec.intercept, *spec.slope, *spec.hazard_of_any, *class_covariates(spec)}):
         faults.append(f"covariates sets {', '.join(unused)}, which stands on no part of the model.")
-    if "delta_frs" in spec.intercept:
+    for name in sorted({*OF_SCORES} & {*spec.intercept}) if spec.outcome in PARTS_OF_TOTAL else ():
         level = "log D50" if isinstance(spec.decline, Sigmoid) else "the level"
         other = "the hazard" if isinstance(spec.decline, Sigmoid) else "the slope or the hazard"
-        faults.append(f"delta_frs is made of the score itself and may not enter {level}; use {other}.")
+        faults.append(f"{name} is made of the score itself and may not enter {level}; use {other}.")
     if len(set(spec.hierarchy)) < len(spec.hierarchy):
         faults.append("hierarchy lists a level twice.")
     for name in sorted(set(spec.hierarchy) & {*spec.intercept, *spec.slope}):

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from alsmodel.models.association import kinds
+from alsmodel.models.association import Associations, kinds
 from alsmodel.models.class_words import class_formulas, class_sentences
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ EVENT_DAYS = {
     "middle": "An event known only to lie between two days counts as if it had happened on the middle of the two.",
     "first known": "An event known only to lie between two days counts as if it had happened on the later of the two.",
 }
+#: Through what a path reaches the hazard, in words and in formulas; shared random effects have a phrase of their own.
+_PATHS = {"value": "current value", "slope": "current slope", "area": "mean since time zero"}
+_THROUGH = {"value": "α m(t)", "slope": "α' dm(t)/dt", "area": "α'' (1/t) ∫ m(s) ds from 0 to t", "shared": "λ'b"}
 _OUTCOMES = {"alsfrs_r_total": "The ALSFRS-R total", "alsfrs_total": "The ALSFRS total"}
 
 
@@ -66,9 +69,7 @@ def formulas(spec: "JointModel") -> list[str]:
     if clock:
         lines.append("τ(t; θ) = ∫ exp{Σ θ_d x_d(s)} ds from 0 to t")
     terms = [
-        {"value": "α m(t)", "slope": "α' dm(t)/dt"}[kind]
-        if by is None
-        else {"value": f"α c + α[{by}] (m(t) - c)", "slope": f"α'[{by}] dm(t)/dt"}[kind]
+        _THROUGH[kind] if by is None else {"value": f"α c + α[{by}] (m(t) - c)", "slope": f"α'[{by}] dm(t)/dt"}[kind]
         for kind, by in kinds(spec.association).items()
     ]
     terms = [*(["z'δ"] if spec.hazard else []), *(_ratio(t) for t in spec.treatments if t.hazard in ("ratio", "DRR")), *terms]
@@ -78,7 +79,7 @@ def formulas(spec: "JointModel") -> list[str]:
     lines.append(_baseline_formula(spec.survival).replace("h0(", f"{base}("))
     lines += class_formulas(spec)
     for cause in spec.causes:
-        terms = [{"value": "α m(t)", "slope": "α' dm(t)/dt"}[kind] for kind in kinds(cause.association)]
+        terms = [_THROUGH[kind] for kind in kinds(cause.association)]
         terms = [*(["z'δ"] if cause.survival.covariates else []), *(_ratio(t) for t in spec.treatments if t.hazard == "ratio"), *terms]
         name = cause.name.replace(" ", "_")
         own = f" exp{{{' + '.join(terms)}}}   (α, δ, η of this cause)" if terms else ""
@@ -183,10 +184,8 @@ def _association(spec: "JointModel") -> str:
         return "Score and hazard are joined by the latent class alone: within a class the score's path does not enter the hazard."
     if not spec.association:
         return "Score and hazard share covariates and treatments only: the score's path does not enter the hazard."
-    paths = {"value": "current value", "slope": "current slope"}
-    found = kinds(spec.association)
-    joined = " and the ".join(paths[kind] for kind in found)
-    text = f"The hazard depends on the {joined} of the participant's true path, never on the observed score"
+    paths, found = _PATHS, kinds(spec.association)
+    text = f"The hazard depends on {_reached(spec.association, "the participant's true path")}, never on the observed score"
     for by in dict.fromkeys(by for by in found.values() if by is not None):
         those = [paths[kind] for kind, own in found.items() if own == by]
         which = "how strongly" if len(those) == len(found) else f"how strongly on the {those[0]}"
@@ -198,9 +197,18 @@ def _cause(cause: "Cause") -> str:
     text = f"The hazard of {_called(cause.name, cause.events)} is {hazard_words(cause.survival)}"
     if cause.survival.covariates:
         text += f"; it is multiplied by effects of {listed(cause.survival.covariates)}"
-    paths = {"value": "current value", "slope": "current slope"}
-    through = " and the ".join(paths[kind] for kind in kinds(cause.association))
-    return f"{text}; it {f'depends on the {through} of the path' if through else 'does not depend on the path'}."
+    through = _reached(cause.association, "the path")
+    return f"{text}; it {f'depends on {through}' if through else 'does not depend on the path'}."
+
+
+def _reached(association: Associations, path: str) -> str:
+    """Through what a path reaches a hazard, in words; nothing where it does not."""
+    found = kinds(association)
+    through = " and the ".join(_PATHS[kind] for kind in found if kind in _PATHS)
+    told = [f"the {through} of {path}"] if through else []
+    if "shared" in found:
+        told.append("the participant's own random effects")
+    return " and on ".join(told)
 
 
 def _called(name: str, events: tuple[str, ...]) -> str:

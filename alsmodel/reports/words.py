@@ -220,7 +220,9 @@ def figures_strip(content: StudyReport) -> list[tuple[str, str, str]]:
 
 
 def _estimates(summary: pl.DataFrame) -> list[tuple[str, str, str]]:
-    wanted = ("slope", "sd:slope", "d50", "dx", "association:value", "association:slope")
+    wanted = (
+        "slope", "sd:slope", "d50", "dx", "association:value", "association:slope", "association:area", "association:shared:slope",
+    )  # fmt: skip
     chosen = summary.filter(pl.col("parameter").is_in(wanted)).head(3)
     if not set(chosen["parameter"]) & {"slope", "d50"}:  # of several outcomes
         chosen = summary.filter(pl.col("parameter").str.ends_with(".slope") & ~pl.col("parameter").str.contains(":")).head(3)

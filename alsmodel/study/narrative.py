@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from alsmodel.models.association import Association, kinds
+from alsmodel.models.association import kinds
 from alsmodel.reports import Effect
 from alsmodel.study import methods
 from alsmodel.study.fitted import joint_model, participants_of
@@ -26,6 +26,15 @@ SMALL_GROUP = 10
 
 #: Below this probability a difference has no direction that a sentence should name.
 CLEAR = 0.9
+
+#: What goes with a hazard, one unit of each association: said before the hazard ratio.
+_REACHED = {
+    "value": "the current true score is one unit higher",
+    "slope": "the current true slope is one unit higher",
+    "area": "the true score has on average been one unit higher since time zero",
+    "shared:intercept": "a participant's path starts one unit higher than that of people alike in covariates",
+    "shared:slope": "a participant's own slope is one unit higher than that of people alike in covariates",
+}
 
 _PANELS = {
     "intercept": "Mean at time zero",
@@ -94,15 +103,14 @@ def findings(study: Study, fit: "Fit", survival: pl.DataFrame | None) -> list[st
     if "d50" in rows:
         middle, loss = estimate(rows["d50"]), estimate(rows["dx"])
         sentences.append(f"Median time from onset until half of the score is gone (D50): {middle}; time constant of the loss (dx): {loss}.")
-    told: tuple[tuple[Association, str], ...] = (("value", "score is one unit higher"), ("slope", "slope is one unit higher"))
-    for kind, words in told:
+    for kind, words in _REACHED.items():
         for suffix, of in _hazards(study):
             row = rows.get(f"association:{kind}{suffix}")
             if row is not None:
                 ratio = [float(np.exp(row[name])) for name in ("mean", "q2_5", "q97_5")]
                 groups = "" if suffix else _by_group(study, rows, kind)
                 sentences.append(
-                    f"Where the current true {words}, the hazard{of} is multiplied by {ratio[0]:.3f} "
+                    f"Where {words}, the hazard{of} is multiplied by {ratio[0]:.3f} "
                     f"(95% credible interval {ratio[1]:.3f} to {ratio[2]:.3f}){groups}."
                 )
     sentences += shrinkage_words(study, fit)
@@ -188,9 +196,9 @@ def _hazards(study: Study) -> list[tuple[str, str]]:
     return [("", f" of {model.main_words}"), *((cause.suffix, f" of {cause.name}") for cause in model.causes)]
 
 
-def _by_group(study: Study, rows: dict[str, Row], kind: Association) -> str:
+def _by_group(study: Study, rows: dict[str, Row], kind: str) -> str:
     """What an association that differs between groups is in each of them; nothing where it is the same for all."""
-    by = kinds(study.model.association).get(kind)
+    by = {str(name): by for name, by in kinds(study.model.association).items()}.get(kind)
     if by is None:
         return ""
     prefix = f"association:{kind}["

@@ -88,8 +88,10 @@ def draw_truth(model: Mapping, design: Mapping, rng: np.random.Generator) -> dic
         truth |= {name: normal("quadratic") for name in bends_of(model)}
     for part in ("intercept", "slope", "hazard"):
         truth |= {f"{part}:{column}": normal(f"{part}_covariates") for column in columns_of(model, part)}
-    truth |= {f"association:{kind}": normal(f"association_{kind}") for kind in model["association"]}
     effects = names_of_effects(model)
+    truth |= {f"association:{kind}": normal(f"association_{kind}") for kind in model["association"] if kind != "shared"}
+    if "shared" in model["association"]:
+        truth |= {f"association:shared:{name}": normal(f"association_shared_{name.partition('[')[0]}") for name in effects}
     truth |= {f"sd:{name}": abs(float(rng.normal(0.0, prior[f"sd_{name.partition('[')[0]}"]))) for name in [*effects, "residual"]}
     matrix = draw_correlation(len(effects), prior["correlation"], rng)
     for j in range(len(effects)):
@@ -254,7 +256,21 @@ class Course:
             direct = np.array(ratios)[np.searchsorted(self.drug["hazard_periods"], t, side="left")]
         out = self._linear("hazard") + direct * self.exposed(t)
         out = out + self.truth.get("association:value", 0.0) * self.value(t, effects)
+        out = out + sum(self.truth.get(f"association:shared:{name}", 0.0) * b for name, b in zip(names_of_effects(self.model), effects))
+        if "association:area" in self.truth:
+            out = out + self.truth["association:area"] * self.mean_so_far(t, effects)
         return out + self.truth.get("association:slope", 0.0) * self.speed(t, effects)
+
+    def mean_so_far(self, t: Floats, effects: Floats) -> Floats:
+        """Mean of the true score from time zero to t: Simpson's rule between times, exposure's starts and stops, and knots of the path."""
+        jumps, part = np.array(self.person.intervals).ravel(), self.model["decline"]
+        breaks = np.concatenate([[0.0], jumps, part.get("knots", []), part.get("boundary", [])])
+        edges = np.unique(np.concatenate([breaks[(breaks >= 0.0) & (breaks < t.max())], t]))
+        left, right = edges[:-1], edges[1:]
+        ends = self.value(edges, effects)
+        area = (ends[:-1] + 4.0 * self.value((left + right) / 2, effects) + ends[1:]) / 6.0 * (right - left)
+        total = np.concatenate([[0.0], np.cumsum(area)])
+        return np.asarray(total[np.searchsorted(edges, t)] / np.maximum(t, 1e-9))
 
     def hazard_clock(self, t: Floats) -> Floats:
         """Time on the clock of the baseline hazard."""

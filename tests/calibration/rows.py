@@ -34,8 +34,8 @@ RANKS = EVIDENCE / "ranks"
 #: Kernels of every row.
 KERNELS = (
     "baseline", "bends", "causes", "classes", "correlations", "joint", "joint_apart", "joint_block", "joint_gap", "joint_general",
-    "joint_grid", "joint_linear", "joint_scores", "joint_sigmoid", "layout", "posterior", "records", "sigmoid", "sigmoid_nodes", "smallmat",
-    "vectors",
+    "joint_grid", "joint_linear", "joint_reach", "joint_scores", "joint_sigmoid", "layout", "posterior", "records", "sigmoid",
+    "sigmoid_nodes", "smallmat", "vectors",
 )  # fmt: skip
 #: What runs between the arrays and the draws, by NUTS and by the route that `fit` takes unless told otherwise.
 NUTS_ROUTE = [

@@ -122,7 +122,7 @@ def _prior_name(part: str, rest: str) -> str:
     if part.startswith(("log_shape", "log_slope")):
         return "log_shape"
     if part == "association":
-        return f"association_{rest}"
+        return f"association_{rest.partition('[')[0].replace(':', '_')}"
     if part == "class":
         return "class_covariates" if ":" in rest else f"class_{rest.partition('[')[0]}"
     return f"{part}_covariates" if rest else part.partition("[")[0]

@@ -172,6 +172,14 @@ SPECS: dict[str, JointModel] = {
         survival=PiecewiseExponential(knots=KNOTS, strata="arm", nodes=20),
         association=CurrentValue(by="arm", at=34.0) + Slope(by="arm"),
     ),
+    "area and random effects, clock": replace(BASE, treatments=(drug(),), association=("area", "shared")),
+    "value and area of a spline, weibull, two drugs": replace(
+        BASE,
+        decline=NaturalSpline(knots=(5.0,), boundary=(1.0, 12.0)),
+        survival=WEIBULL,
+        treatments=(drug(hazard="clock"), drug("y", score="additive")),
+        association=("value", "area", "shared"),
+    ),
     "residual SD by group": replace(BASE, decline=Linear(residual_by="arm"), association=("value", "slope")),
     "slope by group, drug, incident": replace(
         BASE,
@@ -186,7 +194,8 @@ SPECS: dict[str, JointModel] = {
 #: Values of every parameter that any of the models has.
 VALUES: dict[str, float] = {
     "intercept": 37.0, "slope": -0.9, "quadratic": -0.012, "intercept:age": 0.7, "slope:age": -0.1, "slope:arm[active]": 0.15,
-    "hazard:age": 0.4, "hazard:arm[active]": -0.3, "association:value": -0.09, "association:slope": -0.5, "sd:intercept": 5.0,
+    "hazard:age": 0.4, "hazard:arm[active]": -0.3, "association:value": -0.09, "association:slope": -0.5, "association:area": -0.05,
+    "association:shared:intercept": -0.04, "association:shared:slope": -0.3, "association:shared:quadratic[1]": -2.0, "sd:intercept": 5.0,
     "sd:slope": 0.6, "sd:quadratic": 0.03, "sd:residual": 1.9, "partial:intercept,slope": 0.62, "partial:intercept,quadratic": 0.45,
     "partial:slope,quadratic": 0.35,
     "quadratic[1]": -0.02, "quadratic[2]": 0.015, "sd:quadratic[1]": 0.03, "sd:quadratic[2]": 0.025,
@@ -374,6 +383,8 @@ class Literal:
         found = {"value": 0.0, "slope": 0.0}
         for term in self.spec.association:
             kind = term if isinstance(term, str) else term.kind
+            if kind not in found:
+                continue
             found[kind] = self.v[f"association:{kind}"]
             if kind != term:
                 found[kind] += self.v[f"group_sd:association:{kind}"] * self.v[f"z:association:{kind}[{self.person.arm}]"]
@@ -383,6 +394,8 @@ class Literal:
         """Log hazard at time s (not on a kink) with random effects of zero."""
         a1, a2 = self.alpha()
         eta = self.age_effect("hazard") + a1 * self.mean(s) + a2 * self.mean_speed(s)
+        if "area" in self.spec.association:
+            eta += self.v["association:area"] * self.mean_until(s, self.mean)
         for term in self.spec.association:
             if not isinstance(term, str) and term.kind == "value":
                 eta -= (a1 - self.v["association:value"]) * term.at
@@ -393,7 +406,27 @@ class Literal:
 
     def association_design(self, s: float) -> np.ndarray:
         a1, a2 = self.alpha()
-        return a1 * self.design(s) + a2 * self.speed_design(s)
+        out = a1 * self.design(s) + a2 * self.speed_design(s)
+        if "area" in self.spec.association:
+            out = out + self.v["association:area"] * self.mean_until(s, self.design)
+        if "shared" in self.spec.association:
+            names = ["intercept", "slope", *self.names][: self.size]
+            out = out + np.array([self.v[f"association:shared:{name}"] for name in names])
+        return out
+
+    def mean_until(self, s: float, of: Any) -> Any:
+        """Mean from time zero to s of what moves as a polynomial of degree up to five between kinks."""
+        knots = (*self.spec.decline.knots, *self.spec.decline.boundary) if self.spec.decline.kind == "natural-spline" else ()
+        edges = sorted({0.0, s, *(k for k in (*self.kinks(), *knots) if 0.0 < k < s)})
+        x, w = np.polynomial.legendre.leggauss(3)
+        return (
+            sum(
+                (right - left) / 2 * weight * of(left + (right - left) * (a + 1) / 2)
+                for left, right in itertools.pairwise(edges)
+                for a, weight in zip(x, w)
+            )
+            / s
+        )
 
     def log_hazard(self, s: float, b: np.ndarray) -> np.ndarray:
         """For each row of b."""

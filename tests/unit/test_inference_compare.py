@@ -28,7 +28,17 @@ def fit_of(name: str, spread: float = 0.0, draws: int = 40, **values: float) -> 
     )
 
 
-@pytest.mark.parametrize("name", ["piecewise, value and slope", "weibull", "clock, own clock free", "m-spline, pooled strata", "hierarchy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "piecewise, value and slope",
+        "weibull",
+        "clock, own clock free",
+        "m-spline, pooled strata",
+        "hierarchy",
+        "area and random effects, clock",
+    ],
+)
 def test_scores_alone_are_a_multivariate_normal(name: str) -> None:
     from scipy import stats
 

@@ -65,6 +65,7 @@ HAZARDS = (
     "hazard ratio in periods", "hazard ratio by group", "DRR by group", "clock by group", "hierarchy", "incident",
     "random and fixed quadratic, weibull", "covariates everywhere, imputed", "value and slope by group", "slope by group, drug, incident",
     "residual SD by group", "natural spline of one knot, weibull, two drugs", "royston-parmar, pooled strata",
+    "area and random effects, clock", "value and area of a spline, weibull, two drugs",
 )  # fmt: skip
 
 

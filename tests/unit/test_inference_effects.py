@@ -18,13 +18,16 @@ from alsmodel.models.program import program
 literal = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("literal_joint.py"))))
 DRAWS = 4000
 #: Every way in which treatment, hazard and path reach the random effects.
-BENT = ("random and fixed quadratic, weibull", "natural spline of one knot, weibull, two drugs")
+BENT = (
+    "random and fixed quadratic, weibull", "natural spline of one knot, weibull, two drugs", "area and random effects, clock",
+    "value and area of a spline, weibull, two drugs",
+)  # fmt: skip
 NAMES = (
     "piecewise, value and slope", "weibull, value and slope", BENT[0], "clock, own clock free", "additive",
     "hazard on the clock", "arm on the clock", "incident", "covariates everywhere, imputed", "exponential, pooled strata",
     "m-spline, value and slope", "m-spline, pooled strata", "piecewise, pooled strata", "weibull, strata, incident",
     "hazard ratio in periods", "hazard ratio by group", "hierarchy", "value and slope by group", "residual SD by group",
-    BENT[1], "royston-parmar, pooled strata",
+    *BENT[1:], "royston-parmar, pooled strata",
 )  # fmt: skip
 
 
@@ -112,7 +115,7 @@ def test_lines_are_drawn_by_the_kernel_made_for_them_and_others_are_not(monkeypa
         made = program(spec, joint_data(literal.cohort(), spec.selection))
         path, shared = path_at(made, made.constrained(literal.unconstrained(made)), made.segments, made.cuts)
         draw_given(path, shared, made.cuts, made.weibull, np.random.default_rng(1), np.empty((6, 2)))
-    assert used == ["line", "any", "any"]
+    assert used == ["line", *["any"] * len(BENT)]
 
 
 def test_without_the_event_the_moments_are_others() -> None:

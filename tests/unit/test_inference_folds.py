@@ -55,7 +55,15 @@ def test_folds_share_out_everybody_and_the_events(data: JointData) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["piecewise, value and slope", "clock, own clock free", "m-spline, pooled strata", "hierarchy", "weibull, pooled strata"]
+    "name",
+    [
+        "piecewise, value and slope",
+        "clock, own clock free",
+        "m-spline, pooled strata",
+        "hierarchy",
+        "weibull, pooled strata",
+        "area and random effects, clock",
+    ],
 )
 def test_participants_taken_out_keep_their_likelihood(name: str) -> None:
     spec = literal.SPECS[name]

@@ -22,7 +22,8 @@ END, CELLS = 10.0, 3000
 NAMES = [
     "exponential, pooled strata", "m-spline, value and slope", "m-spline, pooled strata", "piecewise, strata", "weibull, pooled strata",
     "hazard ratio in periods", "clock by group", "hazard ratio by group", "hierarchy", "hazard on the clock", "value and slope by group",
-    "natural spline", "natural spline of one knot, weibull, two drugs", "royston-parmar", "royston-parmar, pooled strata",
+    "natural spline", "natural spline of one knot, weibull, two drugs",
+    "area and random effects, clock", "value and area of a spline, weibull, two drugs", "royston-parmar", "royston-parmar, pooled strata",
 ]  # fmt: skip
 
 

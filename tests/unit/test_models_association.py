@@ -12,11 +12,12 @@ from alsmodel.cohort.arrays import joint_data
 from alsmodel.errors import InvalidInput
 from alsmodel.inference import Fit, Sampling, fit_data
 from alsmodel.inference.population import population
+from alsmodel.inference.screening import refusals
 from alsmodel.inference.shrinkage import associations_by_group
 from alsmodel.inference.summary import label_of, unit_of
-from alsmodel.models import CurrentValue, DomainModel, Exponential, JointModel, Slope, domains
+from alsmodel.models import Area, CurrentValue, DomainModel, Exponential, JointModel, Quadratic, SharedEffects, Sigmoid, Slope, domains
 from alsmodel.models.association import ByGroup
-from alsmodel.models.priors import HalfNormal, Priors
+from alsmodel.models.priors import HalfNormal, Normal, Priors
 from alsmodel.models.program import program
 from alsmodel.models.reach import centre_of, reach
 from alsmodel.settings import decode, dump_toml, encode, load_toml
@@ -176,3 +177,50 @@ def test_one_association_for_all_misses_at_least_one_of_them(people: tuple) -> N
 def test_a_trial_is_not_drawn_from_associations_that_differ(fit: Fit) -> None:
     with pytest.raises(InvalidInput, match="differs by group"):
         population(fit, 10, seed=1)
+
+
+# The mean since time zero, and shared random effects.
+
+BOTH_KINDS = JointModel(association=Area() + SharedEffects())
+
+
+def test_area_and_shared_effects_read_as_a_sentence_and_survive_a_file(tmp_path: Path) -> None:
+    text = str(BOTH_KINDS)
+    assert "the mean since time zero of the participant's true path and on the participant's own random effects" in text
+    assert "α'' (1/t) ∫ m(s) ds from 0 to t + λ'b" in text
+    (tmp_path / "model.toml").write_text(dump_toml({"model": encode(BOTH_KINDS)}))
+    assert decode(JointModel, load_toml(tmp_path / "model.toml").values["model"]) == BOTH_KINDS
+    assert "depends on the participant's own random effects of the path" not in str(JointModel(association=SharedEffects()))
+
+
+def test_area_and_shared_effects_have_names_units_and_priors() -> None:
+    spec = replace(literal.SPECS["area and random effects, clock"], decline=Quadratic())
+    made = program(spec, joint_data(literal.cohort(), spec.selection))
+    labels = ("association:area", *(f"association:shared:{name}" for name in ("intercept", "slope", "quadratic")))
+    prior = dict(zip(made.labels, made.priors.b, strict=True))
+    # Half-open units: 2.5 per SD of the score; times the longest follow-up for what is per month, and its square.
+    assert [prior[name] for name in labels[2:]] == pytest.approx([prior[labels[0]] * 17.0, prior[labels[0]] * 17.0**2], rel=0.06)
+    assert prior[labels[0]] == prior[labels[1]]
+    assert label_of(labels[0], spec) == "Log hazard per unit of the mean since time zero"
+    assert label_of(labels[2], spec) == "Log hazard per unit of the participant's own slope"
+    units = [unit_of(name, spec).removeprefix("log hazard per outcome units") for name in labels]
+    assert units == ["", "", "/month", "/month²"]
+    given = replace(spec, priors=Priors(association_shared_slope=Normal(mean=-1.0, sd=0.3)))
+    assert dict(zip(made.labels, program(given, joint_data(literal.cohort(), spec.selection)).priors.a, strict=True))[labels[2]] == -1.0
+
+
+def test_what_does_not_go_with_area_and_shared_effects_is_refused() -> None:
+    with pytest.raises(ValueError, match='does not go with population = "incident"'):
+        JointModel(association=Area(), population="incident")
+    with pytest.raises(ValueError, match='take "area" and "shared" out of association'):
+        JointModel(association=SharedEffects(), decline=Sigmoid())
+    with pytest.raises(ValueError, match="one through the current value or the slope; got 'area'"):
+        ByGroup(kind="area", by="arm")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="twice"):
+        JointModel(association=Area() + Area())
+    with pytest.raises(InvalidInput, match=r"association\[0\]"):
+        decode(DomainModel, {"kind": "domains", "association": ["area"]})
+    made = SimpleNamespace(spec=literal.SPECS["area and random effects, clock"], data=None)
+    with pytest.raises(InvalidInput, match="depends on the area or on random effects"):
+        population(made, 10, 1)
+    assert any("area or on random effects" in fault for fault, _ in refusals(made.spec))

@@ -27,6 +27,7 @@ DECLARED = [name for name in SPECS if name not in SHARED]
 
 WIDE = (
     "weibull, pooled strata", "m-spline, pooled strata", "weibull, strata, incident", "natural spline", "royston-parmar, pooled strata",
+    "value and area of a spline, weibull, two drugs",
 )  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from alsmodel.models import (
     AfterEvent,
     Cause,
     CurrentValue,
+    DomainModel,
     Edaravone,
     Exponential,
     HalfNormal,
     JointModel,
+    LatentClasses,
     Linear,
     MSpline,
     Normal,
@@ -27,6 +29,7 @@ from alsmodel.models import (
     Tofersen,
     Treatment,
     Weibull,
+    domains,
 )
 from alsmodel.settings import decode, encode
 
@@ -198,3 +201,17 @@ def test_tofersen_is_for_carriers_of_a_sod1_mutation_however_it_is_named() -> No
     assert Treatment(name="tofersen").gene == "SOD1"
     assert Tofersen().gene == "SOD1"
     assert Riluzole().gene is None
+
+
+@pytest.mark.parametrize("name", ["delta_frs", "encals_score", "tricals_score", "kings_stage", "mitos_stage"])
+def test_what_is_made_of_the_score_may_not_explain_its_level(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is made of the score itself and may not enter the level"):
+        JointModel(decline=Linear(level=(name,)))
+    assert JointModel(decline=Linear(covariates=(name,)), survival=PiecewiseExponential(covariates=(name,))).slope == (name,)
+    assert JointModel(outcome="svc_percent", decline=Linear(level=(name,))).intercept == (name,)  # not made of this one
+    with pytest.raises(ValueError, match=f"{name} is made of scores that are outcomes here"):
+        domains(intercept=(name,))
+    with pytest.raises(ValueError, match=f"{name} is made of scores that are outcomes here.*Take it out of survival"):
+        DomainModel(outcomes=domains(), survival=PiecewiseExponential(covariates=(name,)))
+    with pytest.raises(ValueError, match=f"{name} is made of the score, whose decline defines the classes"):
+        JointModel(association=(), classes=LatentClasses(covariates=(name,)))
