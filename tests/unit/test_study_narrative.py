@@ -161,3 +161,17 @@ def test_the_trial_is_described_with_its_numbers(study: Study) -> None:
     assert "1,000 simulated trials per cell" in told
     assert "assurance" in told
     assert methods.trial_words(replace(study, trial=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("value", "Where the current true score is one unit higher, the hazard is multiplied by 0.914"),
+        ("area", "Where the true score has on average been one unit higher since time zero, the hazard is multiplied by 0.914"),
+        ("shared:intercept", "Where a participant's path starts one unit higher than that of people alike in covariates, the hazard is"),
+        ("shared:slope", "Where a participant's own slope is one unit higher than that of people alike in covariates, the hazard is"),
+    ],
+)
+def test_every_association_is_told_as_a_hazard_ratio(study: Study, fit: Any, name: str, words: str) -> None:
+    fit.summary = fit.summary.with_columns(pl.col("parameter").replace("association:value", f"association:{name}"))
+    assert any(sentence.startswith(words) for sentence in narrative.findings(study, fit, None))
