@@ -127,6 +127,11 @@ def assumption_words(plan: "TrialSettings") -> list[str]:
                     f"Arms are balanced by minimisation over {' and '.join(left)}, for which {analysis.label} does not adjust: its p "
                     "values are too large. Name it among the covariates or strata."
                 )
+    for look, sizes in _unreached(plan).items():
+        said.append(
+            f"{look.capitalize()} is never reached with {' or '.join(map(str, sizes))} per arm, which are over by then: boundaries at "
+            "planned fractions lose the alpha of that look. Look sooner, or leave these sizes out."
+        )
     first = plan.analyses[0]
     if design.looks and plan.multiplicity is None and first.measure not in INDEPENDENT:
         said.append(
@@ -134,6 +139,17 @@ def assumption_words(plan: "TrialSettings") -> list[str]:
             "type I error of this design, with an effect of nothing among its effects."
         )
     return said
+
+
+def _unreached(plan: "TrialSettings") -> dict[str, list[int]]:
+    """Looks by calendar month that some sizes never last for, with these sizes."""
+    from alsmodel.trials.designs import never_reached
+
+    found: dict[str, list[int]] = {}
+    for n in plan.n_per_arm:
+        for _, look, _ in never_reached(plan.design, plan.design.randomised(n)):
+            found.setdefault(look.said, []).append(n)
+    return found
 
 
 def assurance_words(study: Study) -> list[str]:
