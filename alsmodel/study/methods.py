@@ -115,7 +115,8 @@ def trial_words(study: Study) -> list[str]:
 
 def assumption_words(plan: "TrialSettings") -> list[str]:
     """What the analyses take for granted and this design does not give them, in sentences."""
-    from alsmodel.trials.information import INDEPENDENT
+    from alsmodel.trials.families import members
+    from alsmodel.trials.increments import increment_words
     from alsmodel.trials.randomisation import Minimisation, factors_of
 
     design, said = plan.design, []
@@ -132,12 +133,10 @@ def assumption_words(plan: "TrialSettings") -> list[str]:
             f"{look.capitalize()} is never reached with {' or '.join(map(str, sizes))} per arm, which are over by then: boundaries at "
             "planned fractions lose the alpha of that look. Look sooner, or leave these sizes out."
         )
-    first = plan.analyses[0]
-    if design.looks and plan.multiplicity is None and first.measure not in INDEPENDENT:
-        said.append(
-            f"The boundaries take increments of {first.label} for independent, which no simulation has shown in general: judge them by the "
-            "type I error of this design, with an effect of nothing among its effects."
-        )
+    if design.looks:
+        labels = [analysis.label for analysis in plan.analyses]
+        deciding = labels[:1] if plan.multiplicity is None else members(plan.multiplicity, labels)
+        said += [increment_words(analysis) for analysis in plan.analyses if analysis.label in deciding]
     return said
 
 
