@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from alsmodel.trials import Win, planned_fractions
+from alsmodel.trials import Decision, RandomSlope, RealisedInformation, Win, planned_fractions
 from alsmodel.trials.block import Task, run_task
 from alsmodel.trials.increments import SHOWN
+from alsmodel.trials.information import PlannedWatch, RealisedWatch
+from alsmodel.trials.looks import planned_bounds
 from alsmodel.trials.sequential import GroupSequential
 from tests.calibration.increments import (
     AGAIN,
-    ALPHA,
     CELLS,
     IN_RANKS,
     MADE_UP,
@@ -72,14 +73,22 @@ def test_the_first_trials_are_those_of_the_present_code(cell) -> None:
         np.testing.assert_allclose(np.nansum(z, axis=0), row["first"], atol=2e-4, err_msg=name)
 
 
-def test_trials_are_those_that_the_engine_stops() -> None:
-    cell, analysis = CELLS[3], Win()
-    sequential = GroupSequential(fractions=(0.3, 0.6, 1.0), alpha=ALPHA)
-    trial = replace(cell.trial, analyses=(analysis,), design=replace(cell.trial.design, sequential=sequential))
-    (records,) = run_task(Task(trial.scenarios, 0, 60))
-    z, _ = follow(cell, 0, 60)[analysis.label]
-    at = np.asarray(records["look"]) - 1
-    np.testing.assert_allclose(records["z"], z[np.arange(60), at], rtol=1e-9)
+@pytest.mark.parametrize("analysis", [Win(), RandomSlope()], ids=lambda a: a.label)
+def test_trials_are_those_that_the_engine_stops_and_claims_those_that_it_makes(analysis) -> None:
+    cell, trials = CELLS[3], 400
+    z, information = follow(replace(cell, analyses=(analysis,)), 0, trials)[analysis.label]
+    # A level at which many trials stop early, so that there is something to count; the random slope spends by the information that came.
+    sequential = GroupSequential(fractions=(0.3, 0.6, 1.0), alpha=0.2)
+    spends = isinstance(analysis, RandomSlope)
+    maximum = float(information[:, -1].mean())
+    design = replace(cell.trial.design, sequential=sequential, information=RealisedInformation(maximum=maximum) if spends else None)
+    trial = replace(cell.trial, analyses=(analysis,), design=design, decision=Decision(alpha=0.2, side="one-sided"))
+    (records,) = run_task(Task(trial.scenarios, 0, trials))
+    np.testing.assert_allclose(records["z"], z[np.arange(trials), records["look"] - 1], rtol=1e-9)
+    made = (records["stop"] == "efficacy") | ((records["stop"] == "end") & (records["z"] >= records["bound"]))
+    watch = RealisedWatch(sequential, maximum, trials) if spends else PlannedWatch(*planned_bounds(sequential))
+    assert claims(watch, z, information) == made.sum()
+    assert 20 < (records["stop"] == "efficacy").sum() < made.sum() - 10
 
 
 def test_planned_fractions_are_those_of_the_figures() -> None:
