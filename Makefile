@@ -10,7 +10,7 @@ DEMO_DATA := studies/demo/data/truth.json
 DEMO_PARTICIPANTS := 350
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events bench-mmrm bench-mmrm13 bench-peers calibrate clean
+.PHONY: help setup demo test check bench-joint bench-joint-large bench-domains bench-ingest bench-ingest-large bench-lmm bench-patients bench-power-curve bench-refit bench-mixed bench-survival bench-ranks calibrate-events calibrate-increments bench-mmrm bench-mmrm13 bench-peers calibrate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ bench-ranks: $(READY) ## Joint rank and win ratio: fits per CPU second at n = 30
 calibrate-events: $(READY) ## Type I error of the survival and rank analyses, then of those of scores (minutes)
 	$(BIN)/python -m tests.calibration.type_one_events
 	$(BIN)/python -m tests.calibration.type_one_scores
+
+calibrate-increments: $(READY) ## Increments at looks of every analysis, and what boundaries claim without effect (half an hour)
+	$(BIN)/python -m tests.calibration.increments
+	$(BIN)/python -m tests.calibration.render_increments
 
 bench-mmrm: $(READY) ## MMRM fits per CPU second, 6 visits
 	$(BIN)/python benchmarks/mmrm.py --visits 6

@@ -115,7 +115,8 @@ def trial_words(study: Study) -> list[str]:
 
 def assumption_words(plan: "TrialSettings") -> list[str]:
     """What the analyses take for granted and this design does not give them, in sentences."""
-    from alsmodel.trials.information import INDEPENDENT
+    from alsmodel.trials.families import members
+    from alsmodel.trials.increments import increment_words
     from alsmodel.trials.randomisation import Minimisation, factors_of
 
     design, said = plan.design, []
@@ -127,13 +128,27 @@ def assumption_words(plan: "TrialSettings") -> list[str]:
                     f"Arms are balanced by minimisation over {' and '.join(left)}, for which {analysis.label} does not adjust: its p "
                     "values are too large. Name it among the covariates or strata."
                 )
-    first = plan.analyses[0]
-    if design.looks and plan.multiplicity is None and first.measure not in INDEPENDENT:
+    for look, sizes in _unreached(plan).items():
         said.append(
-            f"The boundaries take increments of {first.label} for independent, which no simulation has shown in general: judge them by the "
-            "type I error of this design, with an effect of nothing among its effects."
+            f"{look.capitalize()} is never reached with {' or '.join(map(str, sizes))} per arm, which are over by then: boundaries at "
+            "planned fractions lose the alpha of that look. Look sooner, or leave these sizes out."
         )
+    if design.looks:
+        labels = [analysis.label for analysis in plan.analyses]
+        deciding = labels[:1] if plan.multiplicity is None else members(plan.multiplicity, labels)
+        said += [increment_words(analysis) for analysis in plan.analyses if analysis.label in deciding]
     return said
+
+
+def _unreached(plan: "TrialSettings") -> dict[str, list[int]]:
+    """Looks by calendar month that some sizes never last for, with these sizes."""
+    from alsmodel.trials.designs import never_reached
+
+    found: dict[str, list[int]] = {}
+    for n in plan.n_per_arm:
+        for _, look, _ in never_reached(plan.design, plan.design.randomised(n)):
+            found.setdefault(look.said, []).append(n)
+    return found
 
 
 def assurance_words(study: Study) -> list[str]:

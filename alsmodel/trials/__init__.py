@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alsmodel.trials.endpoints import ANCOVA, MMRM, RMST, Cox, JointRank, Responder, Win
     from alsmodel.trials.families import Bonferroni, FixedSequence, Hochberg, Holm
     from alsmodel.trials.family_looks import FamilyLooks, OwnLooks
+    from alsmodel.trials.fractions import planned_fractions
     from alsmodel.trials.further import MaxCombo, ParticipantSlopes, TimeToDrop, WeightedLogRank
     from alsmodel.trials.imputed import ReferenceBased
     from alsmodel.trials.information import RealisedInformation
@@ -105,6 +106,7 @@ __all__ = [
     "compare",
     "example",
     "observed_trial",
+    "planned_fractions",
     "planned_information",
     "resampled_truth",
     "search",
@@ -121,6 +123,7 @@ _HOMES = {
     "search": "searching",
     "search_setting": "searching",
     "FoundSetting": "searching",
+    "planned_fractions": "fractions",
     "planned_information": "searching",
     "Found": "searching",
     "example": "telling",

@@ -9,7 +9,7 @@ from alsmodel.settings.salvage import Check
 from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.biomarkers import Biomarker, biomarker_checks
 from alsmodel.trials.conditions import NOT_RECORDED, check, nearest_name
-from alsmodel.trials.designs import Decision, ParallelDesign, all_looks
+from alsmodel.trials.designs import Decision, ParallelDesign, all_looks, never_reached
 from alsmodel.trials.effects import Effect
 from alsmodel.trials.families import Multiplicity, family_checks
 from alsmodel.trials.information import increment_faults
@@ -59,6 +59,7 @@ def grid_checks(trial: Grid) -> list[Check]:
         lambda: [] if trial.analyses else ["analyses is empty; give at least one."],
         lambda: _size_faults(trial.design, trial.n_per_arm),
         lambda: _look_size_faults(trial.design, trial.n_per_arm),
+        lambda: _look_end_faults(trial.design, trial.n_per_arm),
         lambda: named([e.name for e in trial.effects], "effects"),
         lambda: named([a.label for a in trial.analyses], "analyses"),
     ]
@@ -128,6 +129,18 @@ def _look_size_faults(design: ParallelDesign, n_per_arm: tuple[int, ...]) -> lis
                 f"{look.said} comes with {there} of {planned} participants, fewer than the {len(design.allocation)} arms. Look later."
             )
     return faults
+
+
+def _look_end_faults(design: ParallelDesign, n_per_arm: tuple[int, ...]) -> list[str]:
+    """Looks by calendar month that not even the largest size lasts for, one sentence each."""
+    largest = max(n_per_arm, default=0)
+    if largest < 1 or largest % design.allocation[0]:  # said by the sizes
+        return []
+    return [
+        f"{setting}: {look.said} is never reached, since a trial of {largest} per arm has ended by month {end:.3g} (all but one in a "
+        "million have). Look sooner, or leave this look and its bound out."
+        for setting, look, end in never_reached(design, design.randomised(largest))
+    ]
 
 
 def apart(path: str) -> bool:

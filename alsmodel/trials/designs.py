@@ -13,7 +13,7 @@ import numpy.typing as npt
 from alsmodel.clinical.units import DAYS_PER_MONTH
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.information import RealisedInformation, information_faults
-from alsmodel.trials.looks import FixedBounds, Look, order_faults, planned_bounds, unseen_faults
+from alsmodel.trials.looks import FixedBounds, Look, latest_end, order_faults, planned_bounds, unseen_faults
 from alsmodel.trials.randomisation import Alternating, Randomisation
 from alsmodel.trials.recruitment import Recruitment
 from alsmodel.trials.reestimation import Reestimation, reestimation_faults
@@ -248,6 +248,22 @@ class ParallelDesign:
 def all_looks(design: ParallelDesign) -> tuple[Look, ...]:
     """Interim looks, and the one at which the size is set anew."""
     return design.looks if design.reestimation is None else (*design.looks, design.reestimation.look)
+
+
+def never_reached(design: ParallelDesign, participants: int) -> list[tuple[str, Look, float]]:
+    """Looks by calendar month after any possible end of a trial of this size: setting, look, and the month by which it has ended."""
+    recruitment, rule = design.recruitment, design.reestimation
+    if recruitment is None:
+        return []
+    found = []
+    if rule is not None and rule.look.when == "month":
+        found.append(("design.reestimation.look", rule.look, latest_end(recruitment, participants, design.duration)))
+    if any(look.when == "month" for look in design.looks):
+        # A pause of recruitment before the size is set anew is no longer than the follow-up.
+        most, wait = (participants, 0.0) if rule is None else (int(np.ceil(participants * rule.most)), design.duration)
+        end = latest_end(recruitment, most, design.duration + wait)
+        found += [("design.looks", look, end) for look in design.looks if look.when == "month"]
+    return [each for each in found if each[1].at >= each[2]]
 
 
 def _spread(allocation: tuple[int, ...]) -> npt.NDArray[np.int64]:

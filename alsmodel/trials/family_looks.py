@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from alsmodel.settings.salvage import Check
-from alsmodel.trials.information import INDEPENDENT, RealisedInformation
+from alsmodel.trials.increments import has_information
+from alsmodel.trials.information import RealisedInformation
 from alsmodel.trials.looks import planned_bounds
 from alsmodel.trials.spending import (
     BetaSpending,
@@ -173,7 +174,7 @@ def _information_faults(
     faults = [
         f"multiplicity.looks.own.{name}: 1/SE² of it has no shown independence of increments; it spends at planned fractions only."
         for name in realised
-        if name in labelled and labelled[name].measure not in INDEPENDENT
+        if name in labelled and not has_information(labelled[name])
     ]
     if design.information is not None and analyses and analyses[0].label not in names:
         faults.append(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, final
 import numpy as np
 import numpy.typing as npt
 
+from alsmodel.trials.increments import PAGE, has_information
 from alsmodel.trials.spending import AbstractSpending, FixedFutility, HaybittlePeto
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ Bools = npt.NDArray[np.bool_]
 
 #: Gain in information fraction below which a look has nothing new to test.
 LEAST_GAIN = 0.01
-#: Measures whose estimates were shown by simulation to have independent increments; see docs/methods/trial_simulation.md.
-INDEPENDENT = ("slope difference", "change difference", "responder difference", "log hazard ratio")
 
 
 @final
@@ -72,11 +71,12 @@ def information_faults(information: RealisedInformation | None, sequential: "Gro
 
 
 def increment_faults(design: "ParallelDesign", analysis: "AbstractAnalysis") -> list[str]:
-    """Refuse to spend by the information of an analysis whose increments were not shown to be independent."""
-    if design.information is None or analysis.measure in INDEPENDENT:
+    """Refuse to spend by the information of an analysis whose increments were not shown to be independent by it."""
+    if design.information is None or has_information(analysis):
         return []
     return [
-        f"information: 1/SE² of {analysis.label} has no shown independence of increments; let another analysis decide, first in the list."
+        f"information: 1/SE² of {analysis.label} has no shown independence of increments ({PAGE}); leave information out, with fractions "
+        "of planned_fractions, or let another analysis decide, first in the list."
     ]
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 When = Literal["month", "enrolled", "followed", "events"]
 
+#: Chance at which a trial does not last so long.
+LATER = 1e-6
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,22 @@ def unseen_faults(looks: Sequence[Look], duration: float, recruitment: "Recruitm
                     f"{look.said}: a look before anyone is followed; the first participant is expected in month {first:.3g}. Look later."
                 )
     return faults
+
+
+def latest_end(recruitment: "Recruitment", participants: int, follow_up: float) -> float:
+    """Calendar month by which a trial has ended but for a chance of one in a million; arrivals are a Poisson process.
+
+    Parameters
+    ----------
+    recruitment : Recruitment
+    participants : int
+        Number randomised.
+    follow_up : float
+        Months from the last arrival to the end.
+    """
+    from scipy.special import gammainccinv  # here: reading a study file must not wait for scipy
+
+    return float(recruitment.arrivals(np.array([gammainccinv(float(participants), LATER)]))[0]) + follow_up
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ import polars as pl
 
 from alsmodel.settings.names import nearest
 from alsmodel.trials.block import CONFIRM_STREAM, TRIAL_STREAM
+from alsmodel.trials.designs import never_reached
 from alsmodel.trials.parts import Parts
 from alsmodel.trials.paths import with_setting
 from alsmodel.trials.run import simulate
@@ -176,6 +177,8 @@ def search(
     low, high = -(-smallest // step), largest // step
     # A size that has fewer participants than a look wants events is no size of this design.
     low = max(low, *(-(-int(look.at) // block) for look in trial.design.looks if look.when == "events"), 1)
+    while low < high and never_reached(trial.design, low * block):  # nor is one whose trials are over before a look by month
+        low += 1
     if (most := power(high * step, TRIAL_STREAM)[0]) < target:
         raise ValueError(f"power at {high * step} per arm is {most:.3f}, below {target:g}. Raise largest.")
     while low < high:

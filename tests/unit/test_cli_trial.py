@@ -183,6 +183,21 @@ def test_a_search_leaves_out_sizes_that_cannot_reach_a_look() -> None:
     assert found.tried["n_per_arm"].min() >= 15
 
 
+def test_a_search_leaves_out_sizes_that_are_over_before_a_look_by_month() -> None:
+    design = ParallelDesign(
+        visits=(0.0, 12.0), duration=12.0, recruitment=Recruitment(per_month=(10.0,)), looks=(Look(when="month", at=20.0),),
+        boundary=FixedBounds(efficacy=(2.8, 1.98)),
+    )  # fmt: skip
+    effect = Effect(name="hr", hazard_ratio=0.2)
+    trial = Trial(
+        truth=NamedTruth(hazard=(0.2,), association_value=0.0), design=design, analyses=(LogRank(),), effects=(effect,), replicates=20,
+        n_per_arm=(40,),
+    )  # fmt: skip
+    found = search(trial, target=0.5, smallest=4, largest=40)
+    # 40 participants have come by month 7.8 but for a chance of one in a million, 42 not before month 8.
+    assert found.tried["n_per_arm"].min() == 21
+
+
 def test_a_searched_size_is_confirmed_on_fresh_streams() -> None:
     trial = Trial(
         truth=NamedTruth(hazard=(0.05,), association_value=0.0),

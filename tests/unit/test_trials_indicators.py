@@ -9,9 +9,12 @@ import pytest
 from alsmodel.study.methods import assumption_words
 from alsmodel.trials import (
     MMRM,
+    Alternating,
     Cox,
     Effect,
     FixedBounds,
+    Holm,
+    JointRank,
     LogRank,
     Look,
     Minimisation,
@@ -29,6 +32,7 @@ from alsmodel.trials.analyses import AbstractAnalysis, TrialData
 from alsmodel.trials.conditions import Categories
 from alsmodel.trials.estimands import true_values
 from alsmodel.trials.indicators import analysed
+from alsmodel.trials.sequential import GroupSequential
 from alsmodel.trials.settings import TrialSettings
 
 LEVELS = ("A", "B", "C")
@@ -144,6 +148,25 @@ def test_words_name_the_analyses_that_leave_a_balanced_factor_out_and_the_bounda
     settings = TrialSettings(truth=NamedTruth(), population=FAST_AND_SLOW, n_per_arm=(30,), design=design, analyses=analyses)
     said = assumption_words(settings)
     assert [sentence.split(" does not adjust")[0].rpartition("for which ")[2] for sentence in said[:-1]] == ["win ratio", "random slope"]
-    assert "increments of win ratio for independent" in said[-1]
+    assert said[-1].startswith("1/SE² of win ratio is not its information at looks: increments by it are correlated by up to -0.")
+    assert "docs/evidence/increments.md" in said[-1]
+    assert said[-1].endswith("alsmodel.trials.planned_fractions finds them.")
     plain = replace(settings, analyses=(RandomSlope(covariates=("phenotype",)),))
-    assert assumption_words(plain) == []
+    (shown,) = assumption_words(plain)
+    assert "increments of random slope, adjusted for phenotype for independent, as they are by simulation: type I error 0.0" in shown
+    assert assumption_words(replace(plain, design=replace(design, looks=(), boundary=None))) == []
+    imputed = replace(settings, analyses=(JointRank(imputations=20, covariates=("delta_frs",), strata=("phenotype",)),))
+    assert "which no simulation has shown" in assumption_words(imputed)[-1]
+
+
+def test_words_are_of_every_hypothesis_that_decides() -> None:
+    looks = (Look(at=0.5, when="followed", after=3.0),)
+    design = replace(DESIGN, randomisation=Alternating(), recruitment=Recruitment(), looks=looks, sequential=GroupSequential(alpha=0.025))
+    analyses = (RandomSlope(), LogRank(), JointRank())
+    family = Holm(hypotheses=("random slope", "joint rank"))
+    settings = TrialSettings(
+        truth=NamedTruth(), n_per_arm=(30,), design=design, analyses=analyses, multiplicity=family, alpha=0.025, side="one-sided"
+    )
+    said = assumption_words(settings)
+    assert ["random slope" in said[0], "joint rank" in said[1]] == [True, True]
+    assert len(said) == 2

@@ -13,19 +13,29 @@ from alsmodel.errors import InvalidInput
 from alsmodel.settings import decode, encode
 from alsmodel.trials import (
     ANCOVA,
+    MMRM,
+    RMST,
+    Cox,
     Decision,
     Effect,
     FixedBounds,
     JointRank,
     LogRank,
     Look,
+    MaxCombo,
     NamedTruth,
     ParallelDesign,
+    ParticipantSlopes,
     RandomSlope,
     RealisedInformation,
     Recruitment,
+    ReferenceBased,
+    Responder,
+    TimeToDrop,
     Trial,
     TrialSettings,
+    WeightedLogRank,
+    Win,
     build,
     example,
     planned_information,
@@ -242,6 +252,16 @@ def test_futility_that_binds_counts_for_the_looks_that_a_trial_had():
     assert (final < free[2]).all()
 
 
-def test_ranks_do_not_decide_by_information():
-    with pytest.raises(ValueError, match="no shown independence"):
-        replace(TRIAL, analyses=(JointRank(),))
+@pytest.mark.parametrize(
+    "analysis",
+    [JointRank(), Win(), RMST(horizon=6.0), Responder(), ParticipantSlopes(), WeightedLogRank(), ReferenceBased(), MaxCombo()],
+    ids=lambda a: a.label,
+)
+def test_what_has_no_information_of_its_own_does_not_decide_by_it(analysis):
+    with pytest.raises(ValueError, match=r"no shown independence of increments.*planned_fractions"):
+        replace(TRIAL, analyses=(analysis,))
+
+
+@pytest.mark.parametrize("analysis", [MMRM(), ANCOVA(), Cox(), TimeToDrop()], ids=lambda a: a.label)
+def test_what_was_shown_to_have_independent_increments_decides_by_its_information(analysis):
+    assert replace(TRIAL, analyses=(analysis,)).design.information is not None

@@ -1,10 +1,16 @@
 """The [trial] section of a study file."""
 
+from contextlib import nullcontext
+
+import numpy as np
 import pytest
+from scipy import stats
 
 from alsmodel.errors import InvalidInput
 from alsmodel.settings import decode, encode
-from alsmodel.trials import Decision, Effect, LogRank, NamedTruth, ParallelDesign, RandomSlope, TrialSettings, build
+from alsmodel.study.methods import assumption_words
+from alsmodel.trials import Decision, Effect, LogRank, NamedTruth, ParallelDesign, RandomSlope, Recruitment, TrialSettings, build
+from alsmodel.trials.looks import latest_end
 
 SECTION = {
     "truth": {"kind": "named", "slope_mean": -0.9},
@@ -63,6 +69,7 @@ def test_faults_name_the_setting_and_the_remedy(change, said):
 
 
 LATE = {"when": "followed", "at": 0.5, "after": 24.0}
+MONTH_60 = {"kind": "blinded_variance", "planned_sd": 5.0, "look": {"when": "month", "at": 60}}
 LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at": 0.5, "after": 6.0}]}
 
 
@@ -89,6 +96,14 @@ LOOK = {"recruitment": {"per_month": [10.0]}, "looks": [{"when": "followed", "at
         (
             {"design": LOOK | {"looks": [{"when": "events", "at": 300}], "sequential": {}}},
             "300 events is never reached by 160 participants",
+        ),
+        (
+            {"design": LOOK | {"looks": [{"when": "month", "at": 60}], "sequential": {}}},
+            "design.looks: a look in month 60 is never reached, since a trial of 80 per arm has ended by month 34.",
+        ),
+        (
+            {"design": {"recruitment": {"per_month": [10.0]}, "reestimation": MONTH_60}},
+            "design.reestimation.look: a look in month 60 is never reached",
         ),
         ({"design": LOOK | {"looks": [{"when": "events", "at": 3.5}], "sequential": {}}}, "a whole number of events"),
         (
@@ -159,6 +174,35 @@ def test_looks_in_their_order_and_bounds_of_alpha_are_no_fault():
     # Where futility binds, a later bound may be lower.
     design = LOOK | {"boundary": {"kind": "fixed", "efficacy": [2.8, 1.9], "futility": [0.5]}}
     assert decode(TrialSettings, SECTION | {"design": design}).design.boundary is not None
+
+
+def test_a_look_by_month_is_refused_from_the_latest_end_on():
+    # Arrivals are a Poisson process: the last of n comes at a gamma variable over the rate.
+    assert latest_end(Recruitment(per_month=(10.0,)), 1, 6.0) == pytest.approx(6.0 - np.log(1e-6) / 10)
+    end = stats.gamma.isf(1e-6, 160) / 10 + 12.0
+    for month, refused in ((end - 0.01, False), (end + 0.01, True)):
+        design = LOOK | {"looks": [{"when": "month", "at": month}], "sequential": {}}
+        with pytest.raises(InvalidInput, match="never reached") if refused else nullcontext():
+            decode(TrialSettings, SECTION | {"alpha": 0.025, "side": "one-sided", "design": design})
+
+
+def test_a_look_that_small_trials_do_not_last_for_is_said_with_their_sizes():
+    design = LOOK | {"looks": [{"when": "month", "at": 24}], "sequential": {}}
+    settings = decode(TrialSettings, SECTION | {"n_per_arm": [10, 80, 20], "alpha": 0.025, "side": "one-sided", "design": design})
+    assert (stats.gamma.isf(1e-6, [20, 40, 160]) / 10 + 12.0 <= 24).tolist() == [True, True, False]
+    (said,) = (sentence for sentence in assumption_words(settings) if "never reached" in sentence)
+    assert said.startswith("A look in month 24 is never reached with 10 or 20 per arm")
+
+
+def test_a_pause_of_recruitment_before_the_size_is_set_anew_counts():
+    more = {"kind": "blinded_variance", "planned_sd": 5.0, "most": 2.0, "look": {"when": "followed", "at": 1.0, "after": 3.0}}
+    common = LOOK | {"sequential": {}, "information": {"maximum": 30.0}, "reestimation": more}
+    # 160 participants who may become 320: arrivals of 320, the wait before the second half, and the follow-up.
+    end = stats.gamma.isf(1e-6, 320) / 10 + 2 * 12.0
+    for month, refused in ((end - 0.01, False), (end + 0.01, True)):
+        design = common | {"looks": [{"when": "month", "at": month}]}
+        with pytest.raises(InvalidInput, match="never reached") if refused else nullcontext():
+            decode(TrialSettings, SECTION | {"alpha": 0.025, "side": "one-sided", "design": design})
 
 
 def test_what_spends_as_much_as_alpha_is_no_fault():
