@@ -88,6 +88,7 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
     """
     from alsmodel.inference import DomainFit, predict
     from alsmodel.inference.classes import class_table
+    from alsmodel.inference.total_effect import total_effects
 
     if isinstance(fit, DomainFit):
         from alsmodel.reports.domains import of_domain_fit
@@ -118,6 +119,7 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
         class_trajectories=predict.trajectory(fit, at, by=predict.LATENT) if mixed else None,
         class_survival=predict.survival_curve(fit, at, by=predict.LATENT) if mixed else None,
         states=fit.state_occupation(at, by) if enrolled and fit.spec.after else None,
+        total_effects=total_effects(fit, float(at.max())) if enrolled and fit.spec.treatments else None,
         group_sizes=dict(Counter(label for label in labels if label is not None)),
         grouped_by=(by or "everybody").replace("_", " "),
         score_check=predict.score_check(fit) if enrolled else None,

@@ -168,6 +168,9 @@ class StudyReport:
         Sentences on what this kind of report does not hold.
     identification : polars.DataFrame, optional
         ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``.
+    total_effects : polars.DataFrame, optional
+        Everybody treated against nobody, as `alsmodel.inference.total_effect` gives it: ``treatment``, ``label``, ``quantity``, ``cause``,
+        ``time``, ``treated``, ``untreated``, ``mean``, ``lower``, ``upper``.
     operating_characteristics : polars.DataFrame, optional
         One row per scenario and analysis, with ``power`` and ``mcse``.
     family : polars.DataFrame, optional
@@ -235,6 +238,7 @@ class StudyReport:
     end_check: pl.DataFrame | None = None
     left_out: Sequence[str] = ()
     identification: pl.DataFrame | None = None
+    total_effects: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None
     by_look: pl.DataFrame | None = None

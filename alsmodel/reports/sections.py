@@ -117,6 +117,8 @@ def effects(content: StudyReport) -> Section:
         numbers = tables.group_effects(content.group_effects)
         title = f"Effects by {content.grouped_by}."
         blocks.append(Figure(plots.effects_forest(content.group_effects), title, legend, numbers))
+    if content.total_effects is not None and content.total_effects.height:
+        blocks.append(tables.total_effects(content.total_effects, content.summary, content.time_unit, content.event))
     if content.identification is not None and content.identification.height:
         blocks.append(tables.identification(content.identification))
     elif not content.effects:

@@ -133,6 +133,52 @@ def identification(frame: pl.DataFrame) -> Table:
     return Table(head, rows, "Participants who inform each drug's coefficient.", note)
 
 
+def total_effects(frame: pl.DataFrame, summary: pl.DataFrame | None, time_unit: str, event: str) -> Table:
+    """What a treatment does to survival: its direct log hazard ratios, and everybody treated against nobody."""
+    rows = []
+    for (drug,), part in frame.group_by("treatment", maintain_order=True):
+        name, label = str(drug), str(part["label"][0])
+        for row in _direct(summary, name):
+            told = str(row["label"]).removeprefix(f"{name}: ")
+            limits = estimate_with_limits(row["mean"], row["q2_5"], row["q97_5"])
+            rows.append([name, told, "–", "–", limits, f"direct {label}{'' if row['informed'] else ', not informed by these data'}"])
+        for row in part.iter_rows(named=True):
+            when = f"{moment(row['time'])} {time_unit}s"
+            if row["quantity"] == "restricted mean":
+                what = f"mean {time_unit}s without {event}, of the first {moment(row['time'])}"
+                cells = [number(row["treated"]), number(row["untreated"]), estimate_with_limits(row["mean"], row["lower"], row["upper"])]
+            else:
+                what = f"without {event} at {when}" if row["cause"] is None else f"{row['cause']} first, by {when}"
+                cells = [percent(row["treated"], 1), percent(row["untreated"], 1), _points(row["mean"], row["lower"], row["upper"])]
+            rows.append([name, what, *cells, f"total {label}"])
+    head = ["Treatment", "", "Everybody treated", "Nobody treated", "Difference (95% CrI)", "To be read as"]
+    note = (
+        "Direct: what is left of the hazard ratio where the path of the score is the same. Total: everybody treated from time zero against "
+        "nobody, through the path and beside it, in the same people. An association is a difference between people who took a drug and "
+        "people who did not: nobody was assigned it, so that other differences may explain it."
+    )
+    return Table(head, rows, "Treatment and survival: direct, and in all.", note, text_columns=2)
+
+
+def _direct(summary: pl.DataFrame | None, drug: str) -> list[dict[str, Any]]:
+    """Direct log hazard ratios of a treatment, of every period, group and cause."""
+    if summary is None:
+        return []
+    name = f"hazard:{drug}"
+    return [
+        row
+        for row in summary.iter_rows(named=True)
+        if row["parameter"].startswith(name)
+        and row["parameter"][len(name) :][:1] in ("", "[", "@")
+        and "direct log hazard ratio" in row["label"]
+    ]
+
+
+def _points(mean: float, lower: float, upper: float) -> str:
+    """A difference of shares in percentage points, with limits."""
+    return typeset(f"{100 * mean:.1f} ({100 * lower:.1f} to {100 * upper:.1f}) percentage points")
+
+
 def hazards_beside(cox: pl.DataFrame, aft: pl.DataFrame, summary: pl.DataFrame | None) -> Table:
     """Cox and Weibull AFT hazard ratios beside those of the joint model."""
     model = {}

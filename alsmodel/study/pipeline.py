@@ -17,6 +17,8 @@ from alsmodel.study.runs import SETTINGS, RunFolder
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
     from alsmodel.study.comparing import ModelsCompared
@@ -68,6 +70,8 @@ class Outcome:
         Steps that were read back.
     failed : tuple of str
         Statistical checks that failed, in words.
+    total_effects : polars.DataFrame or None
+        What treating everybody rather than nobody does to survival, where the report tells it.
     shard : Shard or None
         What one task of an array job did instead of a whole simulation.
     """
@@ -83,6 +87,7 @@ class Outcome:
     assurance: "Assurance | None" = None
     reused: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    total_effects: "pl.DataFrame | None" = None
     shard: "Shard | None" = None
 
 
@@ -274,17 +279,17 @@ def _finish(
 ) -> Outcome:
     digests = _digests(study, results)
     folder.write_json("provenance.json", {"study": name, "seed": study.seed, "versions": _versions(), "digests": digests})
-    written = None
+    written = totals = None
     if until == "report":
         with progress.stage("Writing the report"):
             from alsmodel.reports import study_report
             from alsmodel.study.reporting import content
 
             facts = _facts(study, name, digests)
-            page = study_report(content(study, name=name, **results, reproducibility=facts))
-            written = folder.write_text("report.html", page)
+            told = content(study, name=name, **results, reproducibility=facts)
+            written, totals = folder.write_text("report.html", study_report(told)), told.total_effects
     failed = _failed(results["fit"], results["compare"])
-    return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=failed)
+    return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=failed, total_effects=totals)
 
 
 def _failed(fit: "AnyFit | None", compare: "ModelsCompared | None") -> tuple[str, ...]:

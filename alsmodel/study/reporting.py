@@ -84,7 +84,9 @@ def content(
         return StudyReport(title=study.title, question=study.question, **shared)
     times = np.linspace(0.0, horizon(study, fit), CURVE_POINTS)
     page = of_fit(fit, title=study.title, question=study.question, by=study.report.by, times=times)
-    return replace(page, **shared, **_found(study, fit, page.survival))
+    found = _found(study, fit, page.survival)
+    found["findings"] = [*found["findings"], *narrative.total_words(study, page.total_effects)]
+    return replace(page, **shared, **found)
 
 
 def _found(study: Study, fit: "AnyFit", survival: pl.DataFrame | None) -> dict[str, Any]:

@@ -14,9 +14,12 @@ from scipy import stats
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.errors import InvalidInput
 from alsmodel.inference import DomainFit, Fit
+from alsmodel.inference.summary import label_of
 from alsmodel.inference.total_effect import acts_on_survival, total_effect, total_effects
 from alsmodel.models.domain import ArmEffect, DomainModel, Outcome
 from alsmodel.models.spec import Cause, Exponential, JointModel, Treatment
+from alsmodel.reports import tables
+from alsmodel.study.narrative import total_words
 
 Floats = NDArray[np.float64]
 
@@ -233,3 +236,47 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence() -> None:
     with pytest.raises(InvalidInput, match="carriers of a SOD1 mutation alone"):
         total_effect(carriers, "x", [6.0])
     assert total_effect(carriers, "x", [6.0], people=np.array([0, 2])).height == 2
+
+
+def test_the_report_tells_direct_and_total_apart_and_calls_an_association_so() -> None:
+    fit = known(TAKEN, **{"log_hazard[1]": np.log(0.05), "hazard:x": np.full(40, -0.8), "hazard:arm": 0.5})
+    summary = pl.DataFrame(
+        [
+            {
+                "parameter": name,
+                "label": label_of(name, TAKEN),
+                "mean": value,
+                "q2_5": value - 0.1,
+                "q97_5": value + 0.1,
+                "informed": value > 0,
+            }
+            for name, value in (("hazard:x", -0.8), ("hazard:arm", 0.5), ("hazard:arm_circumference", 7.0))
+        ]
+    )
+    summary = summary.with_columns(informed=pl.col("mean") > 0)
+    totals = total_effects(fit, 12.0)
+    assert totals is not None
+    told = {(row[0], row[1]): row[2:] for row in tables.total_effects(totals, summary, "month", "death").rows}
+    lines = (
+        "direct log hazard ratio",
+        "without death at 6 months",
+        "without death at 12 months",
+        "mean months without death, of the first 12",
+    )
+    assert list(told) == [(name, line) for name in ("x", "arm") for line in lines]
+    assert told["x", lines[0]] == ["–", "–", "−0.800 (−0.900 to −0.700)", "direct association, not informed by these data"]
+    assert told["arm", lines[0]][3] == "direct effect"
+    assert {told["arm", line][3] for line in lines[1:]} == {"total effect"}
+    active = np.mean([p.arm == "active" for p in literal.PEOPLE])
+    treated, untreated = (active * np.exp(-0.6 * r * np.exp(0.5)) + (1 - active) * np.exp(-0.6 * r) for r in (np.exp(-0.8), 1.0))
+    gain = f"{100 * (treated - untreated):.1f}"
+    assert told["x", lines[2]] == [
+        f"{treated:.1%}", f"{untreated:.1%}", f"{gain} ({gain} to {gain}) percentage points", "total association",
+    ]  # fmt: skip
+    # Of the two only the one that was assigned is told in a sentence.
+    study = SimpleNamespace(model=TAKEN)
+    (sentence,) = total_words(study, totals)
+    assert sentence.startswith("In all, with arm ")
+    loss = 100 * the(totals.filter(pl.col("treatment") == "arm"), "survival", 12.0)["mean"]
+    assert f"a difference of {loss:.1f} percentage points (95% credible interval {loss:.1f} to {loss:.1f})" in sentence
+    assert total_words(study, None) == []

@@ -27,7 +27,13 @@ def fit(people: int = 120) -> SimpleNamespace:
     return SimpleNamespace(
         data=data,
         spec=SimpleNamespace(
-            outcome="alsfrs_r_total", transform="identity", event_words="death or tracheostomy", causes=(), after=(), classes=None
+            outcome="alsfrs_r_total",
+            transform="identity",
+            event_words="death or tracheostomy",
+            causes=(),
+            after=(),
+            classes=None,
+            treatments=(),
         ),
         summary=fake.summary(),
         draws=fake.draws(),
