@@ -167,7 +167,10 @@ class StudyReport:
     left_out : sequence of str
         Sentences on what this kind of report does not hold.
     identification : polars.DataFrame, optional
-        ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``.
+        ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``; optionally ``start_unknown``.
+    start_limits : polars.DataFrame, optional
+        Parameters with unknown days of starting a drug at either limit: ``label``, ``unit``, ``earliest`` and ``latest``, each with
+        ``_lower`` and ``_upper``, ``shift``.
     total_effects : polars.DataFrame, optional
         Everybody treated against nobody, as `alsmodel.inference.total_effect` gives it: ``treatment``, ``label``, ``quantity``, ``cause``,
         ``time``, ``treated``, ``untreated``, ``mean``, ``lower``, ``upper``.
@@ -238,6 +241,7 @@ class StudyReport:
     end_check: pl.DataFrame | None = None
     left_out: Sequence[str] = ()
     identification: pl.DataFrame | None = None
+    start_limits: pl.DataFrame | None = None
     total_effects: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None

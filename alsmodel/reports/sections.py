@@ -121,6 +121,8 @@ def effects(content: StudyReport) -> Section:
         blocks.append(tables.total_effects(content.total_effects, content.summary, content.time_unit, content.event))
     if content.identification is not None and content.identification.height:
         blocks.append(tables.identification(content.identification))
+        if content.start_limits is not None and content.start_limits.height:
+            blocks.append(tables.start_limits(content.start_limits))
     elif not content.effects:
         blocks.append(_not_run("No treatment entered the model, so no treatment effect was estimated."))
     return Section("effects", "Effects", blocks, shown=len(blocks) > 1 or content.group_effects is not None)

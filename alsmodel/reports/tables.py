@@ -119,18 +119,37 @@ def group_effects(frame: pl.DataFrame) -> Table:
 
 def identification(frame: pl.DataFrame) -> Table:
     """Who informs each drug's coefficient."""
+    dated = ["start_unknown"] if "start_unknown" in frame.columns and frame["start_unknown"].sum() else []
     rows = [
         [
             str(row["drug"]),
-            *(count(int(row[name])) for name in ("randomised", "within_person", "prevalent")),
+            *(count(int(row[name])) for name in ("randomised", "within_person", "prevalent", *dated)),
             str(row["label"]),
             "yes" if row["informed"] else "not informed by these data",
         ]
         for row in frame.iter_rows(named=True)
     ]
-    head = ["Drug", "Randomised", "Starts or stops in follow-up", "Prevalent users", "To be read as", "Informed"]
+    since = ["Day of starting unknown"] if dated else []
+    head = ["Drug", "Randomised", "Starts or stops in follow-up", "Prevalent users", *since, "To be read as", "Informed"]
     note = "Prevalent users are compared with other people, who differ in more than the drug: an association, never an effect."
+    if dated:
+        note += " An unknown day of starting counts as before time zero."
     return Table(head, rows, "Participants who inform each drug's coefficient.", note)
+
+
+def start_limits(frame: pl.DataFrame) -> Table:
+    """Parameters with unknown days of starting a drug at either limit."""
+    rows = [
+        [row["label"], row["unit"], *(_limits(row, name) for name in ("earliest", "latest")), number(row["shift"], 2)]
+        for row in frame.iter_rows(named=True)
+    ]
+    head = ["", "Unit", "Started before time zero (95% CrI)", "As late as can be (95% CrI)", "Shift (posterior SDs)"]
+    note = "As late as can be: on the day of stopping, or at the end of follow-up. What was not recorded lies between the two."
+    return Table(head, rows, "Days of starting that were not recorded: the two limits.", note, text_columns=2)
+
+
+def _limits(row: dict[str, Any], name: str) -> str:
+    return estimate_with_limits(row[name], row[f"{name}_lower"], row[f"{name}_upper"])
 
 
 def total_effects(frame: pl.DataFrame, summary: pl.DataFrame | None, time_unit: str, event: str) -> Table:

@@ -12,6 +12,7 @@ from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
+    from alsmodel.cohort.arrays import JointData
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials.settings import TrialSettings
 
@@ -50,7 +51,17 @@ def model_words(study: Study, fit: "AnyFit | None" = None) -> list[str]:
             "between them. Kaplan-Meier curves of the data put them in the middle of the two; in the predictive check of survival the data "
             "are drawn as Turnbull's estimate."
         )
-    return words
+    return words if data is None else [*words, *start_words(data)]
+
+
+def start_words(data: "JointData") -> list[str]:
+    """Which drugs were taken from an unknown day on, by how many, and what was made of it; a sentence each."""
+    return [
+        f"{count.unknown_start} of {data.people} participants took {count.name} from an unknown day on, which is counted as before time "
+        "zero; a start as late as it can have been is the other limit ([fit] start_limits = true computes it)."
+        for count in data.exposures
+        if count.unknown_start
+    ]
 
 
 def model_formulas(study: Study) -> list[str]:

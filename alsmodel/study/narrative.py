@@ -322,6 +322,7 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
                 "randomised": count.randomised,
                 "within_person": count.starts_or_stops,
                 "prevalent": count.prevalent,
+                "start_unknown": count.unknown_start,
                 "label": "effect" if count.randomised else "association",
                 "informed": any(informed(fit, parameter) for parameter in parameters),
             }
