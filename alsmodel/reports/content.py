@@ -168,6 +168,9 @@ class StudyReport:
         Sentences on what this kind of report does not hold.
     identification : polars.DataFrame, optional
         ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``; optionally ``start_unknown``.
+    priors_beside_data : polars.DataFrame, optional
+        As `alsmodel.inference.borrowing.beside_data` gives it: ``label``, ``prior``, ``estimate``, ``se``, ``worth``, ``conflict``,
+        ``weights``.
     start_limits : polars.DataFrame, optional
         Parameters with unknown days of starting a drug at either limit: ``label``, ``unit``, ``earliest`` and ``latest``, each with
         ``_lower`` and ``_upper``, ``shift``.
@@ -241,6 +244,7 @@ class StudyReport:
     end_check: pl.DataFrame | None = None
     left_out: Sequence[str] = ()
     identification: pl.DataFrame | None = None
+    priors_beside_data: pl.DataFrame | None = None
     start_limits: pl.DataFrame | None = None
     total_effects: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None

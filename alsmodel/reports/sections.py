@@ -182,6 +182,8 @@ def model(content: StudyReport) -> Section:
         blocks.append(Code(content.model_formulas))
     blocks += _prior_figure(content, content.summary)
     blocks.append(tables.priors(content.summary))
+    if content.priors_beside_data is not None and content.priors_beside_data.height:
+        blocks.append(tables.priors_beside_data(content.priors_beside_data))
     if content.prior_check is not None and content.prior_check.height:
         caption = "Prior predictive check: what the priors alone expect."
         blocks.append(tables.anything(content.prior_check, caption))

@@ -9,6 +9,9 @@ from alsmodel.plots import at_risk
 from alsmodel.reports.blocks import Table
 from alsmodel.reports.words import count, number, percent, readable, typeset
 
+#: Box's p value below which prior and data are said to disagree.
+CONFLICT = 0.05
+
 
 def moment(time: float) -> str:
     """A time without needless decimals."""
@@ -135,6 +138,25 @@ def identification(frame: pl.DataFrame) -> Table:
     if dated:
         note += " An unknown day of starting counts as before time zero."
     return Table(head, rows, "Participants who inform each drug's coefficient.", note)
+
+
+def priors_beside_data(frame: pl.DataFrame) -> Table:
+    """What priors that were set are worth, and whether the data alone agree with them."""
+    rows = []
+    for row in frame.iter_rows(named=True):
+        if row["estimate"] is None:
+            rows.append([row["label"], row["prior"], "say little beyond the prior", "–", "–"])
+            continue
+        alone = f"{number(row['estimate'])} (standard error {number(row['se'])})"
+        p = number(row["conflict"], 2) + (": prior and data disagree" if row["conflict"] < CONFLICT else "")
+        prior = row["prior"] + (f"; weights with the data: {row['weights']}" if row["weights"] else "")
+        rows.append([row["label"], prior, alone, number(row["worth"], 2), p])
+    head = ["", "Prior", "Data alone", "Prior is worth (participants)", "Box's p value"]
+    note = (
+        "Worth: so many participants like these would tell as much as the prior (expected local-information-ratio). Box's p value: the "
+        "probability, under the prior, of data no more likely than these; small where the two disagree. The likelihood is taken as normal."
+    )
+    return Table(head, rows, "Priors that were set, beside the data.", note, text_columns=3)
 
 
 def start_limits(frame: pl.DataFrame) -> Table:
