@@ -266,7 +266,7 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
     for drug, count in zip(selection.exposures, counts, strict=True):
         if count.unknown_start:
             reason = f"{count.unknown_start} took {drug.name} from an unknown day on: {_LIMITS[drug.unknown_start]}"
-            steps.note(f"days of starting {drug.name}", people.height, visits.height, reason)
+            steps.note(f"days of starting {drug.name}, {count.unknown_start} unknown", people.height, visits.height, reason)
     steps.note("analysed", people.height, visits.height)
     columns, missing, terms = design_columns(values, selection, faults, where)
     if faults:

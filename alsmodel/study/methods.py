@@ -51,14 +51,15 @@ def model_words(study: Study, fit: "AnyFit | None" = None) -> list[str]:
             "between them. Kaplan-Meier curves of the data put them in the middle of the two; in the predictive check of survival the data "
             "are drawn as Turnbull's estimate."
         )
-    return words if data is None else [*words, *start_words(data)]
+    return words if data is None else [*words, *start_words(study, data)]
 
 
-def start_words(data: "JointData") -> list[str]:
+def start_words(study: Study, data: "JointData") -> list[str]:
     """Which drugs were taken from an unknown day on, by how many, and what was made of it; a sentence each."""
+    where = "is fitted too" if study.fit.start_limits else "is another fit: start_limits = true in [fit]"
     return [
         f"{count.unknown_start} of {data.people} participants took {count.name} from an unknown day on, which is counted as before time "
-        "zero; a start as late as it can have been is the other limit ([fit] start_limits = true computes it)."
+        f"zero; the other limit, a start as late as it can have been, {where}."
         for count in data.exposures
         if count.unknown_start
     ]

@@ -148,7 +148,7 @@ def fit(job: Job, cohort: "Cohort") -> "AnyFit":
 
     fitted = job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
     job.progress.say(fitted.route)
-    for sentence in start_words(participants_of(fitted)):
+    for sentence in start_words(study, participants_of(fitted)):
         job.progress.say(sentence)
     return fitted
 

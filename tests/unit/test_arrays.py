@@ -271,7 +271,7 @@ def test_an_unknown_start_is_counted_told_and_has_two_limits() -> None:
     assert (early.exposures[0].unknown_start, early.exposures[0].unexposed) == (3, 0)
     assert (late.exposures[0].unknown_start, late.exposures[0].unexposed) == (3, 2)
     for data, words in ((early, "before time zero"), (late, "as late as can be")):
-        row = data.steps.row(by_predicate=pl.col("step") == "days of starting riluzole", named=True)
+        row = data.steps.row(by_predicate=pl.col("step") == "days of starting riluzole, 3 unknown", named=True)
         assert (row["participants"], row["reason"].startswith("3 took riluzole from an unknown day on")) == (4, True)
         assert words in row["reason"]
     dated = rows.filter(pl.col("start_day").is_not_null())

@@ -122,8 +122,9 @@ def test_a_study_reports_both_limits_and_keeps_them(tmp_path: Path, cohort: Coho
     study.write_text(dump_toml(values))
     first = run(study, tmp_path / "run")
     assert isinstance(first.fit, Fit)
-    (sentence,) = start_words(first.fit.data)
+    (sentence,) = start_words(load(study).study, first.fit.data)
     assert sentence.startswith("50 of 150 participants took x from an unknown day on")
+    assert sentence.endswith("is fitted too.")
     assert first.report is not None
     page = first.report.read_text(encoding="utf-8")
     for words in ("50 of 150 participants took x", "As late as can be", "Days of starting unknown: 50 of x.", "Day of starting unknown"):
@@ -137,7 +138,7 @@ def test_a_study_reports_both_limits_and_keeps_them(tmp_path: Path, cohort: Coho
     without = run(study, tmp_path / "run")
     assert (without.reused, without.starts) == (("cohort", "fit"), None)
     assert without.report is not None
-    assert "start_limits = true computes it" in without.report.read_text(encoding="utf-8")
+    assert "is another fit: start_limits = true in [fit]." in without.report.read_text(encoding="utf-8")
     study.write_text(dump_toml(values | {"model": {"kind": "domains", "outcomes": [{"name": "score"}]}}))
     with pytest.raises(InvalidInput, match=r"study.toml:\d+: error: fit.start_limits: no drug"):
         load(study)
