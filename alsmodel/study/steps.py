@@ -138,8 +138,7 @@ def fit(job: Job, cohort: "Cohort") -> "AnyFit":
     study = job.study
     sampling = encode(study.sampling)
     del sampling["cores"]  # the draws do not depend on it
-    plan = encode(study.fit)
-    del plan["start_limits"]  # a step of its own
+    plan = {"method": study.fit.method}  # start_limits is a step of its own
     inputs = {"cohort": cohort.digest, "model": encode(study.model), "fit": plan, "sampling": sampling, "seed": study.seed}
 
     def make() -> "AnyFit":
