@@ -340,8 +340,26 @@ def _show_fit(outcome: "Outcome", output: Output) -> None:
 
 def _show_effects(outcome: "Outcome", output: Output) -> None:
     _show_fit(outcome, output)
+    _show_totals(outcome, output)
     _show_comparison(outcome, output)
     _show_trial(outcome, output)
+
+
+def _show_totals(outcome: "Outcome", output: Output) -> None:
+    if outcome.total_effects is None:
+        return
+    rows = [
+        [
+            row["treatment"],
+            row["quantity"] if row["cause"] is None else f"{row['quantity']} of {row['cause']}",
+            *(row[name] for name in ("time", "treated", "untreated", "mean")),
+            f"{row['lower']:.3g} to {row['upper']:.3g}",
+            row["label"],
+        ]
+        for row in outcome.total_effects.iter_rows(named=True)
+    ]
+    head = ["treatment", "", "time", "everybody treated", "nobody", "difference", "95% interval", "to be read as"]
+    output.table("Total effect on survival", head, rows)
 
 
 def _show_comparison(outcome: "Outcome", output: Output) -> None:
@@ -392,6 +410,7 @@ def _as_values(outcome: "Outcome") -> dict[str, Any]:
         "method": None if outcome.fit is None else outcome.fit.method,
         "fallback": None if outcome.fit is None else outcome.fit.provenance.get("fallback"),
         "estimates": None if outcome.fit is None else outcome.fit.summary.to_dicts(),
+        "total_effects": None if outcome.total_effects is None else outcome.total_effects.to_dicts(),
         "models_compared": None if outcome.compare is None else outcome.compare.table.to_dicts(),
         "power": None if outcome.trial is None else outcome.trial.table.to_dicts(),
         "family": None if outcome.trial is None else outcome.trial.family.to_dicts(),

@@ -36,6 +36,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "respiratory": (0, 12),
 }
 MOST_AT_BOUND = 0.15
+#: What is made of a drug that was taken from an unknown day on.
+_LIMITS = {"earliest": "taken to have started before time zero", "latest": "taken to have started as late as can be"}
 
 
 @final
@@ -260,9 +262,13 @@ def joint_data(cohort: Cohort, selection: Selection, *, where: str = "model") ->
     visits = visits.join(people.select("participant_id", "row"), on="participant_id", how="inner")
     people = people.with_row_index("person")
     visits = visits.drop("row").join(people.select("participant_id", "person"), on="participant_id").sort("person", "day")
+    intervals, counts = exposure_intervals(exposures, selection, people, per)
+    for drug, count in zip(selection.exposures, counts, strict=True):
+        if count.unknown_start:
+            reason = f"{count.unknown_start} took {drug.name} from an unknown day on: {_LIMITS[drug.unknown_start]}"
+            steps.note(f"days of starting {drug.name}, {count.unknown_start} unknown", people.height, visits.height, reason)
     steps.note("analysed", people.height, visits.height)
     columns, missing, terms = design_columns(values, selection, faults, where)
-    intervals, counts = exposure_intervals(exposures, selection, people, per)
     if faults:
         raise InvalidInput(faults)
     return JointData(

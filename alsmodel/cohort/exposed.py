@@ -25,6 +25,8 @@ class ExposureCount:
     ----------
     randomised, starts_or_stops, prevalent, unexposed, unknown : int
         Participants randomised to it; who started or stopped during follow-up; exposed throughout; never exposed; not recorded.
+    unknown_start : int
+        Participants who took it from an unknown day on; they are among the others too.
     """
 
     name: str
@@ -34,6 +36,7 @@ class ExposureCount:
     prevalent: int
     unexposed: int
     unknown: int
+    unknown_start: int = 0
 
 
 def exposure_table(cohort: Cohort, selection: Selection, people: pl.DataFrame, faults: list[Fault], where: str) -> pl.DataFrame:
@@ -100,14 +103,20 @@ def ineligible(drug: Exposure, cohort: Cohort, exposures: pl.DataFrame, people: 
 def exposure_intervals(
     exposures: pl.DataFrame, selection: Selection, people: pl.DataFrame, per: float
 ) -> tuple[tuple[Ints, Ints, Floats, Floats], tuple[ExposureCount, ...]]:
-    """Exposure intervals as arrays sorted by participant, and who informs each drug. An unknown start means before the origin."""
+    """Exposure intervals as arrays sorted by participant, and who informs each drug.
+
+    An unknown start means before the origin, or, where the drug's `unknown_start` is "latest", the day of stopping or the end of follow-up.
+    """
     order = {drug.name: k for k, drug in enumerate(selection.exposures)}
     rows = exposures.join(people.select("participant_id", "person", "entry", "end"), on="participant_id", how="inner")
     # The effect starts some time after exposure does, and outlasts it.
     later = {"": 0.0, **{drug.name: drug.onset_delay_months * DAYS_PER_MONTH for drug in selection.exposures}}
     longer = {"": 0.0, **{drug.name: drug.washout_months * DAYS_PER_MONTH for drug in selection.exposures}}
+    late = [drug.name for drug in selection.exposures if drug.unknown_start == "latest"]
+    latest = pl.min_horizontal("stop_day", "end")
+    limit = pl.when(pl.col("drug").is_in(late)).then(latest).otherwise(float("-inf"))
     taken = rows.filter("taken").with_columns(
-        start=pl.col("start_day").fill_null(float("-inf")) + pl.col("drug").replace_strict(later, return_dtype=pl.Float64),
+        start=pl.coalesce("start_day", limit) + pl.col("drug").replace_strict(later, return_dtype=pl.Float64),
         stop=pl.col("stop_day").fill_null(float("inf")) + pl.col("drug").replace_strict(longer, return_dtype=pl.Float64),
     )
     counts = []
@@ -122,11 +131,12 @@ def exposure_intervals(
                 start=pl.lit(float("-inf")), stop=pl.lit(float("inf")),
             )  # fmt: skip
             taken = pl.concat([taken, extra.select(taken.drop("start_day", "stop_day").columns)], how="diagonal")
-        within = mine.filter(
+        acting = mine.filter(pl.col("stop") > pl.col("start"))  # what ends before its effect begins informs nothing
+        within = acting.filter(
             ((pl.col("start") > pl.col("entry")) & (pl.col("start") < pl.col("end")))
             | ((pl.col("stop") > pl.col("entry")) & (pl.col("stop") < pl.col("end")))
         )["person"].n_unique()
-        exposed = mine.filter((pl.col("start") < pl.col("end")) & (pl.col("stop") > pl.col("entry")))["person"].n_unique()
+        exposed = acting.filter((pl.col("start") < pl.col("end")) & (pl.col("stop") > pl.col("entry")))["person"].n_unique()
         arm = drug.source == "arm"
         counts.append(
             ExposureCount(
@@ -137,6 +147,7 @@ def exposure_intervals(
                 prevalent=0 if arm else exposed - within,
                 unexposed=recorded - exposed,
                 unknown=unknown,
+                unknown_start=mine.filter(pl.col("start_day").is_null())["person"].n_unique(),
             )
         )
     taken = _merged(taken)

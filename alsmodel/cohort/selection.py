@@ -10,6 +10,7 @@ DeltaFrs = Literal["screening", "conditioned", "attenuated"]
 Population = Literal["enrolled", "incident"]
 EventDays = Literal["between", "middle", "first known"]
 Unknown = Literal["refuse", "exclude", "unexposed", "exposed"]
+UnknownStart = Literal["earliest", "latest"]
 
 
 @final
@@ -54,6 +55,9 @@ class Exposure:
         The arm that counts as treated.
     unknown : {"refuse", "exclude", "unexposed", "exposed"}
         What to do with participants whose exposure was never recorded; the last two are sensitivity limits.
+    unknown_start : {"earliest", "latest"}
+        Where a drug was taken from an unknown day on: before time zero, or as late as it can have been, which is the day of stopping or
+        the end of follow-up. The two are sensitivity limits.
     gene : str or None
         Gene in which a mutation must be recorded for a participant to be eligible.
     ineligible : {"refuse", "exclude"}
@@ -66,6 +70,7 @@ class Exposure:
     source: Literal["arm", "exposure"] = "exposure"
     level: str | None = None
     unknown: Unknown = "refuse"
+    unknown_start: UnknownStart = "earliest"
     gene: str | None = None
     ineligible: Literal["refuse", "exclude"] = "refuse"
     onset_delay_months: float = 0.0

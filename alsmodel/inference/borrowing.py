@@ -23,9 +23,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alsmodel.errors import Fault, InvalidInput
-from alsmodel.inference.summary import INFORMED
+from alsmodel.inference.summary import INFORMED, label_of
 from alsmodel.kernels.published_priors import PublishedPrior
-from alsmodel.models.priors import Mixture, Normal, mixture_text
+from alsmodel.models.parameters import Block, parameters
+from alsmodel.models.priors import Mixture, Normal, Priors, data_scales, mixture_text
+from alsmodel.models.spec import JointModel
 
 if TYPE_CHECKING:
     from alsmodel.inference.fit import Fit
@@ -35,6 +37,11 @@ Components = tuple[tuple[float, float, float], ...]
 
 NODES = 400  # of the quadrature over tau, and then of densities
 REACH = 9.0  # tau up to so many scales of its half-normal prior; densities so many SDs to each side
+ENOUGH = 200  # effective draws, below which weights that take a prior off tell nothing
+BESIDE = {
+    "parameter": pl.String, "label": pl.String, "prior": pl.String, "reason": pl.String, "estimate": pl.Float64, "se": pl.Float64,
+    "worth": pl.Float64, "conflict": pl.Float64, "weights": pl.String,
+}  # fmt: skip
 CLOSE = 1e-3  # a fit of normals is good enough at this Kullback-Leibler divergence
 
 
@@ -236,6 +243,77 @@ def cohort_source(fit: "Fit", parameter: str, name: str) -> Source:
     precision = row["sd"] ** -2 - block.b[k] ** -2
     estimate = (row["mean"] * row["sd"] ** -2 - block.a[k] * block.b[k] ** -2) / precision
     return Source(name=name, estimate=float(estimate), se=float(precision**-0.5), n=fit.data.people)
+
+
+def beside_data(fit: "Fit") -> pl.DataFrame:
+    """How much the priors say that were set for the mean slope and for effects of drugs, and whether the data agree with them.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per such parameter: parameter, label, prior, reason; estimate, se (of the data without the prior); worth (participants of
+        these data who would tell as much as the prior, by the expected local-information-ratio); conflict (Box's p value); weights (of the
+        prior's components before and after the data; empty for a normal). Null where the data say little beyond the prior.
+
+    Notes
+    -----
+    The data alone are what is left of the posterior without the prior: precisions subtract where it is normal (as in `cohort_source`),
+    draws are weighted by one over the prior where it is a mixture. The likelihood of the parameter is then taken as normal.
+    """
+    rows = []
+    for block in parameters(fit.spec, fit.data, data_scales(fit.data), np.array(fit.provenance["knots"])):
+        for k, label in enumerate(block.labels):
+            if block.kind == "normal" and _was_set(fit.spec, label):
+                rows.append(_beside(fit, block, k, label))
+    return pl.DataFrame(rows, schema=BESIDE)
+
+
+def _was_set(spec: JointModel, label: str) -> bool:
+    """Whether a parameter is one that takes a borrowed prior, and has another than the usual."""
+    part, _, rest = label.partition(":")
+    drugs = {drug.name for drug in spec.treatments}
+    if label == "slope":
+        kind = "slope"
+    elif rest.partition("[")[0] in drugs and part in ("theta", "hazard", "slope"):
+        kind = {"theta": "theta", "hazard": "direct", "slope": "additive"}[part]
+    else:
+        return False
+    return getattr(spec.priors, kind) not in (None, getattr(Priors(), kind))
+
+
+def _beside(fit: "Fit", block: Block, k: int, label: str) -> dict[str, object]:
+    own = Borrowed(kind="set", components=block.mixture or ((1.0, float(block.a[k]), float(block.b[k])),), sources=())
+    row: dict[str, object] = {"parameter": label, "label": label_of(label, fit.spec), "prior": block.text(k), "reason": block.reason}
+    alone = _without(fit, own, label)
+    if alone is None:
+        return row | dict.fromkeys(("estimate", "se", "worth", "conflict")) | {"weights": ""}
+    estimate, se = alone
+    worth = own.effective_sample_size(se * math.sqrt(fit.data.people))
+    pairs = zip(own.components, own.updated(estimate, se).components, strict=True)
+    weights = ", ".join(f"{before[0]:.2f} to {after[0]:.2f}" for before, after in pairs) if block.mixture else ""
+    return row | {"estimate": estimate, "se": se, "worth": worth, "conflict": own.conflict(estimate, se), "weights": weights}
+
+
+def _without(fit: "Fit", prior: Borrowed, label: str) -> tuple[float, float] | None:
+    """Estimate and standard error of the data alone; None where they say little beyond the prior."""
+    draws = fit.draws[label].ravel()
+    if len(prior.components) == 1:
+        mean, sd, (_, centre, width) = float(draws.mean()), float(draws.std(ddof=1)), prior.components[0]
+        if sd > INFORMED * width:
+            return None
+        precision = sd**-2 - width**-2
+        return (mean * sd**-2 - centre * width**-2) / precision, precision**-0.5
+    log_weight = -prior.logpdf(draws)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    if 1.0 / float(weight @ weight) < ENOUGH:
+        return None
+    mean = float(weight @ draws)
+    return mean, float(np.sqrt(weight @ np.square(draws - mean)))
 
 
 def map_prior(sources: Sequence[Source], *, tau_scale: float, mean: float = 0.0, sd: float = 10.0, most: int = 4) -> Borrowed:

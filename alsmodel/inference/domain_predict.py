@@ -15,7 +15,7 @@ from alsmodel.cohort.arrays import JointData
 from alsmodel.inference.domain_draws import outcome_unit
 from alsmodel.inference.domain_fit import DomainFit
 from alsmodel.inference.domain_paths import Lines, draw_lines, expected_score
-from alsmodel.inference.predict import CELLS, DRAWS, INTERVAL, bands, binned, groups_of, kaplan_meier, sized
+from alsmodel.inference.predict import CELLS, DRAWS, INTERVAL, bands, binned, followed, groups_of, kaplan_meier, sized
 from alsmodel.inference.replicate import planned_follow_up, visit_bins
 from alsmodel.models.domain import Outcome
 from alsmodel.models.domain_parameters import outcome_parameters
@@ -129,7 +129,7 @@ def predictive_checks(fit: DomainFit, points: int = 25) -> tuple[pl.DataFrame, p
         for d in range(target.shape[0]):
             happened = np.array([np.interp(t, c, grid, right=np.inf) for t, c in zip(target[d], cumulative[d], strict=True)])
             end = np.minimum(happened, plans[0].censoring)
-            curves.append(kaplan_meier(end, (happened <= plans[0].censoring).astype(float), times))
+            curves.append(kaplan_meier(end, (happened <= plans[0].censoring).astype(float), times, base.entry_time))
             for k, (outcome, plan) in enumerate(zip(spec.outcomes, plans, strict=True)):
                 seen = plan.visit_time <= end[plan.visit_person]
                 person, time = plan.visit_person[seen], plan.visit_time[seen]
@@ -142,11 +142,11 @@ def predictive_checks(fit: DomainFit, points: int = 25) -> tuple[pl.DataFrame, p
     events = pl.DataFrame(
         {
             "time": times,
-            "kaplan_meier": kaplan_meier(base.event_time, base.event, times),
+            "kaplan_meier": kaplan_meier(base.event_time, base.event, times, base.entry_time),
             "mean": np.mean(curves, axis=0),
             "lower": lower,
             "upper": upper,
-            "n_at_risk": [int((base.event_time >= t).sum()) for t in times],
+            "n_at_risk": followed(base, times),
         }
     )
     seen_scores = pl.concat([_score_rows(spec.names[k], views[k], edges[k], scores[k]) for k in range(len(views))])

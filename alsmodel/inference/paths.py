@@ -58,8 +58,12 @@ class Grid:
 
 def grid_of(spec: JointModel, data: JointData, people: Ints, end: float, cells: int) -> Grid:
     """Cut time from zero to `end` and spread exposure intervals over the cells; each of `people` may stand there several times."""
-    edges = np.linspace(0.0, end, cells + 1)
-    acting = exposed(spec, data)
+    return grid_at(spec, data, people, np.linspace(0.0, end, cells + 1))
+
+
+def grid_at(spec: JointModel, data: JointData, people: Ints, edges: Floats) -> Grid:
+    """`grid_of` with edges of one's own, which start at zero and increase."""
+    acting, cells = exposed(spec, data), edges.size - 1
     once, place = np.unique(people, return_inverse=True)
     shares, before = np.zeros((len(acting.acting), once.size, cells)), np.zeros((len(acting.acting), once.size))
     row = {int(person): k for k, person in enumerate(once)}

@@ -170,7 +170,8 @@ def event_check(fit: Fit, points: int = 25) -> pl.DataFrame:
     """Kaplan-Meier estimate beside the 95% range of Kaplan-Meier estimates of data sets replicated from the posterior.
 
     Each replicate draws a new participant with the covariates, exposures and planned follow-up of everyone fitted. Where events lie between
-    two times, the observed estimate is Turnbull's; those of replicates, whose events have times, stay those of Kaplan and Meier.
+    two times, the observed estimate is Turnbull's; those of replicates, whose events have times, stay those of Kaplan and Meier. Who
+    enters after time zero is at risk from entry on in all of them.
 
     Returns
     -------
@@ -183,7 +184,7 @@ def event_check(fit: Fit, points: int = 25) -> pl.DataFrame:
     curves = []
     for draw, rng in _replicates(fit):
         end, event, _ = follow(fit, draw, planned, rng)
-        curves.append(kaplan_meier(end, event, times))
+        curves.append(kaplan_meier(end, event, times, data.entry_time))
     lower, upper = np.quantile(np.array(curves), INTERVAL, axis=0)
     return pl.DataFrame(
         {
@@ -192,7 +193,7 @@ def event_check(fit: Fit, points: int = 25) -> pl.DataFrame:
             "mean": np.mean(curves, axis=0),
             "lower": lower,
             "upper": upper,
-            "n_at_risk": [int((data.event_time >= t).sum()) for t in times],
+            "n_at_risk": followed(data, times),
         }
     )
 
@@ -252,33 +253,51 @@ def binned(time: Floats, value: Floats, edges: Floats) -> tuple[Floats, Floats, 
     return count, mean, np.sqrt(spread)
 
 
-def kaplan_meier(time: Floats, event: Floats, at: Floats) -> Floats:
-    """Kaplan-Meier estimate (Kaplan & Meier 1958, doi 10.1080/01621459.1958.10501452) at the times `at`, everyone from time zero."""
+def kaplan_meier(time: Floats, event: Floats, at: Floats, entry: Floats | None = None) -> Floats:
+    """Kaplan-Meier estimate (Kaplan & Meier 1958, doi 10.1080/01621459.1958.10501452) at the times `at`.
+
+    Everyone is at risk from time zero, or from their own `entry` on (left truncation).
+    """
     deaths = np.sort(time[event > 0])
     unique, count = np.unique(deaths, return_counts=True)
     risk = time.size - np.searchsorted(np.sort(time), unique, side="left")
+    if entry is not None:
+        # Whoever has the event was at risk of it, though entry and event may be one number after rounding.
+        risk = np.maximum(risk - (time.size - np.searchsorted(np.sort(entry), unique, side="left")), count)
     steps = np.cumprod(1 - count / risk)
     return np.concatenate([[1.0], steps])[np.searchsorted(unique, at, side="right")]
+
+
+def followed(data: JointData, times: Floats) -> list[int]:
+    """How many have entered by each time and are still followed then."""
+    return [int(((data.entry_time <= t) & (data.event_time >= t)).sum()) for t in times]
 
 
 def observed_survival(data: JointData, at: Floats) -> Floats:
     """Kaplan-Meier estimate of those fitted, or Turnbull's where an event lies between two times, on a grid of 1/200 of follow-up.
 
     Turnbull (1976), J R Stat Soc B 38:290: the share of each cell is the mean, over participants, of the chance that their event lies in it
-    given that it lies where it is known to, until the shares no longer change.
+    given that it lies where it is known to, until the shares no longer change. A participant who was seen from a later time on stands for
+    others like them whose event came before it and who were never seen: their expected number is added to each cell before it.
     """
     if not data.interval_censored.any():
-        return kaplan_meier(data.event_time, data.event, at)
+        return kaplan_meier(data.event_time, data.event, at, data.entry_time)
     edges = np.linspace(0.0, float(data.event_time.max()), CELLS_OBSERVED + 1)
     happened = data.event > 0
     low = np.where(happened, np.minimum(data.free_until, data.event_time), data.event_time)
     first = np.clip(np.searchsorted(edges, low, side="right") - 1, 0, CELLS_OBSERVED)
     last = np.where(happened, np.maximum(np.searchsorted(edges, data.event_time, side="left") - 1, first), CELLS_OBSERVED)
+    entered = np.minimum(np.clip(np.searchsorted(edges, data.entry_time, side="right") - 1, 0, CELLS_OBSERVED), first)
     cell = np.arange(CELLS_OBSERVED + 1)  # the last one holds what comes after all follow-up
     allowed = ((first[:, None] <= cell) & (cell <= last[:, None])).astype(float)
+    # Few enter in different cells, so that those who do so together are counted together.
+    starts, people = np.unique(entered, return_counts=True)
     share = np.full(cell.size, 1.0 / cell.size)
     for _ in range(MOST_TURNBULL):
-        new = share * (allowed / (allowed @ share)[:, None]).mean(axis=0)
+        new = share * (allowed / (allowed @ share)[:, None]).sum(axis=0)
+        beyond = np.cumsum(share[::-1])[::-1][starts]  # chance of an event after entry
+        new += share * ((cell < starts[:, None]) * (people / beyond)[:, None]).sum(axis=0)
+        new /= new.sum()
         moved, share = float(np.abs(new - share).max()), new
         if moved < 1e-7:
             break

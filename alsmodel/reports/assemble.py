@@ -87,7 +87,10 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
         As in `posterior`.
     """
     from alsmodel.inference import DomainFit, predict
+    from alsmodel.inference.borrowing import beside_data
     from alsmodel.inference.classes import class_table
+    from alsmodel.inference.total_effect import total_effects
+    from alsmodel.models.priors import Priors
 
     if isinstance(fit, DomainFit):
         from alsmodel.reports.domains import of_domain_fit
@@ -118,11 +121,13 @@ def of_fit(fit: "Fit | DomainFit", *, title: str, question: str = "", by: str | 
         class_trajectories=predict.trajectory(fit, at, by=predict.LATENT) if mixed else None,
         class_survival=predict.survival_curve(fit, at, by=predict.LATENT) if mixed else None,
         states=fit.state_occupation(at, by) if enrolled and fit.spec.after else None,
+        total_effects=total_effects(fit, float(at.max())) if enrolled and fit.spec.treatments else None,
         group_sizes=dict(Counter(label for label in labels if label is not None)),
         grouped_by=(by or "everybody").replace("_", " "),
         score_check=predict.score_check(fit) if enrolled else None,
         event_check=predict.event_check(fit) if enrolled else None,
         prior_check=predict.prior_check(fit.spec, data),
+        priors_beside_data=beside_data(fit) if fit.spec.priors != Priors() else None,
         prior_words=_prior_words(fit) if enrolled else (),
         reproducibility=_printed(fit.provenance),
     )

@@ -167,7 +167,16 @@ class StudyReport:
     left_out : sequence of str
         Sentences on what this kind of report does not hold.
     identification : polars.DataFrame, optional
-        ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``.
+        ``drug``, ``randomised``, ``within_person``, ``prevalent`` (participants), ``label``, ``informed``; optionally ``start_unknown``.
+    priors_beside_data : polars.DataFrame, optional
+        As `alsmodel.inference.borrowing.beside_data` gives it: ``label``, ``prior``, ``estimate``, ``se``, ``worth``, ``conflict``,
+        ``weights``.
+    start_limits : polars.DataFrame, optional
+        Parameters with unknown days of starting a drug at either limit: ``label``, ``unit``, ``earliest`` and ``latest``, each with
+        ``_lower`` and ``_upper``, ``shift``.
+    total_effects : polars.DataFrame, optional
+        Everybody treated against nobody, as `alsmodel.inference.total_effect` gives it: ``treatment``, ``label``, ``quantity``, ``cause``,
+        ``time``, ``treated``, ``untreated``, ``mean``, ``lower``, ``upper``.
     operating_characteristics : polars.DataFrame, optional
         One row per scenario and analysis, with ``power`` and ``mcse``.
     family : polars.DataFrame, optional
@@ -235,6 +244,9 @@ class StudyReport:
     end_check: pl.DataFrame | None = None
     left_out: Sequence[str] = ()
     identification: pl.DataFrame | None = None
+    priors_beside_data: pl.DataFrame | None = None
+    start_limits: pl.DataFrame | None = None
+    total_effects: pl.DataFrame | None = None
     operating_characteristics: pl.DataFrame | None = None
     family: pl.DataFrame | None = None
     by_look: pl.DataFrame | None = None

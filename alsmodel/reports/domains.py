@@ -30,6 +30,7 @@ def of_domain_fit(fit: "DomainFit", *, title: str, question: str = "", by: str |
         As in `alsmodel.reports.posterior`.
     """
     from alsmodel.inference import domain_predict as predict
+    from alsmodel.inference.total_effect import total_effects
 
     base, spec = fit.data.base, fit.spec
     at = np.linspace(0.0, float(np.quantile(base.event_time, 0.9)), POINTS) if times is None else np.asarray(times, dtype=float)
@@ -53,6 +54,7 @@ def of_domain_fit(fit: "DomainFit", *, title: str, question: str = "", by: str |
         trajectories=panelled(fit, predict.trajectory(fit, at, by=by)),
         outcomes=outcome_tables(fit) | correlation_tables(fit),
         survival=predict.survival_curve(fit, at, by=by),
+        total_effects=total_effects(fit, float(at.max())),
         group_sizes=dict(Counter(label for label in labels if label is not None)),
         grouped_by=(by or "everybody").replace("_", " "),
         score_check=scores.with_columns(pl.col("outcome").replace_strict(called)),

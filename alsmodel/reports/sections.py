@@ -117,8 +117,12 @@ def effects(content: StudyReport) -> Section:
         numbers = tables.group_effects(content.group_effects)
         title = f"Effects by {content.grouped_by}."
         blocks.append(Figure(plots.effects_forest(content.group_effects), title, legend, numbers))
+    if content.total_effects is not None and content.total_effects.height:
+        blocks.append(tables.total_effects(content.total_effects, content.summary, content.time_unit, content.event))
     if content.identification is not None and content.identification.height:
         blocks.append(tables.identification(content.identification))
+        if content.start_limits is not None and content.start_limits.height:
+            blocks.append(tables.start_limits(content.start_limits))
     elif not content.effects:
         blocks.append(_not_run("No treatment entered the model, so no treatment effect was estimated."))
     return Section("effects", "Effects", blocks, shown=len(blocks) > 1 or content.group_effects is not None)
@@ -178,6 +182,8 @@ def model(content: StudyReport) -> Section:
         blocks.append(Code(content.model_formulas))
     blocks += _prior_figure(content, content.summary)
     blocks.append(tables.priors(content.summary))
+    if content.priors_beside_data is not None and content.priors_beside_data.height:
+        blocks.append(tables.priors_beside_data(content.priors_beside_data))
     if content.prior_check is not None and content.prior_check.height:
         caption = "Prior predictive check: what the priors alone expect."
         blocks.append(tables.anything(content.prior_check, caption))

@@ -9,6 +9,9 @@ from alsmodel.plots import at_risk
 from alsmodel.reports.blocks import Table
 from alsmodel.reports.words import count, number, percent, readable, typeset
 
+#: Box's p value below which prior and data are said to disagree.
+CONFLICT = 0.05
+
 
 def moment(time: float) -> str:
     """A time without needless decimals."""
@@ -119,18 +122,102 @@ def group_effects(frame: pl.DataFrame) -> Table:
 
 def identification(frame: pl.DataFrame) -> Table:
     """Who informs each drug's coefficient."""
+    dated = ["start_unknown"] if "start_unknown" in frame.columns and frame["start_unknown"].sum() else []
     rows = [
         [
             str(row["drug"]),
-            *(count(int(row[name])) for name in ("randomised", "within_person", "prevalent")),
+            *(count(int(row[name])) for name in ("randomised", "within_person", "prevalent", *dated)),
             str(row["label"]),
             "yes" if row["informed"] else "not informed by these data",
         ]
         for row in frame.iter_rows(named=True)
     ]
-    head = ["Drug", "Randomised", "Starts or stops in follow-up", "Prevalent users", "To be read as", "Informed"]
+    since = ["Day of starting unknown"] if dated else []
+    head = ["Drug", "Randomised", "Starts or stops in follow-up", "Prevalent users", *since, "To be read as", "Informed"]
     note = "Prevalent users are compared with other people, who differ in more than the drug: an association, never an effect."
+    if dated:
+        note += " An unknown day of starting counts as before time zero."
     return Table(head, rows, "Participants who inform each drug's coefficient.", note)
+
+
+def priors_beside_data(frame: pl.DataFrame) -> Table:
+    """What priors that were set are worth, and whether the data alone agree with them."""
+    rows = []
+    for row in frame.iter_rows(named=True):
+        if row["estimate"] is None:
+            rows.append([row["label"], row["prior"], "say little beyond the prior", "–", "–"])
+            continue
+        alone = f"{number(row['estimate'])} (standard error {number(row['se'])})"
+        p = number(row["conflict"], 2) + (": prior and data disagree" if row["conflict"] < CONFLICT else "")
+        prior = row["prior"] + (f"; weights with the data: {row['weights']}" if row["weights"] else "")
+        rows.append([row["label"], prior, alone, number(row["worth"], 2), p])
+    head = ["", "Prior", "Data alone", "Prior is worth (participants)", "Box's p value"]
+    note = (
+        "Worth: so many participants like these would tell as much as the prior (expected local-information-ratio). Box's p value: the "
+        "probability, under the prior, of data no more likely than these; small where the two disagree. The likelihood is taken as normal."
+    )
+    return Table(head, rows, "Priors that were set, beside the data.", note, text_columns=3)
+
+
+def start_limits(frame: pl.DataFrame) -> Table:
+    """Parameters with unknown days of starting a drug at either limit."""
+    rows = [
+        [row["label"], row["unit"], *(_limits(row, name) for name in ("earliest", "latest")), number(row["shift"], 2)]
+        for row in frame.iter_rows(named=True)
+    ]
+    head = ["", "Unit", "Started before time zero (95% CrI)", "As late as can be (95% CrI)", "Shift (posterior SDs)"]
+    note = "As late as can be: on the day of stopping, or at the end of follow-up. What was not recorded lies between the two."
+    return Table(head, rows, "Days of starting that were not recorded: the two limits.", note, text_columns=2)
+
+
+def _limits(row: dict[str, Any], name: str) -> str:
+    return estimate_with_limits(row[name], row[f"{name}_lower"], row[f"{name}_upper"])
+
+
+def total_effects(frame: pl.DataFrame, summary: pl.DataFrame | None, time_unit: str, event: str) -> Table:
+    """What a treatment does to survival: its direct log hazard ratios, and everybody treated against nobody."""
+    rows = []
+    for (drug,), part in frame.group_by("treatment", maintain_order=True):
+        name, label = str(drug), str(part["label"][0])
+        for row in _direct(summary, name):
+            told = str(row["label"]).removeprefix(f"{name}: ")
+            limits = estimate_with_limits(row["mean"], row["q2_5"], row["q97_5"])
+            rows.append([name, told, "–", "–", limits, f"direct {label}{'' if row['informed'] else ', not informed by these data'}"])
+        for row in part.iter_rows(named=True):
+            when = f"{moment(row['time'])} {time_unit}s"
+            if row["quantity"] == "restricted mean":
+                what = f"mean {time_unit}s without {event}, of the first {moment(row['time'])}"
+                cells = [number(row["treated"]), number(row["untreated"]), estimate_with_limits(row["mean"], row["lower"], row["upper"])]
+            else:
+                what = f"without {event} at {when}" if row["cause"] is None else f"{row['cause']} first, by {when}"
+                cells = [percent(row["treated"], 1), percent(row["untreated"], 1), _points(row["mean"], row["lower"], row["upper"])]
+            rows.append([name, what, *cells, f"total {label}"])
+    head = ["Treatment", "", "Everybody treated", "Nobody treated", "Difference (95% CrI)", "To be read as"]
+    note = (
+        "Direct: what is left of the hazard ratio where the path of the score is the same. Total: everybody treated from time zero against "
+        "nobody, through the path and beside it, in the same people. An association is a difference between people who took a drug and "
+        "people who did not: nobody was assigned it, so that other differences may explain it."
+    )
+    return Table(head, rows, "Treatment and survival: direct, and in all.", note, text_columns=2)
+
+
+def _direct(summary: pl.DataFrame | None, drug: str) -> list[dict[str, Any]]:
+    """Direct log hazard ratios of a treatment, of every period, group and cause."""
+    if summary is None:
+        return []
+    name = f"hazard:{drug}"
+    return [
+        row
+        for row in summary.iter_rows(named=True)
+        if row["parameter"].startswith(name)
+        and row["parameter"][len(name) :][:1] in ("", "[", "@")
+        and "direct log hazard ratio" in row["label"]
+    ]
+
+
+def _points(mean: float, lower: float, upper: float) -> str:
+    """A difference of shares in percentage points, with limits."""
+    return typeset(f"{100 * mean:.1f} ({100 * lower:.1f} to {100 * upper:.1f}) percentage points")
 
 
 def hazards_beside(cox: pl.DataFrame, aft: pl.DataFrame, summary: pl.DataFrame | None) -> Table:

@@ -172,7 +172,8 @@ def _inputs(job: "Job", model: JointModel, data: JointData) -> dict[str, Any]:
     del sampling["cores"]
     people = list(data.participant_ids)
     cohort = job.run.records().get("cohort")
-    return {"cohort": cohort, "people": people, "model": encode(model), "fit": encode(study.fit), "sampling": sampling, "seed": study.seed}
+    plan = {"method": study.fit.method}
+    return {"cohort": cohort, "people": people, "model": encode(model), "fit": plan, "sampling": sampling, "seed": study.seed}
 
 
 def _by_weights(job: "Job", models: dict[str, JointModel], data: dict[str, JointData], plan: ModelComparison, fitted: Fit) -> pl.DataFrame:

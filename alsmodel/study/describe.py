@@ -95,13 +95,21 @@ def _genes(cohort: Cohort) -> pl.DataFrame:
 
 
 def _drugs(cohort: Cohort) -> pl.DataFrame:
-    """Participants recorded as exposed, as not exposed, and of whom nothing is known; the last is never "no"."""
+    """Participants recorded as exposed (since an unknown day among them), as not exposed, and not at all; the last is never "no"."""
     people = cohort.participants.height
     known = {drug.name for drug in TREATMENTS}
     rows = []
     for (drug,), mine in cohort.exposures.group_by("drug", maintain_order=True):
         yes = mine.filter("taken")["participant_id"].n_unique()
         recorded = mine["participant_id"].n_unique()
-        rows.append((drug, yes, recorded - yes, people - recorded, "yes" if drug in known else "no"))
-    schema = {"drug": pl.String, "taken": pl.Int64, "not taken": pl.Int64, "unknown": pl.Int64, "published effects": pl.String}
+        undated = mine.filter(pl.col("taken") & pl.col("start_day").is_null())["participant_id"].n_unique()
+        rows.append((drug, yes, undated, recorded - yes, people - recorded, "yes" if drug in known else "no"))
+    schema = {
+        "drug": pl.String,
+        "taken": pl.Int64,
+        "start day unknown": pl.Int64,
+        "not taken": pl.Int64,
+        "unknown": pl.Int64,
+        "published effects": pl.String,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row").sort("drug")

@@ -157,6 +157,9 @@ def _contradictions(study: Study) -> list[tuple[SettingPath, str]]:
     if isinstance(model, DomainModel):
         texts = {*model.terms}
         found += _of_one_outcome(study)
+        if study.fit.start_limits:
+            fault = 'no drug that was taken enters a model with model.kind = "domains", so that every start is known. Leave it out.'
+            found.append((("fit", "start_limits"), f"fit.start_limits: {fault}"))
     else:
         texts = {*model.intercept, *model.slope, *model.hazard, *model.groups}
         found += _of_a_line(study)

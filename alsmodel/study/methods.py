@@ -12,6 +12,7 @@ from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
     from alsmodel.cohort import Cohort
+    from alsmodel.cohort.arrays import JointData
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials.settings import TrialSettings
 
@@ -50,7 +51,18 @@ def model_words(study: Study, fit: "AnyFit | None" = None) -> list[str]:
             "between them. Kaplan-Meier curves of the data put them in the middle of the two; in the predictive check of survival the data "
             "are drawn as Turnbull's estimate."
         )
-    return words
+    return words if data is None else [*words, *start_words(study, data)]
+
+
+def start_words(study: Study, data: "JointData") -> list[str]:
+    """Which drugs were taken from an unknown day on, by how many, and what was made of it; a sentence each."""
+    where = "is fitted too" if study.fit.start_limits else "is another fit: start_limits = true in [fit]"
+    return [
+        f"{count.unknown_start} of {data.people} participants took {count.name} from an unknown day on, which is counted as before time "
+        f"zero; the other limit, a start as late as it can have been, {where}."
+        for count in data.exposures
+        if count.unknown_start
+    ]
 
 
 def model_formulas(study: Study) -> list[str]:

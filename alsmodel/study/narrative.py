@@ -220,6 +220,24 @@ def survival_words(study: Study, data: "JointData", survival: pl.DataFrame) -> s
     return f"Without {study.model.event_words} at {when} (95% credible interval): {', '.join(told)}."
 
 
+def total_words(study: Study, totals: pl.DataFrame | None) -> list[str]:
+    """What each assigned treatment does to survival in all, in a sentence; associations are left to the table, which calls them so."""
+    if totals is None:
+        return []
+    unit, event, told = study.model.time_unit, study.model.event_words, []
+    effects = totals.filter((pl.col("label") == "effect") & pl.col("cause").is_null())
+    for (drug,), rows in effects.group_by("treatment", maintain_order=True):
+        last = rows.filter(pl.col("quantity") == "survival").sort("time").row(-1, named=True)
+        mean = rows.filter(pl.col("quantity") == "restricted mean").row(0, named=True)
+        told.append(
+            f"In all, with {drug} {last['treated']:.1%} of participants would be without {event} at {last['time']:g} {unit}s and "
+            f"{last['untreated']:.1%} without it, a difference of {100 * last['mean']:.1f} percentage points (95% credible interval "
+            f"{100 * last['lower']:.1f} to {100 * last['upper']:.1f}); of the first {mean['time']:g} {unit}s they would have "
+            f"{mean['mean']:.2f} more without {event} ({mean['lower']:.2f} to {mean['upper']:.2f})."
+        )
+    return told
+
+
 def _association_words(effect: Effect) -> str:
     percent = effect.unit == "%"
     mean, lower, upper = (f"{100 * x:.0f}%" if percent else f"{x:.2g}" for x in (effect.mean, effect.lower, effect.upper))
@@ -312,6 +330,7 @@ def identification(study: Study, fit: "Fit") -> pl.DataFrame | None:
                 "randomised": count.randomised,
                 "within_person": count.starts_or_stops,
                 "prevalent": count.prevalent,
+                "start_unknown": count.unknown_start,
                 "label": "effect" if count.randomised else "association",
                 "informed": any(informed(fit, parameter) for parameter in parameters),
             }

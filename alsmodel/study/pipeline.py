@@ -17,8 +17,11 @@ from alsmodel.study.runs import SETTINGS, RunFolder
 from alsmodel.study.spec import Study
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
+    from alsmodel.inference.start_limits import StartLimits
     from alsmodel.study.comparing import ModelsCompared
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, OperatingCharacteristics
@@ -62,12 +65,14 @@ class Outcome:
         How far it went.
     report : Path or None
         The report, if it was written.
-    cohort, fit, compare, baselines, trial, assurance
+    cohort, fit, starts, compare, baselines, trial, assurance
         Results of the steps; None where a step was not run.
     reused : tuple of str
         Steps that were read back.
     failed : tuple of str
         Statistical checks that failed, in words.
+    total_effects : polars.DataFrame or None
+        What treating everybody rather than nobody does to survival, where the report tells it.
     shard : Shard or None
         What one task of an array job did instead of a whole simulation.
     """
@@ -77,12 +82,14 @@ class Outcome:
     report: Path | None = None
     cohort: "Cohort | None" = None
     fit: "AnyFit | None" = None
+    starts: "StartLimits | None" = None
     compare: "ModelsCompared | None" = None
     baselines: "Baselines | None" = None
     trial: "OperatingCharacteristics | None" = None
     assurance: "Assurance | None" = None
     reused: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    total_effects: "pl.DataFrame | None" = None
     shard: "Shard | None" = None
 
 
@@ -162,12 +169,14 @@ def run(
 
 def _run(job: steps.Job, name: str, until: Step) -> Outcome:
     plan = job.study.trial
-    cohort = fit = compare = baselines = trial = None
+    cohort = fit = starts = compare = baselines = trial = None
     if until != "trial" or plan is None or plan.needs_fit:
         cohort = steps.ingest(job)
         fit = steps.fit(job, cohort)
     elif plan.truth.kind == "resampled":
         cohort = steps.ingest(job)
+    if until == "report" and fit is not None and cohort is not None and job.study.fit.start_limits:
+        starts = steps.start_limits(job, fit, cohort)
     if until in ("compare", "report") and fit is not None and cohort is not None and job.study.compare is not None:
         compare = steps.comparison(job, fit, cohort)
     if until == "report" and fit is not None and cohort is not None and job.study.baselines.run:
@@ -175,7 +184,9 @@ def _run(job: steps.Job, name: str, until: Step) -> Outcome:
     if until in ("trial", "report") and plan is not None:
         trial = steps.trial(job, fit, cohort)
     averaged = steps.present_assurance(job, cohort) if until == "report" else None
-    results = {"cohort": cohort, "fit": fit, "compare": compare, "baselines": baselines, "trial": trial, "assurance": averaged}
+    results = {
+        "cohort": cohort, "fit": fit, "starts": starts, "compare": compare, "baselines": baselines, "trial": trial, "assurance": averaged,
+    }  # fmt: skip
     return _finish(job.study, name, job.run, job.progress, until, results, tuple(job.reused))
 
 
@@ -258,6 +269,7 @@ def report_again(folder: Path | str, *, progress: Progress | None = None) -> Out
     )  # fmt: skip
     results["assurance"] = steps.present_assurance(job, results["cohort"])
     results["compare"] = steps.present_comparison(job, results["cohort"])
+    results["starts"] = steps.present_start_limits(job, results["fit"], results["cohort"])
     return _finish(loaded.study, _name(run_folder), run_folder, progress or Silent(), "report", results, tuple(sorted(done)))
 
 
@@ -274,17 +286,17 @@ def _finish(
 ) -> Outcome:
     digests = _digests(study, results)
     folder.write_json("provenance.json", {"study": name, "seed": study.seed, "versions": _versions(), "digests": digests})
-    written = None
+    written = totals = None
     if until == "report":
         with progress.stage("Writing the report"):
             from alsmodel.reports import study_report
             from alsmodel.study.reporting import content
 
             facts = _facts(study, name, digests)
-            page = study_report(content(study, name=name, **results, reproducibility=facts))
-            written = folder.write_text("report.html", page)
+            told = content(study, name=name, **results, reproducibility=facts)
+            written, totals = folder.write_text("report.html", study_report(told)), told.total_effects
     failed = _failed(results["fit"], results["compare"])
-    return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=failed)
+    return Outcome(folder=folder.path, last=until, report=written, **results, reused=reused, failed=failed, total_effects=totals)
 
 
 def _failed(fit: "AnyFit | None", compare: "ModelsCompared | None") -> tuple[str, ...]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
     from alsmodel.inference import DomainFit
+    from alsmodel.inference.start_limits import StartLimits
     from alsmodel.study.comparing import ModelsCompared
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, OperatingCharacteristics
@@ -30,6 +31,7 @@ def content(
     name: str,
     cohort: "Cohort | None" = None,
     fit: "AnyFit | None" = None,
+    starts: "StartLimits | None" = None,
     compare: "ModelsCompared | None" = None,
     baselines: "Baselines | None" = None,
     trial: "OperatingCharacteristics | None" = None,
@@ -43,7 +45,7 @@ def content(
     study : Study
     name : str
         The study's short name.
-    cohort, fit, compare, baselines, trial, assurance
+    cohort, fit, starts, compare, baselines, trial, assurance
         Results of the steps.
     reproducibility : dict of str to str
         What to print at the end.
@@ -61,6 +63,7 @@ def content(
         "comparison": None if compare is None else compare.table,
         "comparison_words": compare.words if compare is not None else methods.comparison_words(study),
         "comparison_warnings": () if compare is None else compare.warnings,
+        "start_limits": None if starts is None else starts.of_drugs,
         "baselines": baselines,
         "operating_characteristics": None if trial is None else trial.table,
         "family": None if trial is None else trial.family,
@@ -84,7 +87,9 @@ def content(
         return StudyReport(title=study.title, question=study.question, **shared)
     times = np.linspace(0.0, horizon(study, fit), CURVE_POINTS)
     page = of_fit(fit, title=study.title, question=study.question, by=study.report.by, times=times)
-    return replace(page, **shared, **_found(study, fit, page.survival))
+    found = _found(study, fit, page.survival)
+    found["findings"] = [*found["findings"], *narrative.total_words(study, page.total_effects), *([] if starts is None else [str(starts)])]
+    return replace(page, **shared, **found)
 
 
 def _found(study: Study, fit: "AnyFit", survival: pl.DataFrame | None) -> dict[str, Any]:

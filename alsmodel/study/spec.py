@@ -64,9 +64,12 @@ class FitPlan:
     method : {"auto", "nuts", "psis"}
         As in `alsmodel.inference.fit.fit`: "psis" weights draws around the mode, "nuts" is the no-U-turn sampler with the settings
         of ``sampling``, "auto" takes the first where its weights pass their checks and the second elsewhere.
+    start_limits : bool
+        Fit again with every drug that was taken from an unknown day on started as late as it can have been, and report both limits.
     """
 
     method: Method = "auto"
+    start_limits: bool = False
 
 
 @final

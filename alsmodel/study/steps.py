@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, final
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.settings import code_digest, digest_of, encode
 from alsmodel.study.data import content_digest, read_source
-from alsmodel.study.fitted import fitted_model, load_fit, of_one_outcome
+from alsmodel.study.fitted import fitted_model, load_fit, of_one_outcome, participants_of
+from alsmodel.study.methods import start_words
 from alsmodel.study.progress import Progress, working
 from alsmodel.study.runs import RunFolder
 from alsmodel.study.spec import Study
@@ -17,6 +18,8 @@ from alsmodel.study.spec import Study
 if TYPE_CHECKING:
     from alsmodel.baselines import Baselines
     from alsmodel.cohort import Cohort
+    from alsmodel.inference import Fit
+    from alsmodel.inference.start_limits import StartLimits
     from alsmodel.study.comparing import ModelsCompared
     from alsmodel.study.fitted import AnyFit
     from alsmodel.trials import Assurance, EffectDraws, EffectPrior, OperatingCharacteristics, Trial
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 ROOMS = {
     "cohort": ["alsmodel.cohort", "alsmodel.clinical"],
     "fit": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels"],
+    "starts": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels"],
     "baselines": ["alsmodel.baselines"],
     "compare": ["alsmodel.inference", "alsmodel.models", "alsmodel.kernels", "alsmodel.study.comparing", "alsmodel.study.alternatives"],
     "trial": ["alsmodel.trials", "alsmodel.estimators", "alsmodel.patients"],
@@ -38,6 +42,7 @@ REPLICATES = "replicates"
 LIBRARIES = {
     "cohort": ("polars",),
     "fit": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
+    "starts": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
     "baselines": ("lifelines", "pandas", "numpy"),
     "compare": ("numba", "numpy", "pymc", "pytensor", "nutpie", "arviz"),
     "trial": ("numba", "numpy", "scipy"),
@@ -133,7 +138,8 @@ def fit(job: Job, cohort: "Cohort") -> "AnyFit":
     study = job.study
     sampling = encode(study.sampling)
     del sampling["cores"]  # the draws do not depend on it
-    inputs = {"cohort": cohort.digest, "model": encode(study.model), "fit": encode(study.fit), "sampling": sampling, "seed": study.seed}
+    plan = {"method": study.fit.method}  # start_limits is a step of its own
+    inputs = {"cohort": cohort.digest, "model": encode(study.model), "fit": plan, "sampling": sampling, "seed": study.seed}
 
     def make() -> "AnyFit":
         with working(job.progress, "Fitting the joint model") as advance:
@@ -141,7 +147,42 @@ def fit(job: Job, cohort: "Cohort") -> "AnyFit":
 
     fitted = job.step("fit", "Model", inputs, make=make, save=lambda made, to: made.save(to), load=load_fit)
     job.progress.say(fitted.route)
+    for sentence in start_words(study, participants_of(fitted)):
+        job.progress.say(sentence)
     return fitted
+
+
+def start_limits(job: Job, fitted: "AnyFit", cohort: "Cohort") -> "StartLimits | None":
+    """Fit again with unknown days of starting a drug as late as they can have been; nothing where every day is known."""
+    from alsmodel.inference.start_limits import both_limits, unknown_starts
+    from alsmodel.inference.start_limits import start_limits as fitted_late
+
+    earliest, study = of_one_outcome(fitted), job.study
+    if not unknown_starts(earliest.data):
+        job.progress.say("Limits of unknown days of starting: every day is known.")
+        return None
+
+    def make() -> "Fit":
+        with working(job.progress, "Fitting with late starts") as advance:
+            return fitted_late(earliest, cohort, study.sampling, method=study.fit.method, seed=study.seed, progress=advance).latest
+
+    inputs = {"cohort": cohort.digest, "fit": job.run.records().get("fit")}
+    latest = job.step("starts", "Late starts", inputs, make=make, save=lambda made, to: made.save(to), load=_of_late_starts)
+    return both_limits(earliest, latest)
+
+
+def _of_late_starts(folder: Path) -> "Fit":
+    return of_one_outcome(load_fit(folder))
+
+
+def present_start_limits(job: Job, fitted: "AnyFit | None", cohort: "Cohort | None") -> "StartLimits | None":
+    """Both limits where the fit with late starts is in the run folder and of the present settings."""
+    from alsmodel.inference.start_limits import both_limits
+
+    if not job.study.fit.start_limits or cohort is None or fitted is None:
+        return None
+    latest = job.present("starts", {"cohort": cohort.digest, "fit": job.run.records().get("fit")}, load=_of_late_starts)
+    return None if latest is None else both_limits(of_one_outcome(fitted), latest)
 
 
 def comparison(job: Job, fitted: "AnyFit", cohort: "Cohort") -> "ModelsCompared":

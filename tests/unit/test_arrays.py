@@ -1,6 +1,7 @@
 """From a cohort to arrays: nothing is dropped silently, nothing missing is defaulted, no score is used twice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -240,6 +241,43 @@ def test_who_informs_a_drug_is_counted() -> None:
     )
     count = joint_data(small(exposures=rows), Selection(exposures=(Exposure(name="riluzole"),))).exposures[0]
     assert (count.randomised, count.starts_or_stops, count.prevalent, count.unexposed, count.unknown) == (0, 2, 1, 1, 0)
+
+
+def spans(data: JointData) -> list[tuple[str, float, float]]:
+    """Who is exposed from which day to which."""
+    ids = [data.participant_ids[i] for i in data.exposure_person]
+    days = zip(ids, data.exposure_start * MONTH, data.exposure_stop * MONTH, strict=True)
+    return [(name, round(float(start), 6), round(float(stop), 6)) for name, start, stop in days]
+
+
+def test_an_unknown_start_is_counted_told_and_has_two_limits() -> None:
+    # a stops on day 100, b never; the start of c is known; d has an unknown interval and a known one.
+    rows = pl.DataFrame(
+        {
+            "participant_id": ["a", "b", "c", "d", "d"],
+            "drug": ["riluzole"] * 5,
+            "taken": [True] * 5,
+            "start_day": [None, None, 50.0, None, 120.0],
+            "stop_day": [100.0, None, None, 80.0, None],
+        }
+    )
+    drug = Exposure(name="riluzole", onset_delay_months=1.0)
+    early = joint_data(small(exposures=rows), Selection(exposures=(drug,)))
+    late = joint_data(small(exposures=rows), Selection(exposures=(replace(drug, unknown_start="latest"),)))
+    ever, c, d = float("inf"), round(50 + MONTH, 6), round(120 + MONTH, 6)
+    assert spans(early) == [("a", -ever, 100.0), ("b", -ever, ever), ("c", c, ever), ("d", -ever, 80.0), ("d", d, ever)]
+    # b from the end of follow-up on, the day of death; a and the first of d not at all.
+    assert spans(late) == [("b", round(150 + MONTH, 6), ever), ("c", c, ever), ("d", d, ever)]
+    assert (early.exposures[0].unknown_start, early.exposures[0].unexposed) == (3, 0)
+    assert (late.exposures[0].unknown_start, late.exposures[0].unexposed) == (3, 2)
+    for data, words in ((early, "before time zero"), (late, "as late as can be")):
+        row = data.steps.row(by_predicate=pl.col("step") == "days of starting riluzole, 3 unknown", named=True)
+        assert (row["participants"], row["reason"].startswith("3 took riluzole from an unknown day on")) == (4, True)
+        assert words in row["reason"]
+    dated = rows.filter(pl.col("start_day").is_not_null())
+    known = joint_data(small(exposures=dated), Selection(exposures=(replace(drug, unknown="unexposed"),)))
+    assert known.exposures[0].unknown_start == 0
+    assert known.steps.filter(pl.col("step").str.contains("starting")).is_empty()
 
 
 def test_an_interval_outside_follow_up_informs_nothing_but_is_kept() -> None:

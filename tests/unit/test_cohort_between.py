@@ -22,6 +22,7 @@ from alsmodel.models.domain import DomainModel, Outcome
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import decode
 from alsmodel.study.methods import model_words
+from alsmodel.study.spec import FitPlan
 from alsmodel.trials.comparison import ComparisonPlan
 from alsmodel.trials.observed import observed_trial
 
@@ -183,7 +184,7 @@ def test_who_needs_one_day_refuses(cohort: Cohort, tmp_path: Path) -> None:
 
 
 def test_report_says_how_many_events_lie_between_two_days(cohort: Cohort) -> None:
-    study, fit = SimpleNamespace(model=SPEC), SimpleNamespace(data=joint_data(cohort, SPEC.selection))
+    study, fit = SimpleNamespace(model=SPEC, fit=FitPlan()), SimpleNamespace(data=joint_data(cohort, SPEC.selection))
     assert model_words(study, fit)[-1].startswith("4 of 6 events are known only to lie between two days")  # type: ignore[arg-type]
     assert model_words(study) == SPEC.words()  # type: ignore[arg-type]
 

@@ -7,18 +7,31 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import integrate, stats
 
 from alsmodel.cohort.arrays import JointData, joint_data
 from alsmodel.errors import InvalidInput
-from alsmodel.inference import Sampling, fit_data
-from alsmodel.inference.borrowing import Source, cohort_source, commensurate_prior, map_prior, power_prior, sources_of
+from alsmodel.inference import Fit, Sampling, fit_data
+from alsmodel.inference.borrowing import (
+    Borrowed,
+    Source,
+    beside_data,
+    cohort_source,
+    commensurate_prior,
+    map_prior,
+    power_prior,
+    sources_of,
+)
 from alsmodel.inference.sensitivity import log_prior_of
 from alsmodel.kernels.published_priors import PublishedPrior
 from alsmodel.models import Exponential, JointModel, Linear, Mixture, NoAssociation, Normal, Priors
 from alsmodel.models.joint import build
+from alsmodel.models.priors import mixture_text
 from alsmodel.models.program import program
+from alsmodel.models.treatments import Treatment
+from alsmodel.reports import tables
 from alsmodel.settings import decode, encode
 
 pytestmark = pytest.mark.xdist_group("nuts")
@@ -196,3 +209,57 @@ def test_the_posterior_is_that_of_the_reweighted_draws_and_the_cohort_is_a_sourc
     assert source.estimate == pytest.approx(draws.mean(), abs=0.02)
     with pytest.raises(InvalidInput, match="no parameter with a normal prior"):
         cohort_source(mixed, "slope", "this cohort")
+
+
+# Beside the data, in a report.
+
+DRUGGED = replace(
+    SPEC,
+    treatments=(Treatment(name="drug", source="arm", level="active", score="additive"),),
+    priors=Priors(slope=Normal(mean=-1.0, sd=0.2), direct=MIXED, sd_slope=2.0),
+)
+
+
+def posterior_of(data: JointData, **draws: np.ndarray) -> Fit:
+    """Draws of some parameters, as a fit would have them."""
+    facts = {"seed": 1, "knots": []}
+    made = {name: value[None] for name, value in draws.items()}
+    return Fit(spec=DRUGGED, data=data, x=np.zeros((1, 1, 1)), draws=made, summary=pl.DataFrame(), checks=(), provenance=facts)
+
+
+def test_set_priors_are_held_against_the_data_without_them() -> None:
+    data = joint_data(generator.literal.cohort(generator.draw(21, 60)), SPEC.selection)
+    slope, se = -1.5, 0.15  # what the data alone say; with the prior, a normal that is known
+    precision = se**-2 + 0.2**-2
+    levels = (np.random.default_rng(1).permutation(4000) + 0.5) / 4000
+    together = stats.norm((slope * se**-2 - 0.2**-2) / precision, precision**-0.5).ppf(levels)
+    mixture = Borrowed(kind="", components=MIXED.components, sources=())
+    rng, own = np.random.default_rng(2), mixture.updated(-1.1, 0.1).components
+    which = rng.choice(2, 40_000, p=[w for w, _, _ in own])
+    direct = rng.normal(np.array([m for _, m, _ in own])[which], np.array([s for _, _, s in own])[which])
+    fit = posterior_of(data, **{"slope": together, "hazard:drug": direct})
+    frame = beside_data(fit)
+    # The prior of a drug's additive effect was left alone, and SDs are not borrowed.
+    assert frame["parameter"].to_list() == ["slope", "hazard:drug"]
+    one, other = frame.iter_rows(named=True)
+    # 4,000 evenly spaced quantiles have the moments of a normal to a thousandth.
+    assert one["estimate"] == pytest.approx(slope, abs=0.005)
+    assert one["se"] == pytest.approx(se, rel=0.01)
+    assert one["worth"] == pytest.approx(60 * se**2 / 0.2**2, rel=0.02)
+    assert one["conflict"] == pytest.approx(2 * stats.norm.sf(0.5 / np.hypot(se, 0.2)), abs=0.005)
+    assert one["weights"] == ""
+    # Weighing leaves 39,000 of 40,000 draws: four standard errors, of the mean and of the SD.
+    assert other["estimate"] == pytest.approx(-1.1, abs=0.002)
+    assert other["se"] == pytest.approx(0.1, rel=0.015)
+    assert other["conflict"] == pytest.approx(mixture.conflict(-1.1, 0.1), abs=0.004)
+    assert other["worth"] == pytest.approx(mixture.effective_sample_size(0.1 * np.sqrt(60)), rel=0.03)
+    before, after = other["weights"].split(", ")
+    assert before == f"0.70 to {own[0][0]:.2f}"
+    assert after.startswith("0.30 to ")
+    rows = tables.priors_beside_data(frame).rows
+    assert rows[0][4].endswith(": prior and data disagree") == (one["conflict"] < 0.05)
+    assert rows[1][1] == f"{mixture_text(MIXED.components)}; weights with the data: {other['weights']}"
+    vague = posterior_of(data, **{"slope": stats.norm(-1.0, 0.19).ppf(levels), "hazard:drug": direct[:150]})
+    assert beside_data(vague).select("estimate", "worth", "conflict").null_count().row(0) == (2, 2, 2)
+    assert tables.priors_beside_data(beside_data(vague)).rows[0][2] == "say little beyond the prior"
+    assert beside_data(replace(fit, spec=replace(DRUGGED, priors=Priors(sd_slope=2.0)))).is_empty()

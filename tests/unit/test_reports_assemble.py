@@ -11,6 +11,7 @@ import pytest
 
 from alsmodel import inference, reports
 from alsmodel.inference import prior_predictive
+from alsmodel.models.priors import Priors
 
 fake = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("fake_study.py"))))
 
@@ -27,7 +28,14 @@ def fit(people: int = 120) -> SimpleNamespace:
     return SimpleNamespace(
         data=data,
         spec=SimpleNamespace(
-            outcome="alsfrs_r_total", transform="identity", event_words="death or tracheostomy", causes=(), after=(), classes=None
+            outcome="alsfrs_r_total",
+            transform="identity",
+            event_words="death or tracheostomy",
+            causes=(),
+            after=(),
+            classes=None,
+            treatments=(),
+            priors=Priors(),
         ),
         summary=fake.summary(),
         draws=fake.draws(),

@@ -38,7 +38,7 @@ def section(name: str) -> list[tuple[object, ...]]:
 
 def test_a_description_counts_participants_and_names_none() -> None:
     assert section("tables")[0] == ("participants", 3, 3)
-    assert section("drugs") == [("riluzole", 1, 1, 1, "yes")]
+    assert section("drugs") == [("riluzole", 1, 1, 1, 1, "yes")]
     assert section("genes") == [("SOD1", "mutation", 1)]
     assert section("disagreements") == [("El Escorial revised", "definite", "possible", 1)]
     assert ("King's", "1", 1) in section("stages")

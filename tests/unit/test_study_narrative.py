@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from alsmodel.models.spec import JointModel, Linear, PiecewiseExponential, Treatment
+from alsmodel.reports import tables
 from alsmodel.settings import decode, load_toml
 from alsmodel.study import methods, narrative
 from alsmodel.study.spec import ReportPlan, Study
@@ -33,7 +34,7 @@ def study() -> Study:
 @pytest.fixture
 def fit() -> Any:
     groups = tuple(level for level, size in {"limb": 30, "bulbar": 15, "respiratory": 4, None: 2}.items() for _ in range(size))
-    count = SimpleNamespace(name="riluzole", randomised=0, starts_or_stops=7, prevalent=30, unexposed=10, unknown=0)
+    count = SimpleNamespace(name="riluzole", randomised=0, starts_or_stops=7, prevalent=30, unexposed=10, unknown=0, unknown_start=3)
     data = SimpleNamespace(groups={"phenotype": groups}, exposures=(count,))
     return SimpleNamespace(summary=fake.summary(), draws=fake.draws(), data=data)
 
@@ -98,9 +99,10 @@ def test_group_effects_hold_every_level_of_every_part(study: Study, fit: Any) ->
 def test_identification_counts_who_informs_a_drug(study: Study, fit: Any) -> None:
     frame = narrative.identification(study, fit)
     assert frame is not None
-    assert frame.to_dicts() == [
-        {"drug": "riluzole", "randomised": 0, "within_person": 7, "prevalent": 30, "label": "association", "informed": False}
-    ]
+    counts = {"randomised": 0, "within_person": 7, "prevalent": 30, "start_unknown": 3}
+    assert frame.to_dicts() == [{"drug": "riluzole", **counts, "label": "association", "informed": False}]
+    assert "Day of starting unknown" in tables.identification(frame).head
+    assert "Day of starting unknown" not in tables.identification(frame.with_columns(start_unknown=0)).head
 
 
 @pytest.mark.parametrize(("periods", "parameter"), [((), "hazard:riluzole"), ((6.0,), "hazard:riluzole[2]")])

@@ -17,6 +17,7 @@ from alsmodel.cli.main import app
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import joint_data
 from alsmodel.errors import InvalidInput
+from alsmodel.inference.total_effect import COLUMNS
 from alsmodel.settings import dump_toml
 from alsmodel.study import report_again, run
 from alsmodel.study.synthetic import write_proact
@@ -73,6 +74,11 @@ def curve(fit: StandIn, times: Any, by: str | None = None) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def totals(fit: StandIn, horizon: float) -> pl.DataFrame:
+    row = ("riluzole", "association", "survival", None, horizon, 0.8, 0.7, 0.1, 0.02, 0.06, 0.14)
+    return pl.DataFrame([row], schema=COLUMNS, orient="row")
+
+
 def nothing(*arguments: Any, **options: Any) -> None:
     """A check that has nothing to show."""
 
@@ -120,6 +126,7 @@ def sampler(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[str]]:
         )
         for name, value in (("fit", fit), ("Fit", StandIn), ("predict", predict)):
             monkeypatch.setattr(alsmodel.inference, name, value, raising=False)
+        monkeypatch.setattr("alsmodel.inference.total_effect.total_effects", totals)
         return fits
 
     return install
@@ -149,7 +156,7 @@ def test_only_what_depends_on_a_change_is_run_again(
     study: Path, tmp_path: Path, sampler: Callable[[bool], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampler(True)
-    monkeypatch.setattr("alsmodel.study.reporting.content", nothing)
+    monkeypatch.setattr("alsmodel.study.reporting.content", lambda *arguments, **options: SimpleNamespace(total_effects=None))
     monkeypatch.setattr("alsmodel.reports.study_report", lambda content: "")
     run(study, tmp_path / "run")
     study.write_text(study.read_text().replace("replicates = 4", "replicates = 5"))
@@ -193,6 +200,7 @@ def test_a_failed_check_marks_the_report_and_ends_in_exit_4(study: Path, tmp_pat
     values = json.loads(told.stdout)
     assert values["checks_passed"] is False
     assert "R-hat is 1.2" in values["failed_checks"][0]
+    assert [row["label"] for row in values["total_effects"]] == ["association"]
     assert "provisional" in Path(values["report"]).read_text(encoding="utf-8").lower()
 
 
