@@ -1,4 +1,4 @@
-"""A responder analysis at a look counts those whose day of the visit has come: participant by participant, without bias, in families too."""
+"""A responder analysis at a look counts those whose day of the visit has come: literal reading, no bias, families."""
 
 from dataclasses import replace
 
