@@ -82,6 +82,9 @@ class TrialData:
     biomarkers : mapping of str to Measured
     lower_is_better : bool
         Of what stands in `scores`.
+    due : array of bool, shape (R, n, V), optional
+        Visits whose day, in the calendar, had come when the data were opened, whether or not the participant was still there; all where
+        it is not given.
     """
 
     months: Floats
@@ -95,6 +98,7 @@ class TrialData:
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
     biomarkers: Mapping[str, Measured] = field(default_factory=dict)
     lower_is_better: bool = False
+    due: npt.NDArray[np.bool_] | None = None
 
     def for_analysis(self, analysis: "AbstractAnalysis") -> "TrialData":
         """What an analysis is given: its comparison, cut where it is cut, with intercurrent events handled by their strategies."""
@@ -112,6 +116,7 @@ class TrialData:
             scores=np.ascontiguousarray(marker.values[:, :, kept]),
             actual=None if self.actual is None else np.ascontiguousarray(self.actual[:, :, kept]),
             lower_is_better=marker.lower_is_better,
+            due=None if self.due is None else self.due[:, :, kept],
         )
 
     def towards_benefit(self, found: "Analysed") -> "Analysed":
@@ -148,6 +153,7 @@ class TrialData:
             event_time=np.minimum(self.event_time, month),
             event=np.where(self.event_time > month, 0, self.event),
             intercurrent={name: np.where(when > month, np.inf, when) for name, when in self.intercurrent.items()},
+            due=None if self.due is None else self.due[:, :, :kept],
         )
 
     def take(self, trials: Integers) -> "TrialData":
@@ -166,6 +172,7 @@ class TrialData:
             columns={name: some(column) for name, column in self.columns.items()},
             intercurrent={name: when[trials] for name, when in self.intercurrent.items()},
             biomarkers={name: replace(each, values=each.values[trials]) for name, each in self.biomarkers.items()},
+            due=None if self.due is None else self.due[trials],
         )
 
     def strata(self, names: Sequence[str]) -> Integers | None:

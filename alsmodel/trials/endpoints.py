@@ -150,6 +150,9 @@ class ANCOVA(AbstractAnalysis):
 class Responder(AbstractAnalysis):
     """Difference in the share who have lost fewer than `threshold` points by the last visit; death and absence are no response.
 
+    At a look those are counted whose day of the last visit has come, the dead and those who left among them. Nobody else is: whoever may
+    still respond is not known, and to count only those who already cannot would make the share of responders too small.
+
     Attributes
     ----------
     threshold : float
@@ -187,6 +190,8 @@ class Responder(AbstractAnalysis):
 
         data = data.for_analysis(self)
         outcome = responders(data.scores, decline_below=self.threshold)
+        if data.due is not None:
+            outcome = np.where(data.due[:, :, -1], outcome, np.nan)
         return run_estimator("responder", "fit_responder", self.measure, outcome, data.arm, method=self.method)
 
 

@@ -48,7 +48,7 @@ SHOWN: dict[str, Shown] = {
     "mmrm": Shown("1/SE²", True, -0.01, 0.0237, 0.0257),
     "participant_slopes": Shown("none", False, -0.19, 0.0221, 0.0235),
     "random_slope": Shown("1/SE²", True, 0.04, 0.0237, 0.0246),
-    "responder": Shown("correlations", False, -0.77, 0.0239, 0.0259),
+    "responder": Shown("1/SE²", True, -0.02, 0.0233, 0.0254),
     "rmst": Shown("1/SE²", False, -0.01, 0.0259, 0.0306),
     "time_to_drop": Shown("1/SE²", True, 0.02, 0.0235, 0.0252),
     "weighted_log_rank": Shown("correlations", False, -0.24, 0.0238, 0.0274),

@@ -328,6 +328,7 @@ def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1
         found = simulate(pilot, workers=workers, folder=folder, twins=1000, stream=CONFIRM_STREAM)
         records = Parts(Path(folder)).records(found.table["records"][0], replicates)
     error = records["standard_error"].to_numpy()
-    if not np.isfinite(error).any():
+    error = error[error > 0]  # shares that are all 0 or 1 have none
+    if not error.size:
         raise ValueError(f"no pilot trial gave {chosen.label} a standard error. Enlarge the trial, or choose another analysis.")
-    return float(np.nanmean(1 / error**2) / pilot.scenarios[0].participants)
+    return float(np.mean(1 / error**2) / pilot.scenarios[0].participants)

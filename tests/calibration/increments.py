@@ -10,11 +10,14 @@ Rule: an analysis keeps its level where the share of claims is below 0.025 + 3 M
 increments where no correlation is more than 4 of its standard errors from 0. Negative controls are beside them.
 
     python -m tests.calibration.increments
+    python -m tests.calibration.increments responder     # rows of one kind of analysis again, those of the others kept
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +67,7 @@ CLAIMED = (0.9, 0.95, 1.0)
 #: Fractions that a study file is likely to name; looks in pairs.
 THIRDS, PAIRS = (0.33, 0.67, 1.0), ((0, 1), (1, 2), (0, 2))
 #: Analyses whose bounds are found at the information that came as well.
-BY_INFORMATION = (RandomSlope(), MMRM(), ANCOVA(), LogRank(), TimeToDrop(), RMST(horizon=6.0), RMST(horizon=12.0))
+BY_INFORMATION = (RandomSlope(), MMRM(), ANCOVA(), Responder(), LogRank(), TimeToDrop(), RMST(horizon=6.0), RMST(horizon=12.0))
 #: Trials that a test goes through again, and the code that decides all of them.
 AGAIN = 20
 CODE = (
@@ -195,7 +198,7 @@ def left_over(z: Floats) -> tuple[float, float]:
 
 def fractions_of(z: Floats, information: Floats) -> dict[str, Floats]:
     """Planned fractions by mean 1/SE², where they rise, and by the squared correlation of z with the last look."""
-    whole = np.isfinite(z).all(axis=1)
+    whole = (np.isfinite(z) & np.isfinite(information)).all(axis=1)
     mean = information[whole].mean(axis=0)
     squared = np.array([correlation(z[whole, k], z[whole, -1])[0] ** 2 for k in range(z.shape[1] - 1)] + [1.0])
     found = {"information": mean / mean[-1], "correlation": squared, "thirds": np.array(THIRDS)}
@@ -263,6 +266,17 @@ def run(cell: Cell, replicates: int, told: Callable[[str], None] = lambda line: 
     return rows
 
 
+def again(kinds: list[str], told: Callable[[str], None] = lambda line: None) -> list[dict[str, Any]]:
+    """The rows that are there, those of some kinds of analysis anew."""
+    rows: list[dict[str, Any]] = json.loads(OUT.read_text(encoding="utf-8"))["rows"]
+    for cell in CELLS:
+        chosen = tuple(analysis for analysis in cell.analyses if getattr(analysis, "kind", "") in kinds)
+        labels = {analysis.label for analysis in chosen}
+        found = {row["analysis"]: row for row in run(replace(cell, analyses=chosen), REPLICATES, told)} if chosen else {}
+        rows = [found[row["analysis"]] if row["cell"] == cell.name and row["analysis"] in labels else row for row in rows]
+    return rows
+
+
 def write(rows: list[dict[str, Any]], out: Path) -> None:
     """One line per row."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
@@ -271,4 +285,5 @@ def write(rows: list[dict[str, Any]], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    write([row for cell in CELLS for row in run(cell, REPLICATES, lambda line: print(line, flush=True))], OUT)
+    tell = partial(print, flush=True)
+    write(again(sys.argv[1:], tell) if sys.argv[1:] else [row for cell in CELLS for row in run(cell, REPLICATES, tell)], OUT)

@@ -32,7 +32,8 @@ a likelihood of their own and stand below it, by the same rule.
 {rows}
 
 "current, carried": the code has changed since; the eight or nine simulations named in the file were drawn and fitted again by the
-present code, and every rank of every quantity was the same, or differed by the one place that the last bit of a weight can move it. Of
+present code, and every rank of every quantity was the same, or differed by the one place that the last bit of a weight can move it (by
+three at most where they were fitted again on a processor of another kind, which the file then names). Of
 simulations that went by NUTS, whose chains part at the last bit, ranks were within 35 of 99 and within 12 on average, as those of two
 sets of draws of one posterior are. "stale": the code, the specification or the generator has changed since; verdict and figures are
 those of the code before, and nothing is claimed for the present one. "rejected" stands as it fell: no row is

@@ -55,7 +55,8 @@ TOLD = """## What it shows
 those of log-rank everywhere, at most {log_rank:.2f}). In smaller trials a correlation of up to {smallest:.2f} is left where few of
 those who are there at the first look have a score at the last visit: their standard error is an estimate. O'Brien-Fleming boundaries
 keep alpha at planned fractions and, RMST apart, at the information that came: {worst:.4f} is the largest type I error. These analyses,
-RMST apart, may spend alpha by 1/SE² (`information`).
+RMST apart, may spend alpha by 1/SE² (`information`). A responder analysis counts at a look those whose day of the last visit has come,
+the dead and those who left among them ({responder:.2f} at 200 per arm): each look is a part of the next.
 
 **RMST claims too often in small trials**, with looks as without them: {rmst_alone:.4f} at 50 per arm without any look, {rmst:.4f} with
 looks at planned fractions; {rmst_large:.4f} at most from 100 per arm on. At the information that came it is above its limit in two
@@ -65,10 +66,9 @@ among the effects of the trial shows that it is kept.
 **Not independent by 1/SE²: {by_fractions}.** Everybody is compared from the first look on, so that the spread of ranks and wins hardly
 changes while what is compared, the last visit in common, comes later and tells more: 1/SE² stands still or falls where z still moves,
 and increments by it are correlated by as much as {joint_rank:.2f} (joint rank) and {win:.2f} (win odds). A weighted log-rank test has
-other weights inside its estimate than inside its test ({weighted:.2f}; planned by 1/SE² it claims up to {weighted_error:.4f}). A
-responder analysis counts whoever is not yet at the last visit as no response ({responder:.2f}). **On the scale of squared correlations
-of z they are independent**, to within {beside:.3f}, and O'Brien-Fleming boundaries at such fractions keep alpha: {low:.4f} to
-{high:.4f}. They are refused `information`. What to do is to plan by
+other weights inside its estimate than inside its test ({weighted:.2f}; planned by 1/SE² it claims up to {weighted_error:.4f}). **On the
+scale of squared correlations of z they are independent**, to within {beside:.3f}, and O'Brien-Fleming boundaries at such fractions keep
+alpha: {low:.4f} to {high:.4f}. They are refused `information`. What to do is to plan by
 
 ```python
 from alsmodel.trials import planned_fractions

@@ -168,7 +168,7 @@ def test_the_same_bits_for_other_blocks():
     assert simulate(small, block=7).table.equals(simulate(small).table)
 
 
-@pytest.mark.parametrize("analysis", [RandomSlope(), LogRank(), ANCOVA()], ids=lambda a: a.label)
+@pytest.mark.parametrize("analysis", [RandomSlope(), LogRank(), ANCOVA(), Responder()], ids=lambda a: a.label)
 def test_increments_are_independent_of_what_was_seen(analysis):
     trial = replace(TRIAL, analyses=(analysis,), truth=NamedTruth(hazard=(0.03,)), n_per_arm=(80,), seed=72)
     trials = 1200
@@ -254,7 +254,7 @@ def test_futility_that_binds_counts_for_the_looks_that_a_trial_had():
 
 @pytest.mark.parametrize(
     "analysis",
-    [JointRank(), Win(), RMST(horizon=6.0), Responder(), ParticipantSlopes(), WeightedLogRank(), ReferenceBased(), MaxCombo()],
+    [JointRank(), Win(), RMST(horizon=6.0), ParticipantSlopes(), WeightedLogRank(), ReferenceBased(), MaxCombo()],
     ids=lambda a: a.label,
 )
 def test_what_has_no_information_of_its_own_does_not_decide_by_it(analysis):
@@ -262,6 +262,6 @@ def test_what_has_no_information_of_its_own_does_not_decide_by_it(analysis):
         replace(TRIAL, analyses=(analysis,))
 
 
-@pytest.mark.parametrize("analysis", [MMRM(), ANCOVA(), Cox(), TimeToDrop()], ids=lambda a: a.label)
+@pytest.mark.parametrize("analysis", [MMRM(), ANCOVA(), Responder(), Cox(), TimeToDrop()], ids=lambda a: a.label)
 def test_what_was_shown_to_have_independent_increments_decides_by_its_information(analysis):
     assert replace(TRIAL, analyses=(analysis,)).design.information is not None
