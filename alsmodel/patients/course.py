@@ -448,7 +448,8 @@ def follow(
             for v in range(visits):
                 t = schedule.months[v]
                 if schedule.window[v] > 0.0 and t > 0.0:
-                    t += schedule.window[v] * (2.0 * uniform(key, who, PURPOSE_WINDOW, v) - 1.0)
+                    # Whoever would come after follow-up has ended comes when it ends.
+                    t = min(t + schedule.window[v] * (2.0 * uniform(key, who, PURPOSE_WINDOW, v) - 1.0), schedule.duration)
                 months[r, i, v] = t
                 if t > seen:
                     continue

@@ -93,7 +93,7 @@ class ParallelDesign:
     recruitment : Recruitment or None
         Calendar of arrivals; None randomises everyone at calendar month 0.
     visit_window_days : float
-        A visit falls evenly within this many days either side of its plan; month 0 never moves.
+        A visit falls evenly within this many days either side of its plan, and no later than follow-up ends; month 0 never moves.
     phone_visits : tuple of float
         Those of `visits` that are made by phone.
     phone_sd : float

@@ -110,7 +110,7 @@ def literal(trial: Trial, enrolled: Any, arm: NDArray[np.int64], r: int, i: int,
     end = min(died, left, 6.0)
     scores = []
     for v, month in enumerate(trial.design.visits):
-        t = month + (7 / (365.25 / 12) * (2 * uniform(key, who, PURPOSE_WINDOW, v) - 1) if month > 0 else 0.0)
+        t = min(month + (7 / (365.25 / 12) * (2 * uniform(key, who, PURPOSE_WINDOW, v) - 1) if month > 0 else 0.0), 6.0)
         seen = t <= end and not (month > 0 and uniform(key, who, PURPOSE_MISSING, v) < 0.04)
         sd = np.hypot(1.77, 1.0 if month == 2.0 else 0.0)
         scores.append(np.interp(t, grid, value) + sd * normal(key, who, PURPOSE_RESIDUAL, v) if seen else np.nan)
@@ -290,6 +290,20 @@ def test_true_paths_are_what_scores_scatter_around() -> None:
     arm = assign(design, enrolled, keys)
     errors = observe(design, POPULATION, enrolled, EFFECT, arm, keys).scores - paths(design, POPULATION, enrolled, EFFECT, arm, keys)
     assert stats.kstest(errors.ravel() / 1.77, "norm").pvalue > 1e-3
+
+
+def test_everybody_who_stays_has_a_last_visit_however_wide_the_window() -> None:
+    """A last visit planned for the end of follow-up, whose day would fall after it, is made on the last day and not lost."""
+    design = replace(DESIGN, visit_window_days=14.0, dropout_per_month=0.0, missing_visit_probability=0.0)
+    trial = replace(TRIAL, design=design, truth=replace(TRUTH, hazard=(1e-12, 1e-12), association_value=0.0))
+    keys = trial_keys(trial, 0, 20)
+    enrolled = enrol(trial, keys, 90)
+    seen = observe(design, POPULATION, enrolled, EFFECT, assign(design, enrolled, keys), keys)
+    assert np.isfinite(seen.scores).all()
+    last = seen.months[..., -1]
+    assert last.max() == design.duration
+    # Half of the days lie before the plan, evenly within two weeks; the other half are on the last day. 1,800 people: 5 SE is 0.06.
+    assert float((last == design.duration).mean()) == pytest.approx(0.5, abs=0.06)
 
 
 def test_rules_that_admit_nobody_are_an_error_before_any_work() -> None:
