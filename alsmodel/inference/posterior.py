@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,9 @@ from alsmodel.inference.checks import Check
 from alsmodel.inference.store import read_draws, read_weighted, replacing, write_draws, write_weighted
 from alsmodel.inference.summary import summary_html
 from alsmodel.settings import decode, encode
+
+if TYPE_CHECKING:
+    import xarray
 
 Floats = NDArray[np.float64]
 FACTS = "fit.json"
@@ -68,6 +71,24 @@ class AbstractPosterior(ABC):
     def flat(self, name: str) -> Floats:
         """Draws of one parameter, chains one after the other."""
         return self.draws[name].ravel()
+
+    def to_datatree(self) -> "xarray.DataTree":
+        """The draws as ArviZ takes them, to plot, to summarise or to write as zarr (`DataTree.to_zarr`).
+
+        Returns
+        -------
+        xarray.DataTree
+            Group ``posterior`` with a variable (chain, draw) for every printed name; a slash in a name becomes a bar. Attributes hold seed,
+            versions, digests and how the draws were made. Nothing of any participant is in it: numbers imputed for one are left out.
+        """
+        import xarray
+
+        kept = {name: value for name, value in self.draws.items() if not name.startswith("imputed:")}
+        named = {name.replace("/", "|"): (("chain", "draw"), value) for name, value in kept.items()}
+        plain = {name: value if isinstance(value, str | int | float) else json.dumps(value) for name, value in self.provenance.items()}
+        chains, length = self.x.shape[:2]
+        group = xarray.Dataset(named, coords={"chain": np.arange(chains), "draw": np.arange(length)}, attrs=plain)
+        return xarray.DataTree.from_dict({"posterior": group})
 
     def save(self, folder: Path | str) -> None:
         """Write draws, data, summary and provenance to `folder`: to a temporary name first, then renamed."""

@@ -20,7 +20,7 @@ from alsmodel.models.spec import JointModel
 MOST_SHIFT = 0.02
 HERMITE = (3, 5, 7, 9)
 FINEST_HERMITE, FINER_NODES = 11, 4
-ENOUGH_OF_SIGMOID = 9  # nodes with which the mode is sought again where fewer made the density of a sigmoid too rough a way up
+ENOUGH_OF_SIGMOID = 9  # nodes with which the mode of a sigmoid is sought again where fewer made the density too rough a way up
 FINEST_OF_MANY = 7  # with four random effects or more: a product grid grows with their number
 MOST_NODES = {"exponential": 30, "piecewise": 30, "m-spline": 30, "royston-parmar": 60, "weibull": 60}
 
@@ -51,6 +51,8 @@ class Prepared:
 def prepare(spec: JointModel, data: JointData) -> Prepared:
     """Find the mode, and use more quadrature nodes until a much finer rule would move it by less than 0.02 posterior SDs.
 
+    Where the search for the mode does not settle, it is begun again with more nodes.
+
     The shift that a finer rule would cause is one Newton step on the difference of the two gradients. `spec.hermite` and the nodes
     of the baseline hazard are where the search starts.
     """
@@ -65,9 +67,11 @@ def prepare(spec: JointModel, data: JointData) -> Prepared:
             try:
                 mode = find_mode(made.density, made.start if mode is None else mode.at)
             except FitFailed:
-                if spec.decline.kind != "sigmoid" or spec.hermite >= ENOUGH_OF_SIGMOID:
+                # Few nodes may leave a density too rough to climb where the hazard bends the random effects far from a Gaussian.
+                smoother = (ENOUGH_OF_SIGMOID,) if spec.decline.kind == "sigmoid" else HERMITE
+                if not (larger := [q for q in smoother if q > spec.hermite]):
                     raise
-                spec = replace(spec, hermite=ENOUGH_OF_SIGMOID)
+                spec = replace(spec, hermite=larger[0])
                 continue
         finest = FINEST_HERMITE if len(spec.effects) < 4 else FINEST_OF_MANY
         by_hermite = shift_of_mode(made, mode, made.with_hermite(finest))

@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from alsmodel.errors import FitFailed
+from alsmodel.inference.mode import find_mode
+from alsmodel.inference.refine import prepare
 from alsmodel.models.program import Program, program
 from alsmodel.models.spec import JointModel
 from alsmodel.settings import decode
@@ -77,3 +80,15 @@ def test_a_hazard_without_its_area_is_another() -> None:
     found = made.loglik(unconstrained(row, made, truth))
     other = [generator_of(row.model).loglik({**row.model, "association": ["value", "shared"]}, swapped, person) for person in people]
     assert np.abs(found - other).max() > 0.01
+
+
+def test_a_density_too_rough_to_climb_is_climbed_with_more_nodes() -> None:
+    """Shared slopes bend the random effects so far from a Gaussian that three nodes leave a density whose gradient jumps."""
+    row = ROWS["association_shared"]
+    data = arrays(row, simulate(row, stream(20250611, row.name, 97).spawn(2)[0])[1])
+    rough = program(row.spec, data)
+    with pytest.raises(FitFailed, match="did not settle"):
+        find_mode(rough.density, rough.start)
+    found = prepare(row.spec, data)
+    assert found.spec.hermite > row.spec.hermite
+    assert found.check.passed

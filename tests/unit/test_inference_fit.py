@@ -371,3 +371,21 @@ def test_population_says_the_same_in_months(fitted: Fit) -> None:
     aging = replace(SPEC, survival=Weibull(), treatments=(Treatment(name="riluzole", hazard="clock"),))
     with pytest.raises(InvalidInput, match="takes riluzole runs on a clock of its own"):
         replace(fitted, spec=aging).population(5, seed=1)
+
+
+def test_arviz_summarises_the_draws_and_zarr_keeps_them(fitted: Fit, tmp_path: Path) -> None:
+    import arviz
+    import xarray
+
+    tree = replace(
+        fitted, draws=fitted.draws | {"slope:drug[a/b]": fitted.draws["slope"], "imputed:age[1]": fitted.draws["slope"]}
+    ).to_datatree()
+    assert "imputed:age[1]" not in tree["posterior"].data_vars
+    table = arviz.summary(tree, round_to="none")
+    told = dict(fitted.summary.select("parameter", "mean").iter_rows())
+    np.testing.assert_allclose(table["mean"].loc[list(told)], list(told.values()), rtol=1e-12)
+    assert table["mean"].loc["slope:drug[a|b]"] == table["mean"].loc["slope"]
+    tree.to_zarr(tmp_path / "posterior.zarr", consolidated=False)
+    back = xarray.open_datatree(tmp_path / "posterior.zarr", engine="zarr", consolidated=False)
+    np.testing.assert_array_equal(back["posterior"]["slope"].values, fitted.draws["slope"])
+    assert back["posterior"].attrs["seed"] == fitted.provenance["seed"]
