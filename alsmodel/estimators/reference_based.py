@@ -11,6 +11,10 @@ Roger & Kenward, J Biopharm Stat 2013;23:1352 (doi:10.1080/10543406.2013.834911)
   & Kenward, J R Stat Soc A 2019;182:623, doi:10.1111/rssa.12423).
 
 Nobody is imputed by reference, or at all, past death: scores after death stay missing and are what they are in the MMRM.
+
+At an interim analysis nobody knows yet who will leave among those who have not come to the day of the last visit. Conditional means
+take them as the MMRM does, missing at random, and find in those who have come to it by how much leaving changes the difference; random
+imputations leave them out.
 """
 
 from dataclasses import dataclass
@@ -28,8 +32,13 @@ Integers = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Variance = Literal["jackknife", "rubin"]
 
-OK, NO_MODEL, NOT_REFITTED = 0, 1, 2
-STATUS = {OK: "ok", NO_MODEL: "imputation model not fitted", NOT_REFITTED: "imputation model not fitted to resampled participants"}
+OK, NO_MODEL, NOT_REFITTED, FEW_DUE = 0, 1, 2, 3
+STATUS = {
+    OK: "ok",
+    NO_MODEL: "imputation model not fitted",
+    NOT_REFITTED: "imputation model not fitted to resampled participants",
+    FEW_DUE: "too few have come to the day of the last visit",
+}
 BLOCK = 50  # participants left out at a time, for memory
 
 
@@ -44,7 +53,7 @@ class ReferenceBasedFits:
         Active - control at the last visit (points), its standard error by the variance named, degrees of freedom (participants
         minus coefficients, or Barnard & Rubin's), estimate / SE, two-sided p value.
     by_reference : array of int
-        Participants of the active arm who left alive: whom the strategy changes.
+        Participants of the active arm who left alive, and whose last visit is due: whom the strategy changes.
     participants, status : array of int
         Status is a key into `STATUS`; anything but "ok" is a failure.
     strategy, variance : str
@@ -73,6 +82,7 @@ def fit_reference_based(
     *,
     baseline: npt.ArrayLike,
     alive: npt.ArrayLike | None = None,
+    due: npt.ArrayLike | None = None,
     covariates: npt.ArrayLike | None = None,
     strategy: Strategy = "jump to reference",
     variance: Variance = "jackknife",
@@ -91,7 +101,10 @@ def fit_reference_based(
         Baseline score; who has none is left out.
     alive : array of bool, shape of `scores`, optional
         False from the death of a participant on; without it nobody died. Whoever has no score after some visit and is not dead
-        is taken to have left: cut the visits that are not due yet at an interim analysis.
+        is taken to have left, if the last visit is due.
+    due : array of bool, shape (n,) or (R, n), optional
+        Whose day of the last visit had come when the data were opened, dead and gone among them; by the calendar alone, so that
+        nobody's own course decides. Without it everybody's.
     covariates : array, shape (n, c) or (R, n, c), optional
         Further baseline covariates, each with a coefficient per visit.
     strategy : "jump to reference", "copy reference", "copy increments" or "missing at random"
@@ -125,21 +138,29 @@ def fit_reference_based(
     living = living[None] if living.ndim == 2 else living
     extra = np.zeros((1, people, 0)) if covariates is None else np.asarray(covariates, dtype=np.float64)
     extra = extra[None] if extra.ndim == 2 else extra
-    _check(y.shape, first, living, extra, strategy, variance, imputations)
+    ripe = np.ones((1, people), dtype=bool) if due is None else np.asarray(due, dtype=bool)
+    _check(y.shape, first, living, ripe, extra, strategy, variance, imputations)
     codes, first = arms_of(arm, replicates, people), np.broadcast_to(first, (replicates, people))
+    # Missing at random, who will leave makes no difference, and nothing hangs on the day of the last visit.
+    ripe = np.broadcast_to(ripe | (strategy == "missing at random"), (replicates, people))
     if codes.max(initial=0) > 1:
         raise ValueError("arm must be 0 (the reference), 1 (active) or -1 (left out); compare one active arm at a time.")
     numbers, counts = np.full((replicates, 3), np.nan), np.zeros((replicates, 3), dtype=np.int64)
     for r in range(replicates):
         keep = (codes[r] >= 0) & ~np.isnan(first[r])
+        if variance == "rubin":
+            keep &= ripe[r]
         columns = [np.ones(keep.sum()), codes[r, keep].astype(np.float64), first[r, keep]]
         columns += list(extra[r if len(extra) > 1 else 0][keep].T)
         here = living[r if len(living) > 1 else 0][keep]
         data = Visits(scores=np.where(here, y[r, keep], np.nan), design=np.stack(columns, axis=1), alive=here)
         leavers = left(~np.isnan(data.scores), data.alive)[1]
-        counts[r, 1:] = keep.sum(), (leavers & (data.arm == 1)).sum()
-        if variance == "jackknife":
-            counts[r, 0], numbers[r] = _jackknife(data, strategy)
+        come = ripe[r, keep]
+        counts[r, 1:] = keep.sum(), (leavers & come & (data.arm == 1)).sum()
+        if not ripe[r].all() and any((come & (data.arm == a)).sum() < 2 for a in (0, 1)):
+            counts[r, 0] = FEW_DUE
+        elif variance == "jackknife":
+            counts[r, 0], numbers[r] = _jackknife(data, strategy, come)
         else:
             counts[r, 0], numbers[r] = _multiple(data, strategy, imputations, generator(seed, data.scores, data.design))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -159,7 +180,7 @@ def fit_reference_based(
 
 
 def _check(
-    shape: tuple[int, ...], first: Floats, living: Bools, extra: Floats, strategy: str, variance: str, imputations: int
+    shape: tuple[int, ...], first: Floats, living: Bools, ripe: Bools, extra: Floats, strategy: str, variance: str, imputations: int
 ) -> None:  # fmt: skip
     """Raise one ValueError with everything that is wrong."""
     replicates, people, _ = shape
@@ -174,6 +195,8 @@ def _check(
         faults.append(f"baseline has shape {first.shape}; expected ({people},) or {(replicates, people)}.")
     if living.shape not in ((1, *shape[1:]), shape):
         faults.append(f"alive has shape {living.shape}; expected that of the scores, {shape}.")
+    if ripe.shape not in ((people,), (1, people), (replicates, people)):
+        faults.append(f"due has shape {ripe.shape}; expected ({people},) or {(replicates, people)}, one for each participant.")
     if extra.ndim != 3 or extra.shape[:2] not in ((1, people), (replicates, people)):
         faults.append(f"covariates has shape {extra.shape}; expected {people} participants in 1 or {replicates} replicates.")
     elif not np.isfinite(extra).all():
@@ -182,20 +205,20 @@ def _check(
         raise ValueError(" ".join(faults))
 
 
-def _jackknife(data: Visits, strategy: Strategy) -> tuple[int, tuple[float, float, float]]:
+def _jackknife(data: Visits, strategy: Strategy, due: Bools) -> tuple[int, tuple[float, float, float]]:
     """Conditional means, least squares, and the same without each participant."""
     nothing = (np.nan, np.nan, np.nan)
     n, q = data.design.shape
     if not all((data.arm == a).any() for a in (0, 1)):
         return NO_MODEL, nothing
     estimates = np.empty(n + 1)
-    whole = _without(data, strategy, np.array([-1]))
+    whole = _without(data, strategy, due, np.array([-1]))
     if whole is None:
         return NO_MODEL, nothing
     estimates[0] = whole[0]
     for start in range(0, n, BLOCK):
         out = np.arange(start, min(start + BLOCK, n))
-        found = _without(data, strategy, out)
+        found = _without(data, strategy, due, out)
         if found is None:
             return NOT_REFITTED, nothing
         estimates[out + 1] = found
@@ -204,8 +227,12 @@ def _jackknife(data: Visits, strategy: Strategy) -> tuple[int, tuple[float, floa
     return OK, (float(estimates[0]), float(error), float(n - q))
 
 
-def _without(data: Visits, strategy: Strategy, out: Integers) -> Floats | None:
-    """Estimates without participant `out` (-1: with all); None if a model is not fitted."""
+def _without(data: Visits, strategy: Strategy, due: Bools, out: Integers) -> Floats | None:
+    """Estimates without participant `out` (-1: with all); None if a model is not fitted.
+
+    Whose last visit is not due may still leave. The difference between the arms missing at random is that of everybody; what the strategy
+    changes in it is that of those who are due.
+    """
     size, (n, width) = out.size, data.scores.shape
     arm = np.tile(data.arm, (size, 1))
     dropped = out >= 0
@@ -214,12 +241,23 @@ def _without(data: Visits, strategy: Strategy, out: Integers) -> Floats | None:
     if fit.failed.any():
         return None
     beta, sigma = parameters(fit, width)
+    own, final = data.design @ beta, np.arange(width) == width - 1
     filled = fill(data.scores, expected(beta, data, strategy), sigma, data.alive)
     # Dead at the last visit: expected as the MMRM has it, given the scores until then.
-    final = fill(filled, data.design @ beta, sigma, np.arange(width) == width - 1)[:, :, -1]
-    weight = (arm >= 0).astype(np.float64)
-    gram = np.einsum("ln,na,nb->lab", weight, data.design, data.design, optimize=True)
-    right = (weight * final) @ data.design
+    last = fill(filled, own, sigma, final)[:, :, -1]
+    if due.all():
+        return _difference(data.design, last, arm >= 0)
+    at_random = fill(data.scores, own, sigma, final)[:, :, -1]
+    everybody = _difference(data.design, at_random, arm >= 0)
+    changed = _difference(data.design, last - at_random, (arm >= 0) & due)
+    return None if everybody is None or changed is None else everybody + changed
+
+
+def _difference(design: Floats, last: Floats, counted: Bools) -> Floats | None:
+    """Least squares of the last visit (L, n) on the design in those who are counted (L, n): the active arm; None if there are too few."""
+    weight = counted.astype(np.float64)
+    gram = np.einsum("ln,na,nb->lab", weight, design, design, optimize=True)
+    right = (weight * last) @ design
     if (np.linalg.matrix_rank(gram) < gram.shape[1]).any():
         return None
     return np.asarray(np.linalg.solve(gram, right[..., None])[:, 1, 0])

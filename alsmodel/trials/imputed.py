@@ -17,7 +17,8 @@ class ReferenceBased(AbstractAnalysis):
 
     Its estimand: what if those of the active arm who left alive had gone on like control. Scores after death are never imputed by
     reference; they are missing at random, as in the MMRM. What a hypothetical intercurrent event sets missing is imputed like the
-    scores of those who left. At an interim analysis visits that are not due yet count as left.
+    scores of those who left. At a look nobody counts as having left whose day of the last visit has not come: they are missing at random
+    (jackknife), or left out (Rubin).
 
     Attributes
     ----------
@@ -69,6 +70,7 @@ class ReferenceBased(AbstractAnalysis):
             data.arm,
             baseline=data.scores[:, :, 0],
             alive=~dead,
+            due=None if data.due is None else data.due[:, :, -1],
             covariates=data.covariates(self.covariates),
             strategy=self.strategy,
             variance=self.variance,
