@@ -64,7 +64,9 @@ class ReferenceBased(AbstractAnalysis):
         given = data.until(self.until)
         data = data.for_analysis(self)
         # Death as it came, also after a hypothetical event: nobody is imputed past it.
-        dead = (given.event[:, :, None] == 1) & (given.months[1:] >= given.event_time[:, :, None])
+        # A visit that strays is of the day on which it is, or would have been, made.
+        day = given.months if given.actual is None else np.where(np.isfinite(given.actual), given.actual, given.months)
+        dead = (given.event[:, :, None] == 1) & (day[..., 1:] >= given.event_time[:, :, None])
         fit = fit_reference_based(
             np.ascontiguousarray(data.scores[:, :, 1:]),
             data.arm,

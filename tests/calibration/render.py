@@ -88,7 +88,7 @@ Monte Carlo error. All hold in `make test` (`tests/reference`; scripts and raw o
 
 | software | model and data | largest distance of a mean | SDs |
 |---|---|---|---|
-| JMbayes2, JM | joint, piecewise and Weibull hazard; pbc2, 300 participants, the valproate trial | within 0.25 to 0.35 SD | within 9% (JMbayes2) |
+| JMbayes2, JM | joint, piecewise and Weibull; pbc2, 300 participants, valproate trial | within 0.25 to 0.35 SD | within 9% (JMbayes2) |
 | rstanarm 2.21.3, `stan_jm` | joint, Weibull hazard, current value; 300 participants, 13 parameters | 0.11 SD (slope:arm) | within 10% |
 | brms 2.18.0 | mixed model alone; 300 participants, 7 parameters | 0.05 SD (correlation) | within 8% |
 

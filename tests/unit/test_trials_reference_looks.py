@@ -64,11 +64,10 @@ def known(trial, enrolled, arm, seen, r, month, *, until=9.0, rescue=False):
             seen.scores[r, i, v] if start + seen.months[r, i, v] <= month and seen.months[r, i, v] <= came else np.nan
             for v in range(visits)
         ]
-        alive = [trial.design.visits[v] < dead for v in range(visits)]
+        alive = [seen.months[r, i, v] < dead for v in range(visits)]  # on the day of the visit, not the planned one
         people.append((scores, arm[r, i], alive, start + min(seen.months[r, i, visits - 1], trial.design.duration) <= month))
     scores, code, alive, due = (np.array(column) for column in zip(*people, strict=True))
-    # A score of the day before death at a visit planned for the day after is not counted.
-    return scores[:, 0], np.where(alive, scores, np.nan)[:, 1:], code, alive[:, 1:], due
+    return scores[:, 0], scores[:, 1:], code, alive[:, 1:], due
 
 
 def literal(first, y, arm, alive, due, strategy):
@@ -162,9 +161,9 @@ def test_missing_at_random_nothing_hangs_on_the_day_of_the_last_visit():
 def test_at_the_end_everybody_is_due_and_nothing_changes_to_the_bit(variance):
     enrolled, arm, seen, end = followed(TRIAL, 4)
     opened, last = (open_data(TRIAL, enrolled, arm, seen, month).data for month in (end, None))
-    assert (seen.months[:, :, -1] > DESIGN.duration).any()
+    assert (seen.months[:, :, -1] == DESIGN.duration).any()
     assert last.due is None
-    dead = (last.event[:, :, None] == 1) & (last.months[1:] >= last.event_time[:, :, None])
+    dead = (last.event[:, :, None] == 1) & (last.actual[:, :, 1:] >= last.event_time[:, :, None])
     for strategy in (*REFERENCE, "missing at random"):
         analysis = ReferenceBased(strategy=strategy, variance=variance, imputations=4)
         here, there = analysis.analyse(opened), analysis.analyse(last)
@@ -247,3 +246,16 @@ def test_trials_that_stop_and_members_of_a_family_count_alike():
     for r in early:
         wanted, _ = literal(*known(TRIAL, enrolled, arm, seen, r, records["duration"][r]), "jump to reference")
         assert records["estimate"][r] == pytest.approx(wanted, abs=1e-7)
+
+
+def test_with_nobody_imputed_by_reference_it_is_the_mmrm_however_far_visits_stray() -> None:
+    """Every score counts, also one before a death that comes before the planned day of its visit."""
+    plain = replace(TRIAL.design, sequential=None, looks=(), visit_window_days=40.0)
+    trial = replace(TRIAL, design=plain, truth=NamedTruth(hazard=(0.06,)))
+    enrolled, arm, seen, _ = followed(trial, 6)
+    data = open_data(trial, enrolled, arm, seen, None).data
+    before = (seen.event[:, :, None] == 1) & np.isfinite(seen.scores) & (np.array(plain.visits) >= seen.event_time[:, :, None])
+    assert before.any()  # some die between a visit and its planned day
+    found = ReferenceBased(strategy="missing at random").analyse(data)
+    expected = MMRM().analyse(data)
+    np.testing.assert_allclose(found.estimate, expected.estimate, rtol=0, atol=1e-5)
