@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -171,7 +172,9 @@ def test_report_of_something_else_is_invalid_input(tmp_path: Path) -> None:
 def test_a_stopped_command_exits_130_and_leaves_nothing_half_done(tmp_path: Path) -> None:
     program = "from alsmodel.cli.main import main; main()"
     arguments = ["synthesize", "--participants", "200000", "--out", str(tmp_path / "data")]
-    with subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True) as running:
+    # Whoever runs the tests in the background may have them ignore interrupts, which a child would inherit.
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True, preexec_fn=heeded) as running:
         deadline = time.monotonic() + 60
         while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.05)
