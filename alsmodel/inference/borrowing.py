@@ -240,9 +240,14 @@ def cohort_source(fit: "Fit", parameter: str, name: str) -> Source:
     row = fit.summary.row(by_predicate=pl.col("parameter") == parameter, named=True)
     if row["sd"] > INFORMED * block.b[k]:
         raise InvalidInput([Fault("parameter", f"{name} says little of {parameter} beyond the prior.", "Leave it out as a source.")])
-    precision = row["sd"] ** -2 - block.b[k] ** -2
-    estimate = (row["mean"] * row["sd"] ** -2 - block.a[k] * block.b[k] ** -2) / precision
-    return Source(name=name, estimate=float(estimate), se=float(precision**-0.5), n=fit.data.people)
+    estimate, se = _less(row["mean"], row["sd"], float(block.a[k]), float(block.b[k]))
+    return Source(name=name, estimate=estimate, se=se, n=fit.data.people)
+
+
+def _less(mean: float, sd: float, centre: float, width: float) -> tuple[float, float]:
+    """Estimate and standard error left of a posterior that is taken as normal when a normal prior is taken off: precisions subtract."""
+    precision = sd**-2 - width**-2
+    return (mean * sd**-2 - centre * width**-2) / precision, precision**-0.5
 
 
 def beside_data(fit: "Fit") -> pl.DataFrame:
@@ -303,10 +308,7 @@ def _without(fit: "Fit", prior: Borrowed, label: str) -> tuple[float, float] | N
     draws = fit.draws[label].ravel()
     if len(prior.components) == 1:
         mean, sd, (_, centre, width) = float(draws.mean()), float(draws.std(ddof=1)), prior.components[0]
-        if sd > INFORMED * width:
-            return None
-        precision = sd**-2 - width**-2
-        return (mean * sd**-2 - centre * width**-2) / precision, precision**-0.5
+        return None if sd > INFORMED * width else _less(mean, sd, centre, width)
     log_weight = -prior.logpdf(draws)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()

@@ -11,7 +11,7 @@ import polars as pl
 
 from alsmodel.cohort import Cohort
 from alsmodel.cohort.arrays import JointData, joint_data
-from alsmodel.cohort.selection import Selection, UnknownStart
+from alsmodel.cohort.selection import Selection
 from alsmodel.errors import Fault, InvalidInput
 from alsmodel.inference.fit import Fit, Method, fit_data
 from alsmodel.inference.sampling import Advance, Sampling
@@ -71,9 +71,9 @@ def unknown_starts(data: JointData) -> dict[str, int]:
     return {count.name: count.unknown_start for count in data.exposures if count.unknown_start}
 
 
-def limit(selection: Selection, start: UnknownStart) -> Selection:
-    """The same selection with every unknown start at one of its limits."""
-    return replace(selection, exposures=tuple(replace(drug, unknown_start=start) for drug in selection.exposures))
+def _started_late(selection: Selection) -> Selection:
+    """The same selection with every unknown start as late as it can have been."""
+    return replace(selection, exposures=tuple(replace(drug, unknown_start="latest") for drug in selection.exposures))
 
 
 def start_limits(
@@ -115,7 +115,7 @@ def start_limits(
         raise InvalidInput([Fault("cohort", "It is not the cohort that was fitted.", "Give the one that the fit was made from.")])
     if not people:
         raise InvalidInput([Fault("model.treatments", "No drug was taken from an unknown day on, so that there are no limits.")])
-    data = joint_data(cohort, limit(fit.spec.selection, "latest"))
+    data = joint_data(cohort, _started_late(fit.spec.selection))
     latest = fit_data(
         fit.spec, data, sampling or Sampling(), seed=int(fit.provenance["seed"]) if seed is None else seed, method=method,
         progress=progress, digest=cohort.digest,

@@ -86,11 +86,10 @@ def total_effect(
     end = horizon if horizon is not None else (float(at[-1]) if at.size else float("nan"))
     _require(fit, treatment, at, end, people)
     chosen = sized(np.arange(_people(fit)) if people is None else np.asarray(people, np.int64))
-    worlds = _joint_worlds(fit, treatment, at, end, chosen, draws) if not isinstance(fit, DomainFit) else None
-    if worlds is None:
-        assert isinstance(fit, DomainFit)
-        worlds = _domain_worlds(fit, at, end, chosen, draws)
-    pairs = list(worlds)
+    if isinstance(fit, DomainFit):
+        pairs = list(_domain_worlds(fit, at, end, chosen, draws))
+    else:
+        pairs = list(_joint_worlds(fit, treatment, at, end, chosen, draws))
     both = [np.array([pair[arm].flat for pair in pairs]) for arm in (0, 1)]
     names: list[tuple[str, str | None, float]] = [*((SURVIVAL, None, float(t)) for t in at), (MEAN_TIME, None, end)]
     causes = () if isinstance(fit, DomainFit) or not fit.spec.causes else cause_names(fit.spec)

@@ -8,7 +8,7 @@ fractions are.
 import numpy as np
 import numpy.typing as npt
 
-from alsmodel.settings.names import nearest
+from alsmodel.trials.analyses import AbstractAnalysis
 from alsmodel.trials.block import CONFIRM_STREAM, trial_keys
 from alsmodel.trials.indicators import analysed
 from alsmodel.trials.information import LEAST_GAIN
@@ -43,16 +43,12 @@ def planned_fractions(trial: Trial, *, replicates: int = 1000, analysis: str | N
         Without looks, with re-estimation, for an unknown analysis, where fewer than 100 pilot trials have a result at every look, or
         where a look brings nothing beyond the one before.
     """
-    labelled = {each.label: each for each in trial.analyses}
-    if analysis is not None and analysis not in labelled:
-        known = nearest(analysis, list(labelled), otherwise=f"Known: {', '.join(labelled)}.")
-        raise ValueError(f"{analysis!r} is not the name of an analysis. {known}")
+    chosen = trial.analysis_called(analysis)
     if not trial.design.looks:
         raise ValueError("fractions are of looks; give design.looks first.")
     if trial.design.reestimation is not None:
         raise ValueError("a trial whose size is set anew has no fractions beforehand; leave design.reestimation out.")
-    chosen = trial.analyses[0] if analysis is None else labelled[analysis]
-    blocks = [_z_at_looks(trial, chosen.label, a, min(a + AT_ONCE, replicates)) for a in range(0, replicates, AT_ONCE)]
+    blocks = [_z_at_looks(trial, chosen, a, min(a + AT_ONCE, replicates)) for a in range(0, replicates, AT_ONCE)]
     z = np.concatenate(blocks)
     z = z[np.isfinite(z).all(axis=1)]
     if len(z) < 100:
@@ -67,7 +63,7 @@ def planned_fractions(trial: Trial, *, replicates: int = 1000, analysis: str | N
     return tuple(fractions.tolist())
 
 
-def _z_at_looks(trial: Trial, label: str, start: int, stop: int) -> Floats:
+def _z_at_looks(trial: Trial, analysis: AbstractAnalysis, start: int, stop: int) -> Floats:
     """z of an analysis at every look and at the end of trials that nothing stops, shape (R, looks + 1)."""
     scenario, design = trial.scenarios[0], trial.design
     keys = trial_keys(trial, start, stop, CONFIRM_STREAM)
@@ -76,6 +72,5 @@ def _z_at_looks(trial: Trial, label: str, start: int, stop: int) -> Floats:
     events, markers = trial.intercurrent, trial.biomarkers
     seen = observe(design, trial.population, enrolled, scenario.effect, arm, keys, events=events, biomarkers=markers)
     end = final_month(design, enrolled)
-    (analysis,) = (each for each in trial.analyses if each.label == label)
     months = [*(look.cutoff(enrolled.month, *timed(trial, seen), end) for look in design.looks), None]
     return np.stack([z_of(analysed(analysis, open_data(trial, enrolled, arm, seen, month).data)) for month in months], axis=1)

@@ -50,8 +50,8 @@ def open_data(trial: Trial, enrolled: Enrolled, arm: Integers, seen: Observed, m
         )  # fmt: skip
         return Opened(data=data, month=end, left=np.isfinite(seen.left).sum(axis=1))
     scores, time, event, who = cut(seen.scores, seen.months, seen.event_time, seen.event, arm, enrolled.month, month)
-    # By the calendar alone, so that nobody's own course decides who is counted. A visit after the planned follow-up is due when that ends.
-    due = enrolled.month[..., None] + np.minimum(seen.months, design.duration) <= month[:, None, None]
+    # By the calendar alone, so that nobody's own course decides who is counted.
+    due = enrolled.month[..., None] + seen.months <= month[:, None, None]
     known = {name: np.where(enrolled.month + when <= month[:, None], when, np.inf) for name, when in seen.intercurrent.items()}
     data = TrialData(
         scores=scores, arm=who, event_time=time, event=event, intercurrent=known, biomarkers=_measured(trial, seen, scores), due=due,

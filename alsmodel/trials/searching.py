@@ -314,11 +314,7 @@ def planned_information(trial: Trial, *, replicates: int = 200, workers: int = 1
     ValueError
         When no pilot trial has a standard error, or there is no such analysis.
     """
-    labelled = {each.label: each for each in trial.analyses}
-    if analysis is not None and analysis not in labelled:
-        known = nearest(analysis, list(labelled), otherwise=f"Known: {', '.join(labelled)}.")
-        raise ValueError(f"{analysis!r} is not the name of an analysis. {known}")
-    chosen = trial.analyses[0] if analysis is None else labelled[analysis]
+    chosen = trial.analysis_called(analysis)
     design = replace(trial.design, looks=(), boundary=None, sequential=None, information=None, reestimation=None)
     pilot = replace(
         trial, design=design, analyses=(chosen,), multiplicity=None, effects=trial.effects[:1], n_per_arm=trial.n_per_arm[:1],

@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from alsmodel.settings import digest_of
+from alsmodel.settings.names import nearest
 from alsmodel.settings.salvage import Check, insist
 from alsmodel.trials.analyses import AbstractAnalysis, LogRank, RandomSlope
 from alsmodel.trials.biomarkers import Biomarker
@@ -239,6 +240,14 @@ class Trial:
                     faults.append(str(error))
         if faults:
             raise ValueError(" ".join(faults))
+
+    def analysis_called(self, label: str | None) -> AbstractAnalysis:
+        """The analysis of this label, the first without one; ValueError where there is none."""
+        labelled = {each.label: each for each in self.analyses}
+        if label is not None and label not in labelled:
+            known = nearest(label, list(labelled), otherwise=f"Known: {', '.join(labelled)}.")
+            raise ValueError(f"{label!r} is not the name of an analysis. {known}")
+        return self.analyses[0] if label is None else labelled[label]
 
     @property
     def truth_has_columns(self) -> bool:

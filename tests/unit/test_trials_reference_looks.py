@@ -19,13 +19,13 @@ from alsmodel.trials import (
     ReferenceBased,
     Trial,
 )
-from alsmodel.trials.block import Task, family_looks_of, run_task, trial_keys
+from alsmodel.trials.block import Task, family_looks_of, run_task
 from alsmodel.trials.family_watch import family_watch
 from alsmodel.trials.intercurrent import Afterwards
-from alsmodel.trials.opening import final_month, open_data, z_of
+from alsmodel.trials.opening import open_data, z_of
 from alsmodel.trials.sequential import GroupSequential
 from alsmodel.trials.spending import PocockSpending
-from alsmodel.trials.world import assign, enrol, observe
+from tests.unit.looked_at import followed
 
 REFERENCE = ("jump to reference", "copy reference", "copy increments")
 #: Visits stray by up to 12 days, the last ones beyond the follow-up; many leave, some die and miss visits.
@@ -39,15 +39,6 @@ TRIAL = Trial(
     n_per_arm=(60,), seed=23, decision=Decision(alpha=0.1, side="one-sided"),
 )  # fmt: skip
 RESCUE = Intercurrent(name="rescue", hazard=0.03, strategy="hypothetical", afterwards=Afterwards(slope=0.3))
-
-
-def followed(trial, trials):
-    """Who they are, their arms, all that happens to them, and when the last is followed to the end."""
-    keys, scenario = trial_keys(trial, 0, trials), trial.scenarios[0]
-    enrolled = enrol(trial, keys, scenario.participants)
-    arm = assign(trial.design, enrolled, keys)
-    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, events=trial.intercurrent)
-    return enrolled, arm, seen, final_month(trial.design, enrolled)
 
 
 def known(trial, enrolled, arm, seen, r, month, *, until=9.0, rescue=False):

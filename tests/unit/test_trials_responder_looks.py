@@ -20,13 +20,13 @@ from alsmodel.trials import (
     Trial,
     planned_information,
 )
-from alsmodel.trials.block import Task, family_looks_of, run_task, trial_keys
+from alsmodel.trials.block import Task, family_looks_of, run_task
 from alsmodel.trials.family_watch import family_watch
 from alsmodel.trials.intercurrent import Afterwards
-from alsmodel.trials.opening import final_month, open_data, z_of
+from alsmodel.trials.opening import open_data, z_of
 from alsmodel.trials.sequential import GroupSequential
 from alsmodel.trials.spending import PocockSpending
-from alsmodel.trials.world import assign, enrol, observe
+from tests.unit.looked_at import followed
 
 LOOKS = (Look(when="month", at=11.0), Look(when="month", at=14.0))
 #: Visits stray by up to 12 days, the last ones beyond the follow-up; many die, leave, and miss visits.
@@ -41,15 +41,6 @@ TRIAL = Trial(
     decision=Decision(alpha=0.1, side="one-sided"),
 )  # fmt: skip
 RESCUE = Intercurrent(name="rescue", hazard=0.05, strategy="composite", afterwards=Afterwards(slope=0.3))
-
-
-def followed(trial, trials):
-    """Who they are, their arms, all that happens to them, and when the last is followed to the end."""
-    keys, scenario = trial_keys(trial, 0, trials), trial.scenarios[0]
-    enrolled = enrol(trial, keys, scenario.participants)
-    arm = assign(trial.design, enrolled, keys)
-    seen = observe(trial.design, trial.population, enrolled, scenario.effect, arm, keys, events=trial.intercurrent)
-    return enrolled, arm, seen, final_month(trial.design, enrolled)
 
 
 def literal(trial, enrolled, arm, seen, r, month, *, threshold=6.0, until=9.0, rescue=None):
